@@ -1,0 +1,1 @@
+"""Functions from arrays to figures; pages decide where they go."""

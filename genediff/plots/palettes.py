@@ -1,0 +1,70 @@
+"""Colours that readers with colour-blindness can tell apart, on light and dark ground.
+
+The first colours are those of Okabe & Ito (2008, "Color universal design"), the next are chosen between them after Paul
+Tol's "muted" scheme. Black and pale yellow are left out: one vanishes on dark ground, the other on light. Beyond about
+eight classes no palette is safe for every reader, so class names are written into every figure as well.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CATEGORICAL = (
+    "#0072B2",  # blue
+    "#D55E00",  # vermillion
+    "#009E73",  # green
+    "#CC79A7",  # pink
+    "#E69F00",  # orange
+    "#56B4E9",  # sky
+    "#AA4466",  # wine
+    "#8C9A2E",  # olive
+    "#7B6FD0",  # violet
+    "#44AA99",  # teal
+    "#A6761D",  # brown
+    "#B07AA1",  # mauve
+)
+GREY = "#98A2AD"  # "everything else": quiet on light and dark ground alike
+REAL = "#8A94A0"
+GENERATED = "#D55E00"
+SOURCES = {"real": REAL, "generated": GENERATED}
+SEQUENTIAL = ("Cividis", "Viridis", "Blues")  # Cividis first: made for colour-blind readers (Nuñez et al. 2018)
+DIVERGING = "RdBu_r"
+NO_LABEL = "no label"
+
+
+def categorical(n: int) -> list[str]:
+    """Return n colours; beyond the twelve of the palette, lighter and darker shades of them.
+
+    Parameters
+    ----------
+    n
+        How many classes, 0 or more.
+    """
+    shades = []
+    for i in range(n):
+        colour = CATEGORICAL[i % len(CATEGORICAL)]
+        rounds = i // len(CATEGORICAL)
+        shades.append(colour if rounds == 0 else _shade(colour, rounds))
+    return shades
+
+
+def for_levels(levels: Sequence[str]) -> dict[str, str]:
+    """Give each class its colour by its place in the list; cells without a label are grey."""
+    named = [level for level in levels if level != NO_LABEL]
+    colours = dict(zip(named, categorical(len(named)), strict=True))
+    if NO_LABEL in levels:
+        colours[NO_LABEL] = GREY
+    return colours
+
+
+def _shade(colour: str, rounds: int) -> str:
+    """Return the colour lighter on odd rounds, darker on even ones, further each time."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
+    step = 0.14 * ((rounds + 1) // 2)
+    light = min(0.82, light + step) if rounds % 2 else max(0.22, light - step)
+    return "#" + "".join(f"{round(255 * c):02X}" for c in colorsys.hls_to_rgb(hue, light, saturation))

@@ -1,0 +1,71 @@
+"""What is opened once and shared: keyed on ids and on the workspace's place, never on arrays.
+
+Streamlit hashes large arrays by sampling them, so a changed array could bring back an old result.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from genediff.workspace import Workspace, home
+
+if TYPE_CHECKING:
+    from genediff.data.dataset import Dataset
+    from genediff.model import GeneDiff
+
+
+def workspace() -> Workspace:
+    """Return the workspace of this server (GENEDIFF_HOME, or the user's data directory)."""
+    return Workspace()
+
+
+def dataset(dataset_id: str) -> Dataset:
+    """Open a data set, or return the one that is open already.
+
+    Raises
+    ------
+    InputError
+        When no data set has this id.
+    """
+    return _dataset(str(home()), dataset_id)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the data set …")
+def _dataset(home_folder: str, dataset_id: str) -> Dataset:
+    return Workspace().open_dataset(dataset_id)
+
+
+def model(model_id: str) -> GeneDiff:
+    """Load a model, or return the one that is loaded already (this imports torch).
+
+    Raises
+    ------
+    InputError
+        When no model has this id.
+    """
+    return _model(str(home()), model_id)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the model …")
+def _model(home_folder: str, model_id: str) -> GeneDiff:
+    from genediff.model import GeneDiff
+
+    return GeneDiff.load(Workspace().model_folder(model_id))
+
+
+def forget_datasets() -> None:
+    """Close every open data set, after one was renamed or deleted."""
+    _dataset.clear()
+
+
+def warm_umap() -> None:
+    """Compile UMAP's transform on the first shipped data set; a failure here must not harm the server."""
+    try:
+        shipped = [info for info in workspace().list_datasets() if info.shipped]
+        if shipped:
+            workspace().open_dataset(shipped[0].id).warm_umap()
+    except Exception:
+        logging.getLogger(__name__).warning("UMAP could not be warmed up", exc_info=True)

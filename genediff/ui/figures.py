@@ -1,0 +1,72 @@
+"""A figure on a page: the plot, the sentence that says how to read it, and its downloads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import streamlit as st
+
+from genediff.ui import downloads, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import matplotlib.figure
+    import pandas as pd
+    import plotly.graph_objects as go
+
+_BUTTONS_AWAY = ["select2d", "lasso2d", "autoScale2d", "toImage"]
+
+
+def show_figure(
+    fig: go.Figure,
+    *,
+    how_to_read: str,
+    name: str,
+    table: pd.DataFrame | Callable[[], pd.DataFrame] | None = None,
+    publication: Callable[[], matplotlib.figure.Figure] | None = None,
+    select: Sequence[Literal["points", "box", "lasso"]] = (),
+    key: str | None = None,
+) -> dict[str, Any]:
+    """Draw a figure with its reading help below it and its downloads (SVG, PNG, CSV) beside that.
+
+    Parameters
+    ----------
+    fig
+        The figure to show. Never take it from ``st.cache_data`` when `select` is given: the first selection is lost.
+    how_to_read
+        One or two sentences: how to read the figure, and what it does not show.
+    name
+        Stem of the downloaded files, and the figure's key on the page: must be unique there.
+    table
+        What the CSV holds, or a function that makes it on demand. By default the points of the figure's traces.
+    publication
+        Makes the figure of the SVG and PNG with matplotlib. By default the Plotly figure is drawn again.
+    select
+        Ways of selecting that the figure offers; any of them makes the page run again upon a selection.
+    key
+        Key of the chart, `name` by default.
+
+    Returns
+    -------
+    dict
+        The selection as Plotly tells it (``{"points": …, "box": …, "lasso": …}``); empty lists without one.
+    """
+    chart_key = key or name
+    config = {
+        "displaylogo": False,
+        "scrollZoom": bool(select),
+        "modeBarButtonsToRemove": [button for button in _BUTTONS_AWAY if not (select and "2d" in button[:8])],
+    }
+    selection: dict[str, Any] = {"points": [], "box": [], "lasso": []}
+    if select:
+        event: Any = st.plotly_chart(fig, key=chart_key, on_select="rerun", selection_mode=tuple(select), config=config)
+        selection.update(event["selection"] if event else {})
+    else:
+        st.plotly_chart(fig, key=chart_key, config=config)
+    text, button = st.columns([0.84, 0.16], vertical_alignment="top")
+    with text:
+        explain.how_to_read(how_to_read)
+    with button:
+        downloads.figure_downloads(fig, name=name, table=table, publication=publication, key=chart_key)
+    return selection

@@ -1,0 +1,122 @@
+"""What a page needs before it can start: a data set, a model. Where it is missing, say so and say where to get it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.ui import caching, frame, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from genediff.data.dataset import Dataset, DatasetInfo
+    from genediff.model_info import ModelInfo
+
+
+def empty_state(title: str, sentence: str, *, page: str | None = None, link_label: str = "") -> None:
+    """Say what is missing and what to do next, with a link to the page where it is done."""
+    with st.container(border=True):
+        st.subheader(title, anchor=False)
+        st.markdown(sentence)
+        if page is not None:
+            frame.link(page, link_label, icon=":material/arrow_forward:")
+
+
+def require_dataset() -> Dataset:
+    """Return the data set that the page is about; without one, say what to do and stop the page."""
+    infos = caching.workspace().list_datasets()
+    if not infos:
+        empty_state(
+            "No data set yet",
+            "This page needs cells. Add an h5ad, 10x .h5 or CSV file on the Data page; it takes a minute or two.",
+            page="data",
+            link_label="Add a data set",
+        )
+        st.stop()
+    chosen = state.current().dataset
+    if chosen is None:
+        chosen = infos[0].id
+        state.choose(dataset=chosen)
+    try:
+        return caching.dataset(chosen)
+    except InputError as error:
+        _unknown(str(error), page="data", link_label="See the data sets that are here", forget="dataset")
+        raise AssertionError("unreachable") from error
+
+
+def require_model() -> ModelInfo:
+    """Return what is known of the page's model (weights are not loaded); without one, say what to do and stop."""
+    infos = caching.workspace().list_models()
+    if not infos:
+        empty_state(
+            "No model yet",
+            "This page needs a trained model. A quick one takes a few minutes on the Train page, "
+            "or upload one on the Models page.",
+            page="train",
+            link_label="Train a model",
+        )
+        st.stop()
+    chosen = state.current().model
+    if chosen is None:
+        chosen = _model_for(infos, state.current().dataset).id
+        state.choose(model=chosen)
+    found = [info for info in infos if info.id == chosen]
+    if not found:
+        known = ", ".join(info.id for info in infos)
+        message = f"No model has the id “{chosen}”; it may have been deleted. Known: {known}."
+        _unknown(message, page="models", link_label="See the models that are here", forget="model")
+    return found[0]
+
+
+def dataset_picker(*, label: str = "Data set", key: str = "dataset_picker") -> None:
+    """Offer the data sets of the workspace; choosing one changes the address and the page."""
+    options = {info.id: _describe_dataset(info) for info in caching.workspace().list_datasets()}
+    _picker(
+        label, options, current=state.current().dataset, key=key, choose=lambda chosen: state.choose(dataset=chosen)
+    )
+
+
+def model_picker(*, label: str = "Model", key: str = "model_picker", dataset: str | None = None) -> None:
+    """Offer the models of the workspace (those of one data set, when its id is given)."""
+    infos = caching.workspace().list_models()
+    options = {info.id: _describe_model(info) for info in infos if dataset is None or info.dataset_id == dataset}
+    _picker(label, options, current=state.current().model, key=key, choose=lambda chosen: state.choose(model=chosen))
+
+
+def _picker(
+    label: str, options: dict[str, str], *, current: str | None, key: str, choose: Callable[[str], object]
+) -> None:
+    # The widget follows the address: a link to another id must not be overruled by what the widget remembers.
+    if current in options and st.session_state.get(key) != current:
+        st.session_state[key] = current
+    st.selectbox(
+        label,
+        list(options),
+        index=None,
+        format_func=lambda chosen: options.get(chosen, chosen),
+        key=key,
+        placeholder="Choose one",
+        on_change=lambda: choose(st.session_state[key]),
+    )
+
+
+def _describe_dataset(info: DatasetInfo) -> str:
+    return f"{info.name} · {info.n_cells:,} cells"
+
+
+def _describe_model(info: ModelInfo) -> str:
+    return f"{info.title} · {info.dataset_name}"
+
+
+def _model_for(infos: Sequence[ModelInfo], dataset: str | None) -> ModelInfo:
+    return next((info for info in infos if info.dataset_id == dataset), infos[0])
+
+
+def _unknown(message: str, *, page: str, link_label: str, forget: str) -> None:
+    st.error(message)
+    state.forget(forget)
+    frame.link(page, link_label, icon=":material/arrow_forward:")
+    st.stop()

@@ -1,0 +1,4 @@
+from genediff.ui import frame
+
+frame.guard()
+frame.header("GeneDiff Explorer", "See what a diffusion model learns of cells, and judge it honestly.")
