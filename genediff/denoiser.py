@@ -1,0 +1,122 @@
+"""The networks that a flow trains: one on tokens (latent space), one on expression (gene space).
+
+The state of a cell is one flat vector: its tokens or its standardised expression, and, where there are counts, one
+last number, the standardised log library size. So library size is generated together with the cell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from genediff.nn.dit import Stack, zero_linear
+from genediff.nn.embeddings import ConditionEmbedding, TimeEmbedding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genediff.config import ModelConfig
+    from genediff.diffusion import Path
+    from genediff.tokenizers import Tokenizer
+
+
+class Steering(nn.Module):
+    """The vector that steers every block: time and conditions."""
+
+    def __init__(self, width: int, n_levels: Sequence[int]) -> None:
+        super().__init__()
+        self.time = TimeEmbedding(width)
+        self.condition = ConditionEmbedding(n_levels, width) if n_levels else None
+
+    def forward(self, t: Tensor, codes: Tensor) -> Tensor:
+        """Map times (cell,) and level codes (cell, column) to (cell, width)."""
+        c = self.time(t)
+        return c if self.condition is None else c + self.condition(codes)
+
+
+class TokenBackbone(nn.Module):
+    """Blocks over a token sequence, and one more token for the library size.
+
+    The MLP backbone sees the same numbers as a single flat token.
+    """
+
+    def __init__(
+        self, n_tokens: int, n_channels: int, *, config: ModelConfig, n_levels: Sequence[int], library: bool
+    ) -> None:
+        super().__init__()
+        self.flat = config.backbone == "mlp"
+        self.shape = (n_tokens, n_channels)
+        width = config.width
+        self.steering = Steering(width, n_levels)
+        self.stack = Stack(width, config.depth, 0 if self.flat else config.heads)
+        n_in = n_tokens * n_channels if self.flat else n_channels
+        self.lift = nn.Linear(n_in, width)
+        self.lower = zero_linear(width, n_in)
+        self.lift_library = nn.Linear(1, width) if library else None
+        self.lower_library = zero_linear(width, 1) if library else None
+        n_places = 1 if self.flat else n_tokens + library
+        self.place = nn.Parameter(torch.randn(n_places, width) * 0.5)
+
+    def forward(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Map tokens (cell, token, channel) and library (cell, 0 or 1) to outputs of the same shapes."""
+        x = tokens.flatten(1)[:, None] if self.flat else tokens
+        hidden = self.lift(x)  # (cell, token, width)
+        if self.lift_library is not None:
+            lifted = self.lift_library(library)[:, None]  # (cell, 1, width)
+            hidden = hidden + lifted if self.flat else torch.cat([hidden, lifted], dim=1)
+        hidden = self.stack(hidden + self.place, self.steering(t, codes))  # (cell, token (+ 1), width)
+        if self.lower_library is not None:
+            library = self.lower_library(hidden[:, -1])  # (cell, 1)
+            hidden = hidden if self.flat else hidden[:, :-1]
+        return self.lower(hidden).reshape(-1, *self.shape), library
+
+
+class LatentDenoiser(nn.Module):
+    """Predicts on the tokens themselves."""
+
+    def __init__(self, tokenizer: Tokenizer, config: ModelConfig, n_levels: Sequence[int], *, library: bool) -> None:
+        super().__init__()
+        layout = tokenizer.layout
+        self.size, self.shape = layout.size, (layout.n_tokens, layout.n_channels)
+        self.backbone = TokenBackbone(
+            layout.n_tokens, layout.n_channels, config=config, n_levels=n_levels, library=library
+        )
+
+    def forward(self, state: Tensor, t: Tensor, codes: Tensor) -> Tensor:
+        """Map the state (cell, dim) at times t (cell,) to a prediction (cell, dim)."""
+        tokens = state[:, : self.size].unflatten(1, self.shape)  # (cell, token, channel)
+        tokens, library = self.backbone(tokens, state[:, self.size :], t, codes)
+        return torch.cat([tokens.flatten(1), library], dim=1)
+
+
+class GeneDenoiser(nn.Module):
+    """Predicts the clean expression of every gene through the tokenizer's bottleneck.
+
+    Tokens can carry what genes share, m, but not the noise of each single gene. That part is treated as Gaussian
+    with a learned standard deviation s per gene, for which the best guess is known in closed form:
+    E[x_1 | x_t] = m + k (x_t - alpha m), with k = alpha s² / (alpha² s² + sigma²).
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, config: ModelConfig, n_levels: Sequence[int], *, n_genes: int, path: Path, library: bool
+    ) -> None:
+        super().__init__()
+        layout = tokenizer.layout
+        self.tokenizer, self.path, self.n_genes = tokenizer, path, n_genes
+        self.backbone = TokenBackbone(
+            layout.n_tokens, layout.n_channels, config=config, n_levels=n_levels, library=library
+        )
+        self.log_s = nn.Parameter(torch.full((n_genes,), -0.1))
+
+    def forward(self, state: Tensor, t: Tensor, codes: Tensor) -> Tensor:
+        """Map the state (cell, gene + library) at times t (cell,) to the clean state of the same shape."""
+        x_t, library_t = state[:, : self.n_genes], state[:, self.n_genes :]
+        tokens, library = self.backbone(self.tokenizer.encode(x_t), library_t, t, codes)
+        shared = self.tokenizer.decode(tokens)  # (cell, gene)
+        c = self.path(t[:, None])
+        variance = (2 * self.log_s).exp()  # (gene,)
+        k = c.alpha * variance / (c.alpha.square() * variance + c.sigma.square() + 1e-6)  # (cell, gene)
+        x_1 = shared + k * (x_t - c.alpha * shared)
+        return torch.cat([x_1, library], dim=1)

@@ -1,0 +1,121 @@
+"""Ways along the path from noise to data; a sampler sees nothing but a velocity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from genediff.diffusion.paths import Path
+
+Velocity = Callable[["Tensor", "Tensor"], "Tensor"]  # (x_t (cell, dim), t (cell,)) -> (cell, dim)
+Sampler = Callable[[Velocity, "Tensor", "Tensor", "Path"], Iterator["Tensor"]]
+
+
+def euler(velocity: Velocity, x: Tensor, times: Tensor, path: Path) -> Iterator[Tensor]:
+    """Follow the velocity in straight steps (order 1), yielding the state after each."""
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        x = x + (s - t) * velocity(x, t.expand(len(x)))
+        yield x
+
+
+def heun(velocity: Velocity, x: Tensor, times: Tensor, path: Path) -> Iterator[Tensor]:
+    """Average the velocity at both ends of each step (order 2)."""
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        v_t = velocity(x, t.expand(len(x)))
+        v_s = velocity(x + (s - t) * v_t, s.expand(len(x)))
+        x = x + (s - t) * (v_t + v_s) / 2
+        yield x
+
+
+def ddim(velocity: Velocity, x: Tensor, times: Tensor, path: Path) -> Iterator[Tensor]:
+    """Split the state into its data and its noise and mix them anew for the next time.
+
+    On the rectified-flow path this is Euler's step; on the variance-preserving one it is DDIM with eta = 0.
+
+    Source: Song et al. 2021 (DDIM), equation 12.
+    """
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        v = velocity(x, t.expand(len(x)))
+        now, then = path(t), path(s)
+        # x = alpha d + sigma n and v = alpha' d + sigma' n are two equations for the data d and the noise n.
+        determinant = now.alpha * now.d_sigma - now.sigma * now.d_alpha
+        data = (now.d_sigma * x - now.sigma * v) / determinant
+        noise = (now.alpha * v - now.d_alpha * x) / determinant
+        x = then.alpha * data + then.sigma * noise
+        yield x
+
+
+# Dormand & Prince 1980, table 2 (the pair behind "dopri5"): nodes, stages, fifth-order weights, error weights.
+_NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0)
+_STAGES: tuple[tuple[float, ...], ...] = (
+    (),
+    (1 / 5,),
+    (3 / 40, 9 / 40),
+    (44 / 45, -56 / 15, 32 / 9),
+    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+)
+_FIFTH = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
+_ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
+
+
+def dopri5(
+    velocity: Velocity, x: Tensor, times: Tensor, path: Path, *, tolerance: float = 1e-4, most: int = 1000
+) -> Iterator[Tensor]:
+    """Choose steps by an error estimate (order 5); only the first and last of the times are used.
+
+    The error is the root mean square over all cells of a batch, relative to ``tolerance * (1 + |x|)``.
+    """
+    t, end = float(times[0]), float(times[-1])
+    step = (end - t) / 20
+    first = velocity(x, times[:1].expand(len(x)))
+    for _ in range(most):
+        if t >= end - 1e-9:
+            return
+        step = min(step, end - t)
+        slopes = [first]
+        for node, stage in zip(_NODES[1:], _STAGES[1:], strict=True):
+            point = x + step * _combine(stage, slopes)
+            slopes.append(velocity(point, times.new_full((len(x),), t + node * step)))
+        new = x + step * _combine(_FIFTH, slopes)
+        last = velocity(new, times.new_full((len(x),), t + step))
+        scale = tolerance * (1 + torch.maximum(x.abs(), new.abs()))
+        error = float((step * _combine(_ERROR, [*slopes, last]) / scale).square().mean().sqrt())
+        if error <= 1:
+            t, x, first = t + step, new, last
+            yield x
+        step *= min(5.0, max(0.2, 0.9 * max(error, 1e-8) ** -0.2))
+    raise RuntimeError(f"dopri5 took more than {most} steps; choose a fixed-step sampler such as heun")
+
+
+def _combine(weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
+    terms = [w * k for w, k in zip(weights, slopes, strict=False) if w]
+    return torch.stack(terms).sum(0)
+
+
+SAMPLERS: dict[str, Sampler] = {"euler": euler, "heun": heun, "ddim": ddim, "dopri5": dopri5}
+
+
+def sample(
+    velocity: Velocity, x_0: Tensor, path: Path, *, sampler: str, n_steps: int, start: float = 0.0
+) -> Iterator[Tensor]:
+    """Carry noise x_0 (cell, dim) to t = 1, yielding the state after every step; the last one is the sample.
+
+    Raises
+    ------
+    InputError
+        For an unknown sampler or fewer than one step.
+    """
+    if sampler not in SAMPLERS:
+        raise InputError(f"unknown sampler {sampler!r}; known: {', '.join(map(repr, SAMPLERS))}")
+    if n_steps < 1:
+        raise InputError(f"the number of sampling steps is {n_steps}; give at least 1")
+    times = torch.linspace(start, 1, n_steps + 1, device=x_0.device, dtype=x_0.dtype)
+    yield from SAMPLERS[sampler](velocity, x_0, times, path)

@@ -1,0 +1,368 @@
+"""GeneDiff: genes + tokenizer + backbone + objective + labels, in one module that generates cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genediff.config import SampleConfig
+from genediff.denoiser import GeneDenoiser, LatentDenoiser
+from genediff.diffusion import PATHS, Objective, sample
+from genediff.diffusion.guidance import GUIDANCE
+from genediff.errors import InputError
+from genediff.model_info import WEIGHTS_FILE, ModelSpec, read_spec
+from genediff.nn.counts import Gaussian, Head, NegativeBinomial, ZeroInflatedNegativeBinomial
+from genediff.tokenizers import build_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from anndata import AnnData
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What is measured on training cells before anything is learned.
+
+    ``mean`` and ``std`` are of x and ``log_profile`` is the log share of each gene in all counts, each (gene,);
+    ``library`` are mean and standard deviation of the log library size.
+    """
+
+    mean: Tensor
+    std: Tensor
+    log_profile: Tensor
+    library: Tensor
+
+    @classmethod
+    def empty(cls, n_genes: int) -> Statistics:
+        """Return statistics that a checkpoint will overwrite."""
+        return cls(torch.zeros(n_genes), torch.ones(n_genes), torch.zeros(n_genes), torch.tensor([0.0, 1.0]))
+
+
+class GeneDiff(nn.Module):
+    """A generative model of cells.
+
+    Parameters
+    ----------
+    spec
+        What the model is: configuration, genes, label levels.
+    statistics
+        Of the training cells; None when weights will be loaded.
+    """
+
+    mean: Tensor
+    std: Tensor
+    library_scale: Tensor
+    token_mean: Tensor
+    token_std: Tensor
+    null: Tensor
+
+    def __init__(self, spec: ModelSpec, statistics: Statistics | None = None) -> None:
+        super().__init__()
+        config = spec.run.model
+        _check(spec)
+        known = statistics or Statistics.empty(len(spec.genes))
+        self.spec = spec
+        self.tokenizer = build_tokenizer(config.tokenizer, spec.genes, config.tokenizer_options)
+        self.in_latent_space = config.space == "latent"
+        path = PATHS[config.path]()
+        self.objective = Objective(path, config.predict, config.times)
+        n_levels = [len(levels) for levels in spec.levels.values()]
+        self.denoiser: nn.Module
+        if self.in_latent_space:
+            self.head: Head | None = _build_head(spec, known)
+            self.denoiser = LatentDenoiser(self.tokenizer, config, n_levels, library=spec.has_counts)
+            n_tokens = self.tokenizer.layout.size
+        else:
+            self.head = None
+            self.denoiser = GeneDenoiser(
+                self.tokenizer, config, n_levels, n_genes=len(spec.genes), path=path, library=spec.has_counts
+            )
+            n_tokens = 0
+        self.register_buffer("mean", known.mean.clone())
+        self.register_buffer("std", known.std.clone())
+        self.register_buffer("library_scale", known.library.clone())
+        self.register_buffer("token_mean", torch.zeros(n_tokens))
+        self.register_buffer("token_std", torch.ones(n_tokens))
+        self.register_buffer("null", torch.tensor(n_levels, dtype=torch.long), persistent=False)
+
+    # -- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """The genes that are generated, in order."""
+        return self.spec.genes
+
+    @property
+    def conditions(self) -> dict[str, tuple[str, ...]]:
+        """The obs columns that steer generation, with their levels in order."""
+        return dict(self.spec.levels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.mean.device
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of trained numbers."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def state_size(self) -> int:
+        """The length of the vector that the flow runs on."""
+        size = self.tokenizer.layout.size if self.in_latent_space else len(self.genes)
+        return size + int(self.spec.has_counts)
+
+    # -- between cells and the state of the flow -----------------------------------------------------------------
+
+    def standardise(self, x: Tensor) -> Tensor:
+        """Scale log-normalised expression (cell, gene) by the training mean and standard deviation."""
+        return (x - self.mean) / self.std
+
+    def standardise_library(self, library: Tensor) -> Tensor:
+        """Map library sizes (cell,) to standardised logs (cell, 1); (cell, 0) where there are no counts."""
+        if not self.spec.has_counts:
+            return library.new_zeros(len(library), 0)
+        return ((library.log() - self.library_scale[0]) / self.library_scale[1])[:, None]
+
+    def to_cells(self, state: Tensor, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Turn states (cell, dim) into what could have been measured (cell, gene) and library sizes (cell,)."""
+        library = state.new_ones(len(state))
+        if self.spec.has_counts:
+            # A library beyond four standard deviations is the sampler's error, not a cell.
+            scaled = state[:, -1].clamp(-4, 4)
+            library = torch.exp(scaled * self.library_scale[1] + self.library_scale[0])
+            state = state[:, :-1]
+        if self.head is not None:
+            tokens = state * self.token_std + self.token_mean
+            layout = self.tokenizer.layout
+            logits = self.tokenizer.decode(tokens.unflatten(1, (layout.n_tokens, layout.n_channels)))  # (cell, gene)
+            return self.head.sample(logits, library, generator=generator), library.cpu()
+        x = (state * self.std + self.mean).clamp(min=0)  # (cell, gene), log-normalised
+        if not self.spec.has_counts:
+            return x.cpu(), library.cpu()
+        return torch.round(torch.expm1(x) * (library / self.spec.target_sum)[:, None]).cpu(), library.cpu()
+
+    # -- generation ----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def states(
+        self,
+        codes: Tensor,
+        *,
+        config: SampleConfig,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Draw states (cell, dim) for level codes (cell, column)."""
+        x_0 = torch.randn(len(codes), self.state_size, generator=generator).to(self.device)
+        codes = codes.to(self.device)
+
+        def velocity(x_t: Tensor, t: Tensor, given: Tensor) -> Tensor:
+            return self.objective.velocity(self.denoiser(x_t, t, given), x_t, t)
+
+        guided = GUIDANCE[self.spec.run.model.guidance](velocity, codes, self.null, config.guidance)
+        x = x_0
+        for x in sample(  # noqa: B007 - the last state is the sample
+            guided,
+            x_0,
+            self.objective.path,
+            sampler=config.sampler,
+            n_steps=config.n_steps,
+            start=self.objective.start,
+        ):
+            pass
+        return x
+
+    def generate(
+        self,
+        n: int | None = None,
+        *,
+        conditions: pd.DataFrame | Mapping[str, str | Sequence[str]] | None = None,
+        guidance: float | None = None,
+        sampler: str | None = None,
+        n_steps: int | None = None,
+        seed: int = 0,
+        batch_size: int = 1024,
+        progress: Progress | None = None,
+    ) -> AnnData:
+        """Generate cells.
+
+        Parameters
+        ----------
+        n
+            How many; may be left out when ``conditions`` is a table with one row per cell.
+        conditions
+            One level per condition for all cells, a list of n levels, or a table; columns that are left out
+            are "no label". None draws combinations as often as they occur among the training cells.
+        guidance, sampler, n_steps
+            The model's own defaults where None.
+        seed
+            The same seed gives the same cells, on the same kind of device.
+        progress
+            Called with (cells done, cells in all) after each batch; may raise to stop.
+
+        Returns
+        -------
+        AnnData
+            Counts (or log-normalised values for a model of data without counts) as CSR, the conditions and the
+            library size in obs, and where the cells come from in ``uns["genediff"]``.
+        """
+        config = _sample_config(self.spec.run.sample, guidance=guidance, sampler=sampler, n_steps=n_steps)
+        codes = self._codes(n, conditions, seed=seed)
+        parts: list[np.ndarray] = []
+        libraries: list[np.ndarray] = []
+        was_training = self.training
+        self.eval()
+        for number, start in enumerate(range(0, len(codes), batch_size)):
+            # A generator per batch: cells do not depend on how many batches came before on another device.
+            generator = torch.Generator().manual_seed(_mix(seed, number))
+            state = self.states(codes[start : start + batch_size], config=config, generator=generator)
+            with torch.no_grad():
+                cells, library = self.to_cells(state, generator=generator)
+            parts.append(cells.numpy())
+            libraries.append(library.numpy())
+            if progress is not None:
+                progress(min(start + batch_size, len(codes)), len(codes))
+        self.train(was_training)
+        return self._to_anndata(parts, libraries, codes, config=config, seed=seed)
+
+    def _codes(
+        self, n: int | None, conditions: pd.DataFrame | Mapping[str, str | Sequence[str]] | None, *, seed: int
+    ) -> Tensor:
+        """Return level codes (cell, column)."""
+        import pandas as pd
+
+        if conditions is None:
+            if n is None:
+                raise InputError("say how many cells to generate (n), or give a table of conditions")
+            rows, weights = zip(*self.spec.combinations, strict=True) if self.spec.combinations else (((),), (1,))
+            table = torch.tensor(rows, dtype=torch.long).reshape(len(rows), len(self.null))
+            table = torch.where(table < 0, self.null.cpu(), table)
+            generator = torch.Generator().manual_seed(_mix(seed, -1))
+            drawn = torch.multinomial(torch.tensor(weights, dtype=torch.double), n, replacement=True, generator=generator)
+            return table[drawn]
+        columns = {k: conditions[k] for k in conditions} if isinstance(conditions, pd.DataFrame) else dict(conditions)
+        if unknown := [k for k in columns if k not in self.spec.levels]:
+            known = ", ".join(self.spec.levels) or "none"
+            raise InputError(f"this model has no condition {unknown[0]!r}; it was trained with: {known}")
+        sizes = {len(v) for v in columns.values() if not isinstance(v, str)}
+        if n is not None:
+            sizes.add(n)
+        if len(sizes) != 1:
+            raise InputError("give the number of cells, and as many levels as cells for each condition")
+        n = sizes.pop()
+        codes = self.null.cpu().expand(n, -1).clone()
+        for i, (name, levels) in enumerate(self.spec.levels.items()):
+            if name in columns:
+                codes[:, i] = _look_up(columns[name], levels, name=name, n=n)
+        return codes
+
+    def _to_anndata(
+        self, parts: list[np.ndarray], libraries: list[np.ndarray], codes: Tensor, *, config: SampleConfig, seed: int
+    ) -> AnnData:
+        import pandas as pd
+        from anndata import AnnData
+        from scipy import sparse
+
+        n_genes = len(self.genes)
+        matrix = sparse.vstack([sparse.csr_matrix(part) for part in parts]) if parts else sparse.csr_matrix((0, n_genes))
+        obs = pd.DataFrame(index=[f"generated_{i}" for i in range(len(codes))])
+        for i, (name, levels) in enumerate(self.spec.levels.items()):
+            taken = codes[:, i].numpy()
+            obs[name] = pd.Categorical.from_codes(np.where(taken == len(levels), -1, taken).astype(int), list(levels))
+        if self.spec.has_counts:
+            obs["library"] = np.concatenate(libraries) if libraries else np.zeros(0)
+        cells = AnnData(matrix.tocsr().astype(np.float32), obs=obs, var=pd.DataFrame(index=list(self.genes)))
+        cells.uns["genediff"] = {
+            "generated": True,
+            "model_id": self.spec.id,
+            "model_title": self.spec.title,
+            "dataset_id": self.spec.dataset_id,
+            "values": "counts" if self.spec.has_counts else "log-normalised",
+            "target_sum": self.spec.target_sum,
+            "seed": seed,
+            **config.model_dump(),
+            "versions": dict(self.spec.versions),
+            "config": self.spec.run.model_dump_json(),
+        }
+        return cells
+
+    # -- storage -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "auto") -> GeneDiff:
+        """Rebuild a model from its folder; InputError when files are missing, damaged or do not belong together."""
+        from genediff.checkpoint import read_tensors
+        from genediff.training.device import choose_device
+
+        spec = read_spec(folder)
+        model = cls(spec)
+        try:
+            model.load_state_dict(read_tensors(folder / WEIGHTS_FILE))
+        except RuntimeError:
+            raise InputError(
+                f"the weights in {folder.name} do not fit its configuration; one of its files was changed: export it again"
+            ) from None
+        return model.to(choose_device(device)).eval()
+
+
+def _check(spec: ModelSpec) -> None:
+    config = spec.run.model
+    if config.backbone == "dit" and config.width % config.heads:
+        raise InputError(f"the width {config.width} is not a multiple of the {config.heads} heads; change one of them")
+    if config.space == "gene" and config.predict != "data":
+        raise InputError(f"in gene space the network predicts data, not {config.predict}; set the prediction to 'data'")
+    if spec.has_counts and config.space == "latent" and config.likelihood == "gaussian":
+        raise InputError("the Gaussian likelihood is for data without counts; choose nb or zinb")
+    if not spec.has_counts and config.space == "latent" and config.likelihood != "gaussian":
+        raise InputError(
+            f"these data hold no counts, so the {config.likelihood.upper()} likelihood does not apply; choose gaussian"
+        )
+
+
+def _build_head(spec: ModelSpec, known: Statistics) -> Head:
+    config = spec.run.model
+    if config.likelihood == "gaussian":
+        return Gaussian(known.mean, known.std)
+    kind = NegativeBinomial if config.likelihood == "nb" else ZeroInflatedNegativeBinomial
+    return kind(known.log_profile, ambient=bool(config.tokenizer_options.get("ambient", True)))
+
+
+def _sample_config(base: SampleConfig, **changes: Any) -> SampleConfig:
+    given = {key: value for key, value in changes.items() if value is not None}
+    try:
+        return SampleConfig.model_validate({**base.model_dump(), **given})
+    except ValueError:
+        raise InputError(
+            f"these sampling options cannot be used: {given}; samplers are euler, heun, ddim, dopri5, "
+            "steps 1 to 1,000, guidance 0 to 20"
+        ) from None
+
+
+def _look_up(given: str | Sequence[str], levels: Sequence[str], *, name: str, n: int) -> Tensor:
+    """Map level names to codes (n,); a missing value is "no label"."""
+    import pandas as pd
+
+    index = {level: i for i, level in enumerate(levels)}
+    values = [given] * n if isinstance(given, str) else list(given)
+    codes = []
+    for value in values:
+        missing = value is None or (not isinstance(value, str) and pd.isna(value))
+        if not missing and str(value) not in index:
+            raise InputError(f"{value!r} is not a level of {name!r}; known: {', '.join(levels)}")
+        codes.append(len(levels) if missing else index[str(value)])
+    return torch.tensor(codes, dtype=torch.long)
+
+
+def _mix(seed: int, number: int) -> int:
+    """Return a seed of 63 bits for one of many streams of a seed."""
+    return int(np.random.SeedSequence([seed, number + 1]).generate_state(2, np.uint32).astype(np.uint64) @ [1, 2**31])

@@ -1,0 +1,130 @@
+"""What is known of a saved model without loading it: JSON only, no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from genediff.config import RunConfig
+from genediff.errors import InputError
+
+FORMAT_VERSION = 1
+MODEL_FILE = "model.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "card.md"
+EVALUATION_FILE = "evaluation.json"
+
+
+class ModelSpec(BaseModel):
+    """What rebuilds a model around its weights: everything is plain values, no code.
+
+    ``levels`` keeps the order of the labels, so that an index means the same at training and at sampling.
+    ``combinations`` are the rows of level codes seen in training (-1: no label) with their number of cells.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    id: str
+    title: str
+    created: str
+    dataset_id: str
+    dataset_name: str
+    run: RunConfig
+    genes: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    combinations: tuple[tuple[tuple[int, ...], int], ...]
+    has_counts: bool
+    target_sum: float
+    n_parameters: int = 0
+    trained: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+
+
+class ModelInfo(BaseModel):
+    """One row of the model library."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+    created: str
+    dataset_id: str
+    dataset_name: str
+    strategy: str
+    preset: str
+    space: str
+    n_parameters: int
+    n_genes: int
+    conditions: dict[str, tuple[str, ...]]
+    has_counts: bool
+    metrics: dict[str, float]
+    config: RunConfig
+    trained: dict[str, Any]
+    versions: dict[str, str]
+    shipped: bool
+    folder: Path
+
+    @classmethod
+    def read(cls, folder: Path, *, shipped: bool = False) -> ModelInfo:
+        """Read the JSON files of a model folder.
+
+        Raises
+        ------
+        InputError
+            When the folder holds no model, or one of a newer format.
+        """
+        spec = read_spec(folder)
+        return cls(
+            id=folder.name,
+            title=spec.title,
+            created=spec.created,
+            dataset_id=spec.dataset_id,
+            dataset_name=spec.dataset_name,
+            strategy=spec.run.model.tokenizer,
+            preset=spec.run.preset,
+            space=spec.run.model.space,
+            n_parameters=spec.n_parameters,
+            n_genes=len(spec.genes),
+            conditions=spec.levels,
+            has_counts=spec.has_counts,
+            metrics=_headline(folder / EVALUATION_FILE),
+            config=spec.run,
+            trained=spec.trained,
+            versions=spec.versions,
+            shipped=shipped,
+            folder=folder,
+        )
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read what rebuilds the model in this folder; InputError when it is not there, broken or too new."""
+    path = folder / MODEL_FILE
+    try:
+        raw = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{folder.name} holds no model ({MODEL_FILE} is missing); choose a folder saved by genediff") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(f"{MODEL_FILE} in {folder.name} is not readable JSON; export the model again") from None
+    version = raw.get("format_version") if isinstance(raw, dict) else None
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise InputError(
+            f"the model {folder.name} has format {version!r} and this genediff reads up to {FORMAT_VERSION}; update genediff"
+        )
+    try:
+        return ModelSpec.model_validate(raw)
+    except ValueError as error:
+        first = str(error).splitlines()[1] if len(str(error).splitlines()) > 1 else str(error)
+        raise InputError(f"{MODEL_FILE} in {folder.name} does not describe a model (field {first}); export it again") from None
+
+
+def _headline(path: Path) -> dict[str, float]:
+    """Return the headline metrics of an evaluation, or none where it was not evaluated."""
+    try:
+        headline = json.loads(path.read_text()).get("headline", {})
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return {str(k): float(v) for k, v in headline.items() if isinstance(v, int | float)}

@@ -1,0 +1,133 @@
+"""Count likelihoods: from one real number per gene to counts, and back to a likelihood."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Generator
+
+# Dispersion starts at e³ (almost Poisson) and ambient RNA at 2 %: both are fitted, at rates of their own.
+LOG_THETA = 3.0
+AMBIENT = 0.02
+
+
+class Head(nn.Module, ABC):
+    """Turns logits (cell, gene) into a distribution over what was measured.
+
+    ``fast`` names the parameters that need a higher learning rate than the networks.
+    """
+
+    fast: tuple[str, ...] = ()
+
+    @abstractmethod
+    def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
+        """Return log p(measured) for each cell and gene, (cell, gene)."""
+
+    @abstractmethod
+    def sample(self, logits: Tensor, library: Tensor, *, generator: Generator) -> Tensor:
+        """Draw what could have been measured, (cell, gene)."""
+
+
+class NegativeBinomial(Head):
+    """Counts with mean profile x library and one dispersion per gene.
+
+    The profile of a cell is a softmax of its logits mixed with a small share of the mean profile: ambient RNA,
+    which every droplet catches, and without which genes such as LYZ are never seen outside their own type.
+
+    Source: Lopez et al. 2018 (scVI), equation 4, for the likelihood; Fleming et al. 2023 (CellBender) for the idea
+    of an ambient profile.
+    """
+
+    log_profile: Tensor
+    fast = ("log_theta", "ambient")
+
+    def __init__(self, log_profile: Tensor, *, ambient: bool = True) -> None:
+        super().__init__()
+        self.register_buffer("log_profile", log_profile)
+        self.log_theta = nn.Parameter(torch.full_like(log_profile, LOG_THETA))
+        start = math.log(AMBIENT / (1 - AMBIENT))
+        self.ambient = nn.Parameter(torch.tensor(start)) if ambient else None
+
+    def mean(self, logits: Tensor, library: Tensor) -> Tensor:
+        """Return the expected counts (cell, gene) of cells with logits (cell, gene) and library sizes (cell,)."""
+        own = functional.softmax(logits + self.log_profile, dim=1)  # (cell, gene)
+        if self.ambient is not None:
+            share = torch.sigmoid(self.ambient)
+            own = (1 - share) * own + share * self.log_profile.softmax(0)
+        return own * library[:, None]
+
+    def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
+        """Return log p(counts) for each cell and gene, (cell, gene)."""
+        return log_negative_binomial(measured, self.mean(logits, library), self.log_theta.exp())
+
+    def sample(self, logits: Tensor, library: Tensor, *, generator: Generator) -> Tensor:
+        """Draw counts (cell, gene) on the CPU: a gamma rate, then a Poisson."""
+        mean = self.mean(logits, library).double().cpu()
+        theta = self.log_theta.detach().exp().double().cpu().expand_as(mean)
+        rate = torch._standard_gamma(theta.contiguous(), generator=generator) * mean / theta
+        return torch.poisson(rate, generator=generator).float()
+
+
+class ZeroInflatedNegativeBinomial(NegativeBinomial):
+    """A negative binomial that a gene leaves for zero with a probability of its own."""
+
+    fast = ("log_theta", "ambient", "dropout")
+
+    def __init__(self, log_profile: Tensor, *, ambient: bool = True) -> None:
+        super().__init__(log_profile, ambient=ambient)
+        self.dropout = nn.Parameter(torch.full_like(log_profile, -4.0))
+
+    def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
+        """Return log p(counts) for each cell and gene, (cell, gene)."""
+        inner = super().log_prob(logits, library, measured)
+        kept = functional.logsigmoid(-self.dropout) + inner
+        zero = torch.logaddexp(functional.logsigmoid(self.dropout), kept)
+        return torch.where(measured == 0, zero, kept)
+
+    def sample(self, logits: Tensor, library: Tensor, *, generator: Generator) -> Tensor:
+        """Draw counts (cell, gene) on the CPU."""
+        counts = super().sample(logits, library, generator=generator)
+        lost = torch.rand(counts.shape, generator=generator) < torch.sigmoid(self.dropout.detach().cpu())
+        return counts.masked_fill(lost, 0)
+
+
+class Gaussian(Head):
+    """Log-normalised values with one standard deviation per gene, for data without counts."""
+
+    mean_x: Tensor
+    fast = ("log_std",)
+
+    def __init__(self, mean_x: Tensor, std_x: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean_x", mean_x)
+        self.log_std = nn.Parameter(std_x.clamp(min=1e-3).log())
+
+    def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
+        """Return log p(x) for each cell and gene, (cell, gene); the library plays no part."""
+        z = (measured - self.mean_x - logits) * torch.exp(-self.log_std)
+        return -0.5 * z.square() - self.log_std - 0.5 * math.log(2 * math.pi)
+
+    def sample(self, logits: Tensor, library: Tensor, *, generator: Generator) -> Tensor:
+        """Draw log-normalised values (cell, gene); what falls below zero is zero."""
+        noise = torch.randn(logits.shape, generator=generator).to(logits.device)
+        return (self.mean_x + logits + noise * self.log_std.exp()).clamp(min=0).float().cpu()
+
+
+def log_negative_binomial(counts: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
+    """Return log NB(counts) with variance mean + mean² / theta, element by element."""
+    mean = mean + 1e-8
+    total = torch.log(theta + mean)
+    return (
+        torch.lgamma(counts + theta)
+        - torch.lgamma(theta)
+        - torch.lgamma(counts + 1)
+        + theta * (torch.log(theta) - total)
+        + counts * (torch.log(mean) - total)
+    )

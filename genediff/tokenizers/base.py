@@ -1,0 +1,91 @@
+"""What every tokenization strategy is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def option(default: Any, *, title: str, help: str, low: Any = None, high: Any = None, choices: Sequence[str] = ()) -> Any:
+    """Declare a field of a strategy's Config with what a form needs to draw it."""
+    return field(
+        default=default, metadata={"title": title, "help": help, "low": low, "high": high, "choices": tuple(choices)}
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TokenLayout:
+    """The names of the tokens, their channels, and which token may attend to which (None: all to all)."""
+
+    names: tuple[str, ...]
+    n_channels: int
+    edges: Tensor | None = None  # (2, edge) source -> target
+
+    @property
+    def n_tokens(self) -> int:
+        """The length of the token sequence."""
+        return len(self.names)
+
+    @property
+    def size(self) -> int:
+        """Numbers per cell: tokens x channels."""
+        return self.n_tokens * self.n_channels
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Where the tokens of a cell may lie: a normal with ``mean`` and ``std``, each (cell, token, channel)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """Return the tokens for standard normal noise of the same shape."""
+        return self.mean + self.std * noise
+
+    def divergence(self) -> Tensor:
+        """Return KL(posterior, standard normal) per cell and latent number, (cell, token, channel)."""
+        return 0.5 * (self.mean.square() + self.std.square() - 1) - torch.log(self.std)
+
+
+class Tokenizer(nn.Module, ABC):
+    """Cuts standardised expression (cell, gene) into tokens (cell, token, channel), and joins them again.
+
+    It serves two spaces. In latent space a flow runs on its tokens. In gene space the flow runs on expression and
+    the network is decode(backbone(encode(x_t))).
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    sentence: ClassVar[str]
+    reference: ClassVar[str]
+    Config: ClassVar[type]
+    spaces: ClassVar[tuple[str, ...]] = ("latent", "gene")
+
+    @property
+    @abstractmethod
+    def layout(self) -> TokenLayout:
+        """The names and the shape of the tokens."""
+
+    @abstractmethod
+    def posterior(self, x: Tensor) -> Posterior:
+        """Map standardised expression (cell, gene) to where its tokens may lie."""
+
+    @abstractmethod
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Map tokens (cell, token, channel) to one real number per gene, (cell, gene)."""
+
+    @abstractmethod
+    def penalty(self, posterior: Posterior) -> Tensor:
+        """Return what the first stage adds to the reconstruction error of each cell, (cell,)."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Map standardised expression (cell, gene) to tokens (cell, token, channel)."""
+        return self.posterior(x).mean

@@ -1,0 +1,99 @@
+"""Latent tokens: learned summaries of the whole cell, with no names until one looks at what they drive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class LatentConfig:
+    """Options of the latent strategy."""
+
+    n_tokens: int = option(64, title="Tokens", help="How many tokens a cell is cut into.", low=1, high=512)
+    n_channels: int = option(4, title="Channels", help="Numbers per token.", low=1, high=256)
+    hidden: int = option(512, title="Hidden units", help="Width of the encoder.", low=16, high=8192)
+    decoder: Literal["linear", "mlp"] = option(
+        "linear",
+        title="Decoder",
+        help="Linear: every token adds its own pattern of genes. MLP: tokens interact before they become genes.",
+        choices=("linear", "mlp"),
+    )
+    noise: Literal["learned", "fixed"] = option(
+        "learned",
+        title="Token noise",
+        help="Learned: a variational autoencoder. Fixed: plain autoencoder with a little noise on its tokens.",
+        choices=("learned", "fixed"),
+    )
+    std: float = option(0.3, title="Fixed noise", help="Standard deviation of the fixed noise.", low=0.0, high=2.0)
+    beta: float = option(1.0, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
+    ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
+
+
+class Latent(Tokenizer):
+    """An encoder to m tokens of d channels and a decoder in which each token adds its pattern of genes."""
+
+    name: ClassVar[str] = "latent"
+    title: ClassVar[str] = "Latent tokens"
+    sentence: ClassVar[str] = "Learned summaries of the whole cell: the most faithful, and the least readable, cut."
+    reference: ClassVar[str] = "doi:10.48550/arXiv.2112.10752"  # Rombach et al. 2022, latent diffusion
+    Config: ClassVar[type] = LatentConfig
+
+    def __init__(self, genes: Sequence[str], config: LatentConfig) -> None:
+        super().__init__()
+        self.config = config
+        size = config.n_tokens * config.n_channels
+        self.trunk = nn.Sequential(
+            nn.Linear(len(genes), config.hidden),
+            nn.LayerNorm(config.hidden),
+            nn.SiLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.LayerNorm(config.hidden),
+            nn.SiLU(),
+        )
+        self.mean = nn.Linear(config.hidden, size)
+        self.spread = nn.Linear(config.hidden, size) if config.noise == "learned" else None
+        if config.decoder == "linear":
+            self.decoder: nn.Module = nn.Linear(size, len(genes), bias=True)
+        else:
+            self.decoder = nn.Sequential(
+                nn.Linear(size, config.hidden),
+                nn.LayerNorm(config.hidden),
+                nn.SiLU(),
+                nn.Linear(config.hidden, len(genes)),
+            )
+        self._shape = (config.n_tokens, config.n_channels)
+
+    @property
+    def layout(self) -> TokenLayout:
+        """Tokens z0, z1, … without edges: all attend to all."""
+        return TokenLayout(tuple(f"z{i}" for i in range(self._shape[0])), self._shape[1])
+
+    def posterior(self, x: Tensor) -> Posterior:
+        """Map standardised expression (cell, gene) to where its tokens may lie."""
+        hidden = self.trunk(x)  # (cell, hidden)
+        mean = self.mean(hidden).unflatten(1, self._shape)  # (cell, token, channel)
+        if self.spread is None:
+            # Without a learned spread only the ratio of tokens to noise matters, so the scale is pinned.
+            mean = functional.layer_norm(mean, self._shape)
+            return Posterior(mean, mean.new_full(mean.shape, self.config.std))
+        std = functional.softplus(self.spread(hidden)).unflatten(1, self._shape) + 1e-3  # (cell, token, channel)
+        return Posterior(mean, std)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Map tokens (cell, token, channel) to one logit per gene, (cell, gene)."""
+        return self.decoder(tokens.flatten(1))
+
+    def penalty(self, posterior: Posterior) -> Tensor:
+        """Return beta x KL per cell for learned noise, else nothing, (cell,)."""
+        if self.spread is None:
+            return posterior.mean.new_zeros(len(posterior.mean))
+        return self.config.beta * posterior.divergence().sum((1, 2))

@@ -1,0 +1,1 @@
+"""Stages of training, pulled one step at a time."""

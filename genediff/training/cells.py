@@ -1,0 +1,111 @@
+"""The cells that training sees: sparse in memory, dense one batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genediff.errors import InputError
+from genediff.model import Statistics
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from genediff.data.dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingCells:
+    """Training and validation cells of a data set: counts, or log-normalised values where there are none.
+
+    ``train_codes`` and ``validation_codes`` are level codes (cell, column); the number of levels means "no label".
+    """
+
+    train: csr_matrix
+    validation: csr_matrix
+    train_codes: Tensor
+    validation_codes: Tensor
+    has_counts: bool
+    target_sum: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, conditions: tuple[str, ...]) -> TrainingCells:
+        """Read the cells of a data set, with level codes of the named obs columns.
+
+        Raises
+        ------
+        InputError
+            When there are too few cells to train on and to hold out.
+        """
+        from scipy.sparse import csr_matrix
+
+        read = dataset.counts if dataset.info.has_counts else dataset.x
+        parts = {split: csr_matrix(read(split), dtype=np.float32) for split in ("train", "validation")}
+        for split, least in (("train", 8), ("validation", 2)):
+            if parts[split].shape[0] < least:
+                raise InputError(
+                    f"the {split} part of {dataset.info.name!r} has {parts[split].shape[0]} cells and needs at least "
+                    f"{least}; import the data with another split"
+                )
+        return cls(
+            train=parts["train"],
+            validation=parts["validation"],
+            train_codes=_codes(dataset, conditions, "train"),
+            validation_codes=_codes(dataset, conditions, "validation"),
+            has_counts=dataset.info.has_counts,
+            target_sum=float(dataset.info.target_sum or 1.0),
+        )
+
+    @property
+    def n_train(self) -> int:
+        """The number of training cells."""
+        return self.train.shape[0]
+
+    @property
+    def n_validation(self) -> int:
+        """The number of validation cells."""
+        return self.validation.shape[0]
+
+    def normalise(self, measured: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log-normalised expression (cell, gene) and library sizes (cell,)."""
+        if not self.has_counts:
+            return measured, measured.new_ones(len(measured))
+        library = measured.sum(1).clamp(min=1)  # (cell,)
+        return torch.log1p(measured * (self.target_sum / library)[:, None]), library
+
+    def statistics(self) -> Statistics:
+        """Measure what a model is told of the training cells before it learns; one pass in blocks."""
+        n, n_genes = self.train.shape
+        sums, squares, shares = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes)
+        log_library = []
+        for start in range(0, n, 4096):
+            measured = torch.from_numpy(self.train[start : start + 4096].toarray())
+            x, library = self.normalise(measured)
+            sums += x.double().sum(0).numpy()
+            squares += x.double().square().sum(0).numpy()
+            shares += measured.double().sum(0).numpy()
+            log_library.append(library.double().log())
+        mean = sums / n
+        std = np.sqrt(np.maximum(squares / n - mean**2, 0))
+        logs = torch.cat(log_library)
+        # Genes never seen in training keep a tiny share, so that their logarithm is finite.
+        profile = (shares + 0.1) / (shares + 0.1).sum()
+        return Statistics(
+            mean=torch.tensor(mean, dtype=torch.float32),
+            std=torch.tensor(np.maximum(std, 1e-2), dtype=torch.float32),
+            log_profile=torch.tensor(np.log(profile), dtype=torch.float32),
+            library=torch.tensor([float(logs.mean()), max(float(logs.std()), 1e-3)], dtype=torch.float32),
+        )
+
+
+def _codes(dataset: Dataset, conditions: tuple[str, ...], split: str) -> Tensor:
+    n = len(dataset.rows(split))
+    codes = torch.empty(n, len(conditions), dtype=torch.long)
+    for i, column in enumerate(conditions):
+        given = torch.from_numpy(dataset.codes(column, split))
+        codes[:, i] = torch.where(given < 0, len(dataset.vocabulary(column)), given)
+    return codes

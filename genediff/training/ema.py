@@ -1,0 +1,48 @@
+"""An exponential moving average of weights."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor, nn
+
+
+class EMA:
+    """Averaged copies of a module's parameters.
+
+    The decay warms up as (1 + step) / (10 + step), so that the first, untrained weights are soon forgotten.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module, self.decay = module, decay
+        self.average = {name: p.detach().clone() for name, p in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move the average towards the weights after the given step (counted from 1)."""
+        rate = 1 - min(self.decay, (1 + step) / (10 + step))
+        names, weights = zip(*self.module.named_parameters(), strict=True)
+        torch._foreach_lerp_([self.average[n] for n in names], [w.detach() for w in weights], rate)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Put the average in place of the weights, and the weights back at the end."""
+        kept = {name: p.detach().clone() for name, p in self.module.named_parameters()}
+        copy_weights(self.module, self.average)
+        try:
+            yield
+        finally:
+            copy_weights(self.module, kept)
+
+
+@torch.no_grad()
+def copy_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Copy named weights into a module."""
+    for name, p in module.named_parameters():
+        p.copy_(weights[name])

@@ -1,0 +1,92 @@
+"""Parameters, memory and time of a run, before it starts: by building it and timing two steps of each stage."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from genediff.model import GeneDiff
+from genediff.model_info import ModelSpec
+from genediff.training.autoencoder import AutoencoderStage
+from genediff.training.cells import TrainingCells
+from genediff.training.device import make_fabric
+from genediff.training.flow import FlowStage
+
+if TYPE_CHECKING:
+    from genediff.config import RunConfig
+    from genediff.data.dataset import DatasetInfo
+    from genediff.training.stage import Stage
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will need. Time is measured on this machine as it is now, so it is a guess to within a factor of two."""
+
+    n_parameters: int
+    memory_bytes: int
+    seconds: float
+
+
+def estimate(config: RunConfig, info: DatasetInfo, *, levels: dict[str, int] | None = None) -> Estimate:
+    """Estimate a run from its configuration and the size of its data set.
+
+    Parameters
+    ----------
+    levels
+        Number of levels of each condition; 10 where unknown (it hardly matters).
+    """
+    n_levels = [(levels or {}).get(column, 10) for column in config.model.conditions]
+    cells = _like(config, info, n_levels)
+    spec = ModelSpec(
+        id="estimate",
+        title="",
+        created="",
+        dataset_id=info.id,
+        dataset_name=info.name,
+        run=config,
+        genes=tuple(f"g{i}" for i in range(info.n_genes)),
+        levels={c: tuple(map(str, range(n))) for c, n in zip(config.model.conditions, n_levels, strict=True)},
+        combinations=(),
+        has_counts=info.has_counts,
+        target_sum=cells.target_sum,
+    )
+    model = GeneDiff(spec, cells.statistics())
+    fabric = make_fabric(config.device, config.precision)
+    train = config.train
+    seconds = 0.0
+    if model.in_latent_space:
+        seconds += _seconds(AutoencoderStage(model, cells, train, fabric=fabric, seed=0)) * train.tokenizer_steps
+    seconds += _seconds(FlowStage(model, cells, train, fabric=fabric, seed=0)) * train.steps
+    n = model.n_parameters
+    # Weights, gradients, two AdamW moments, the average, the best: six copies; then activations of one batch, the data.
+    activations = _activations(config, model) * train.batch_size
+    data = 8 * info.n_genes * info.n_cells // 10
+    return Estimate(n_parameters=n, memory_bytes=int(6 * 4 * n + 4 * activations + data + 600e6), seconds=seconds)
+
+
+def _seconds(stage: Stage) -> float:
+    stage.train_step(0)
+    begun = time.perf_counter()
+    stage.train_step(1)
+    return time.perf_counter() - begun
+
+
+def _activations(config: RunConfig, model: GeneDiff) -> float:
+    """Numbers kept for the backward pass per cell: about 16 widths per token and block, and the genes a few times."""
+    tokens = 1 if config.model.backbone == "mlp" else model.tokenizer.layout.n_tokens + 1
+    return 16.0 * tokens * config.model.width * config.model.depth + 8.0 * len(model.genes)
+
+
+def _like(config: RunConfig, info: DatasetInfo, n_levels: list[int]) -> TrainingCells:
+    """Return a few random cells of the right shape, enough for one batch."""
+    from scipy import sparse
+
+    n = max(config.train.batch_size, config.train.tokenizer_batch_size, 8)
+    matrix = sparse.random(n, info.n_genes, density=0.1, format="csr", dtype=np.float32, random_state=0)
+    matrix.data = np.ceil(matrix.data * 5)
+    codes = torch.stack([torch.randint(k, (n,)) for k in n_levels], 1) if n_levels else torch.empty(n, 0, dtype=torch.long)
+    return TrainingCells(matrix, matrix[:8], codes, codes[:8], info.has_counts, float(info.target_sum or 1.0))

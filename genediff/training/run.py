@@ -1,0 +1,221 @@
+"""A whole training: stages in order, with checkpoints, early stopping, and a clean stop at any step."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from genediff.checkpoint import read_json, read_tensors, settle, write_folder
+from genediff.errors import InputError
+from genediff.model import GeneDiff
+from genediff.model_info import CARD_FILE, MODEL_FILE, ModelSpec
+from genediff.training.autoencoder import AutoencoderStage
+from genediff.training.card import model_card
+from genediff.training.cells import TrainingCells
+from genediff.training.device import device_name, make_fabric
+from genediff.training.flow import FlowStage, fit_token_scale
+from genediff.versions import versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genediff.config import RunConfig
+    from genediff.data.dataset import Dataset
+    from genediff.training.stage import Stage
+
+
+@dataclass(frozen=True)
+class TrainEvent:
+    """What one step told. ``validation`` is there only after a look at held-out cells."""
+
+    stage: str
+    step: int
+    total_steps: int
+    loss: float | None = None
+    validation: float | None = None
+    cells_per_second: float | None = None
+    message: str = ""
+
+
+class Training:
+    """One run, from a configuration and a data set to a saved model.
+
+    Parameters
+    ----------
+    config
+        What to train.
+    dataset
+        The imported cells.
+    folder
+        Where checkpoints go; a run that finds its own checkpoint there goes on from it, to the same weights as an
+        unbroken run (bitwise on a CPU).
+    model_id
+        The id that the saved model carries.
+    """
+
+    def __init__(self, config: RunConfig, dataset: Dataset, *, folder: Path, model_id: str) -> None:
+        self.config, self.folder = config, folder
+        self.fabric = make_fabric(config.device, config.precision)
+        self.cells = TrainingCells.of(dataset, config.model.conditions)
+        self.spec = make_spec(config, dataset, self.cells, model_id=model_id)
+        torch.manual_seed(config.seed)  # initial weights; everything after draws from generators of its own
+        self.model = GeneDiff(self.spec, self.cells.statistics()).to(self.fabric.device)
+        self.seconds = 0.0
+        self.cells_seen = 0
+
+    def run(self, *, stop: Callable[[], bool] = lambda: False) -> Iterator[TrainEvent]:
+        """Train, yielding an event for every step.
+
+        When ``stop`` turns true the step in hand is finished, a checkpoint is written and the generator ends.
+        Where the flow has begun, the model folder then holds a model that can generate.
+        """
+        stages = ["autoencoder", "flow"] if self.model.in_latent_space else ["flow"]
+        saved = self._saved()
+        first = stages.index(saved["stage"]) if saved else 0
+        if saved:
+            self._restore_model(saved)
+        yield TrainEvent("start", 0, 0, message=f"Training on {device_name(self.fabric.device)}.")
+        for name in stages[first:]:
+            stage = self._stage(name)
+            start = 0
+            if saved and saved["stage"] == name:
+                stage.restore(self._tensors("stage"), saved["numbers"])
+                start = saved["step"]
+                yield TrainEvent(name, start, stage.total_steps, message=f"Resumed after step {start:,}.")
+            finished = yield from self._run_stage(stage, start, stop)
+            if not finished:
+                if name == "flow":
+                    with stage.ema.applied():
+                        self.save(finished=False)
+                return
+            stage.finish()
+            if name == "autoencoder":
+                fit_token_scale(self.model, self.cells)
+        self.save(finished=True)
+
+    def _stage(self, name: str) -> Stage:
+        kind = {"autoencoder": AutoencoderStage, "flow": FlowStage}[name]
+        return kind(self.model, self.cells, self.config.train, fabric=self.fabric, seed=self.config.seed)
+
+    def _run_stage(self, stage: Stage, start: int, stop: Callable[[], bool]) -> Iterator[TrainEvent]:  # type: ignore[misc]
+        """Yield the events of a stage and return whether it came to its end."""
+        train = self.config.train
+        last_saved = time.monotonic()
+        for step in range(start, stage.total_steps):
+            begun = time.monotonic()
+            loss = stage.train_step(step)
+            if not torch.isfinite(torch.tensor(loss)):
+                raise InputError(
+                    f"the loss of the {stage.name} stage is no longer a number at step {step + 1}; "
+                    "lower the learning rate and train again"
+                )
+            done = step + 1
+            last = done == stage.total_steps
+            value = stage.look() if last or done % train.validate_every == 0 else None
+            took = time.monotonic() - begun
+            self.seconds += took
+            self.cells_seen += stage.batch_size
+            yield TrainEvent(
+                stage.name, done, stage.total_steps, loss, value, stage.batch_size / max(took, 1e-9)
+            )
+            stopped_early = bool(train.patience) and stage.looks_without_progress >= train.patience
+            if stop():
+                self._checkpoint(stage, done)
+                return False
+            if stopped_early:
+                yield TrainEvent(
+                    stage.name,
+                    done,
+                    stage.total_steps,
+                    message=f"Stopped early: {train.patience} looks at held-out cells without progress.",
+                )
+                break
+            if not last and time.monotonic() - last_saved >= train.checkpoint_seconds:
+                self._checkpoint(stage, done)
+                last_saved = time.monotonic()
+        return True
+
+    # -- storage ---------------------------------------------------------------------------------------------------
+
+    def _checkpoint(self, stage: Stage, step: int) -> None:
+        tensors = {f"model.{k}": t for k, t in self.model.state_dict().items()}
+        tensors |= {f"stage.{k}": t for k, t in stage.tensors().items()}
+        numbers = {
+            "stage": stage.name,
+            "step": step,
+            "numbers": stage.numbers(),
+            "seconds": self.seconds,
+            "cells_seen": self.cells_seen,
+            "config": self.config.model_dump(mode="json"),
+        }
+        write_folder(self.folder / "resume", tensors, {"state.json": json.dumps(numbers, indent=1)}, name="state")
+
+    def _saved(self) -> dict | None:  # type: ignore[type-arg]
+        if not settle(self.folder / "resume"):
+            return None
+        saved = read_json(self.folder / "resume" / "state.json")
+        if saved["config"] != self.config.model_dump(mode="json"):
+            raise InputError("the checkpoint in this run folder is of another configuration; start a new run instead")
+        self.seconds, self.cells_seen = saved["seconds"], saved["cells_seen"]
+        return saved
+
+    def _restore_model(self, saved: dict) -> None:  # type: ignore[type-arg]
+        self.model.load_state_dict(self._tensors("model"))
+
+    def _tensors(self, part: str) -> dict[str, torch.Tensor]:
+        tensors = read_tensors(self.folder / "resume" / "state.safetensors")
+        return {k.removeprefix(f"{part}."): t for k, t in tensors.items() if k.startswith(f"{part}.")}
+
+    def save(self, *, finished: bool) -> None:
+        """Write the model folder: weights, what rebuilds it, and its card."""
+        trained = {
+            "finished": finished,
+            "seconds": round(self.seconds, 1),
+            "cells_seen": self.cells_seen,
+            "device": device_name(self.fabric.device),
+            "threads": torch.get_num_threads(),
+        }
+        spec = self.spec.model_copy(update={"n_parameters": self.model.n_parameters, "trained": trained})
+        texts = {MODEL_FILE: spec.model_dump_json(indent=1), CARD_FILE: model_card(spec)}
+        write_folder(self.folder / "model", dict(self.model.state_dict()), texts, name="model")
+
+
+def train_model(
+    config: RunConfig, dataset: Dataset, *, folder: Path, model_id: str, stop: Callable[[], bool] = lambda: False
+) -> Iterator[TrainEvent]:
+    """Train a model into ``folder / "model"``; see `Training` for resuming and stopping."""
+    yield from Training(config, dataset, folder=folder, model_id=model_id).run(stop=stop)
+
+
+def make_spec(config: RunConfig, dataset: Dataset, cells: TrainingCells, *, model_id: str) -> ModelSpec:
+    """Write down what the model will be: genes and label levels in order, and where they come from."""
+    columns = config.model.conditions
+    known = set(dataset.info.conditions)
+    if missing := [c for c in columns if c not in known]:
+        listed = ", ".join(sorted(known)) or "none"
+        raise InputError(f"{dataset.info.name!r} has no condition {missing[0]!r}; it was imported with: {listed}")
+    levels = {column: tuple(dataset.vocabulary(column)) for column in columns}
+    sizes = torch.tensor([len(v) for v in levels.values()])
+    codes = torch.where(cells.train_codes == sizes, -1, cells.train_codes)
+    rows, counts = torch.unique(codes, dim=0, return_counts=True)
+    combinations = tuple((tuple(r), int(c)) for r, c in zip(rows.tolist(), counts.tolist(), strict=True))
+    return ModelSpec(
+        id=model_id,
+        title=config.name or f"{config.preset} on {dataset.info.name}",
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        dataset_id=dataset.info.id,
+        dataset_name=dataset.info.name,
+        run=config,
+        genes=tuple(dataset.genes),
+        levels=levels,
+        combinations=combinations if columns else (),
+        has_counts=cells.has_counts,
+        target_sum=cells.target_sum,
+        versions=versions(),
+    )
