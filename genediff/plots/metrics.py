@@ -1,0 +1,118 @@
+"""Metrics as dots with their spread: the model between what is perfect and what is simple."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plotly.subplots import make_subplots
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["COLOURS", "Dot", "Strip", "dot_ranges"]
+
+COLOURS = {"model": "#D55E00", "floor": "#009E73", "baseline": "#C277A6", "copies": "#B58900", "other": "#8A8F98"}
+ROW_HEIGHT, STRIP_EXTRA = 21, 50
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One value with its standard deviation over seeds; `kind` is a key of `COLOURS`."""
+
+    name: str
+    mean: float
+    sd: float
+    kind: str = "other"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One metric: its title, how to read it in a few words, its ideal value where it has one, and its dots."""
+
+    title: str
+    hint: str
+    ideal: float | None
+    dots: tuple[Dot, ...]
+
+
+def dot_ranges(strips: list[Strip]) -> go.Figure:
+    """Draw one strip per metric and in it one row per dot: mean, bar of one standard deviation, value in words.
+
+    The dotted line is the ideal value; the green band runs from it to the floor (real cells against other real cells),
+    so a model whose dot lies in the band does as well as real cells do.
+    """
+    most = max((len(strip.dots) for strip in strips), default=1)
+    height = len(strips) * (most * ROW_HEIGHT + STRIP_EXTRA) + 16
+    figure = make_subplots(
+        max(len(strips), 1),
+        1,
+        subplot_titles=[f"<b>{strip.title}</b>  <span style='opacity:.7'>{strip.hint}</span>" for strip in strips],
+        vertical_spacing=min(STRIP_EXTRA / height, 0.9 / max(len(strips) - 1, 1)),
+    )
+    for row, strip in enumerate(strips, start=1):
+        _draw(figure, strip, row)
+    figure.update_annotations(font_size=12.5, x=0, xref="paper", xanchor="left", align="left")
+    figure.update_layout(height=height, margin={"l": 8, "r": 12, "t": 26, "b": 6}, showlegend=False)
+    return figure
+
+
+def _draw(figure: go.Figure, strip: Strip, row: int) -> None:
+    low, high = _extent(strip)
+    span = high - low
+    for dot in strip.dots:
+        colour = COLOURS.get(dot.kind, COLOURS["other"])
+        figure.add_scatter(
+            x=[dot.mean],
+            y=[dot.name],
+            error_x={"type": "data", "array": [dot.sd], "color": colour, "thickness": 2, "width": 0},
+            mode="markers+text",
+            marker={"size": 12 if dot.kind == "model" else 9, "color": colour},
+            text=[f"  {_short(dot.mean)}"],
+            textposition="middle right" if dot.mean < low + 0.75 * span else "middle left",
+            textfont={"size": 11.5},
+            cliponaxis=False,
+            hovertemplate=f"{dot.name}: {_short(dot.mean)} ± {_short(dot.sd)}<extra></extra>",
+            row=row,
+            col=1,
+        )
+    figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=[dot.name for dot in reversed(strip.dots)],
+        showgrid=False,
+        zeroline=False,
+        tickfont={"size": 11.5},
+        automargin=True,
+        row=row,
+        col=1,
+    )
+    figure.update_xaxes(
+        range=[low, high], nticks=4, zeroline=False, tickfont={"size": 10}, row=row, col=1, fixedrange=True
+    )
+    floor = next((dot.mean for dot in strip.dots if dot.kind == "floor"), None)
+    if strip.ideal is not None:
+        figure.add_vline(x=strip.ideal, line={"dash": "dot", "width": 1.2, "color": COLOURS["other"]}, row=row, col=1)
+        if floor is not None and floor != strip.ideal:
+            x0, x1 = sorted((strip.ideal, floor))
+            figure.add_vrect(x0=x0, x1=x1, fillcolor=COLOURS["floor"], opacity=0.14, line_width=0, row=row, col=1)
+
+
+def _extent(strip: Strip) -> tuple[float, float]:
+    ends = [dot.mean - dot.sd for dot in strip.dots] + [dot.mean + dot.sd for dot in strip.dots]
+    ends += [] if strip.ideal is None else [strip.ideal]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    pad = 0.12 * (high - low or max(abs(high), 1.0))
+    return low - pad, high + pad
+
+
+def _short(value: float) -> str:
+    size = abs(value)
+    return (
+        f"{value:.0f}"
+        if size >= 100
+        else f"{value:.1f}"
+        if size >= 10
+        else f"{value:.2f}"
+        if size >= 0.1 or not value
+        else f"{value:.2g}"
+    )

@@ -1,0 +1,139 @@
+"""How a run learns: the loss of each stage with the loss on held-out cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from plotly.subplots import make_subplots
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["Curve", "loss_curves", "smooth", "thin"]
+
+TRAIN_COLOUR = "#3D8FD1"
+VALIDATION_COLOUR = "#D55E00"
+MAX_POINTS = 600
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The losses of one stage of a run.
+
+    Attributes
+    ----------
+    title
+        Name of the stage, as shown above its panel.
+    steps, loss
+        Training loss by step, both ``(point,)``.
+    validation_steps, validation
+        Loss on validation cells, both ``(check,)``; empty where none was measured yet.
+    total_steps
+        Length of the stage, so that the axis shows how far there is to go; 0 when unknown.
+    """
+
+    title: str
+    steps: np.ndarray
+    loss: np.ndarray
+    validation_steps: np.ndarray
+    validation: np.ndarray
+    total_steps: int = 0
+
+
+def smooth(loss: np.ndarray, *, window: int = 20) -> np.ndarray:
+    """Return the running mean of the last `window` points, shorter at the start.
+
+    Parameters
+    ----------
+    loss
+        ``(point,)``, in order of steps.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(point,)``; the first value is unchanged.
+    """
+    total = np.cumsum(np.insert(np.asarray(loss, dtype=float), 0, 0.0))
+    end = np.arange(1, len(total))
+    start = np.maximum(end - window, 0)
+    return (total[end] - total[start]) / (end - start)
+
+
+def thin(n: int, *, most: int = MAX_POINTS) -> np.ndarray:
+    """Return up to `most` positions spread over ``range(n)``, the first and the last among them."""
+    return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).round().astype(int))
+
+
+def loss_curves(curves: list[Curve], *, height: int = 300) -> go.Figure:
+    """Draw one panel per stage: the loss of each step (faint), its running mean, and held-out cells.
+
+    Parameters
+    ----------
+    curves
+        Stages in order of training. Each has its own axis: their losses are different quantities.
+    height
+        In pixels.
+    """
+    figure = make_subplots(1, max(len(curves), 1), subplot_titles=[c.title for c in curves], horizontal_spacing=0.09)
+    for column, curve in enumerate(curves, start=1):
+        _draw(figure, curve, column)
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 58, "b": 8},
+        legend={"orientation": "h", "x": 0, "y": 1.17, "yanchor": "bottom"},
+        hovermode="x unified",
+        uirevision="loss",
+    )
+    figure.update_annotations(font_size=13)
+    return figure
+
+
+def _draw(figure: go.Figure, curve: Curve, column: int) -> None:
+    keep = thin(len(curve.steps))
+    lines = (
+        ("each step", curve.loss, {"color": TRAIN_COLOUR, "width": 1}, 0.3),
+        ("training cells", smooth(curve.loss), {"color": TRAIN_COLOUR, "width": 2.2}, 1.0),
+    )
+    for name, values, line, opacity in lines:
+        figure.add_scatter(
+            x=curve.steps[keep],
+            y=np.asarray(values)[keep],
+            mode="lines",
+            line=line,
+            opacity=opacity,
+            name=name,
+            showlegend=column == 1 and name != "each step",
+            hoverinfo="skip" if name == "each step" else None,
+            hovertemplate=None if name == "each step" else "%{y:.4g}",
+            row=1,
+            col=column,
+        )
+    figure.add_scatter(
+        x=curve.validation_steps,
+        y=curve.validation,
+        mode="lines+markers",
+        marker={"size": 6, "color": VALIDATION_COLOUR},
+        line={"color": VALIDATION_COLOUR, "width": 1.5, "dash": "dot"},
+        name="held-out (validation) cells",
+        showlegend=column == 1,
+        hovertemplate="%{y:.4g}",
+        row=1,
+        col=column,
+    )
+    end = max(curve.total_steps, int(curve.steps[-1]) if len(curve.steps) else 1)
+    figure.update_xaxes(title_text="step", range=[0, end], row=1, col=column)
+    figure.update_yaxes(title_text="loss" if column == 1 else None, range=_range(curve), row=1, col=column)
+
+
+def _range(curve: Curve) -> list[float] | None:
+    """Show the bulk of the losses: the first steps are often so high that they flatten all the rest."""
+    later = curve.loss[max(1, len(curve.loss) // 50) :]
+    values = np.concatenate([later, curve.validation])
+    values = values[np.isfinite(values)]
+    if len(values) < 5:
+        return None
+    low, high = np.quantile(values, [0.0, 0.985])
+    pad = 0.08 * max(high - low, 1e-9)
+    return [float(low - pad), float(high + pad)]
