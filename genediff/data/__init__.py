@@ -1,0 +1,29 @@
+"""Cells in: files, their diagnosis, imported data sets.
+
+Light by design: nothing heavy is imported before it is used.
+"""
+
+from genediff.data.config import MISSING, ImportConfig
+from genediff.data.dataset import Dataset
+from genediff.data.importer import import_cells
+from genediff.data.info import DatasetInfo
+from genediff.data.io import CellFile, read_cells
+from genediff.data.paths import allowed_roots, check_path
+from genediff.data.split import SPLITS
+from genediff.data.uploads import MAX_UPLOAD_BYTES, safe_name, save_upload
+
+__all__ = [
+    "MAX_UPLOAD_BYTES",
+    "MISSING",
+    "SPLITS",
+    "CellFile",
+    "Dataset",
+    "DatasetInfo",
+    "ImportConfig",
+    "allowed_roots",
+    "check_path",
+    "import_cells",
+    "read_cells",
+    "safe_name",
+    "save_upload",
+]

@@ -1,0 +1,301 @@
+"""The stages of an import, from an open file to a finished folder."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genediff.data.cell_choice import choose_cells, prepare_columns
+from genediff.data.columns import clean_obs
+from genediff.data.dataset import Dataset
+from genediff.data.features import Features, read_features
+from genediff.data.gene_choice import choose_genes, training_moments
+from genediff.data.info import DatasetInfo
+from genediff.data.pictures import add_pictures
+from genediff.data.split import SPLITS, Split, split_from_column, stratified_split
+from genediff.data.store import (
+    Selection,
+    gene_batches,
+    open_store,
+    put_array,
+    put_names,
+    put_sparse,
+    read_genes,
+    smallest_type,
+    write_by_gene,
+)
+from genediff.data.survey import Survey, survey
+from genediff.data.values import Found, find_values
+from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import scipy.sparse as sp
+
+    from genediff.data.config import ImportConfig
+    from genediff.data.io import CellFile
+    from genediff.data.matrix import Matrix
+    from genediff.data.progress import Progress
+
+MIN_CELLS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    cells: CellFile
+    found: Found
+    features: Features
+
+    @property
+    def matrix(self) -> Matrix:
+        return self.cells.matrices[self.found.where]
+
+    @property
+    def has_counts(self) -> bool:
+        return self.found.counts is not None
+
+
+def build(cells: CellFile, config: ImportConfig, folder: Path, content: str, steps: Progress) -> None:
+    """Build a data set from an open file in an existing, empty folder.
+
+    Raises
+    ------
+    InputError
+        When the file or the choices cannot be used.
+    Cancelled
+        When ``steps`` is told to stop.
+    """
+    found = find_values(cells)
+    if found.trouble is not None:
+        raise InputError(found.trouble)
+    source = _Source(cells, found, read_features(cells.var[found.where]))
+    _need_genes(source)
+    obs, changes = clean_obs(cells.obs)
+    obs = prepare_columns(obs, config)
+    totals = _survey(source, steps)
+
+    keep, left_out = choose_cells(obs, totals, config)
+    notes = [*cells.notes, *found.warnings, *changes, *_gene_notes(source), *left_out]
+    _need_cells(int(keep.sum()), cells.path.name)
+    split = _split(obs[keep], config)
+    obs = _add_quality(obs, totals, source)
+    obs["split"] = ""
+    obs.loc[keep, "split"] = split.values
+    chosen = _choose_genes(source, config, totals, (obs["split"] == "train").to_numpy(), steps)
+
+    obs, counts, empty = _write(folder, source, obs, keep, totals, chosen, steps)
+    notes += [*split.notes, *empty, *_choice_notes(source, config, chosen)]
+    obs["library"] = np.asarray(counts.sum(axis=1)).ravel() if source.has_counts else np.nan
+    info = _info(source, config, obs, folder, content, len(chosen), tuple(notes))
+    _store_cells(folder, source, obs, counts, chosen)
+    has_umap, pictured = add_pictures(Dataset(info), config, steps)
+    replace(info, has_umap=has_umap, notes=(*notes, *pictured)).write()
+
+
+# ----------------------------------------------------------------------------------------------------------- stages
+
+
+def _survey(source: _Source, steps: Progress) -> Survey:
+    matrix = source.matrix
+    steps.stage("Counting genes and cells", 0.13, ticks=matrix.n_tiles)
+    totals = survey(matrix.tiles(), matrix.shape, use_gene=source.features.is_gene, mito=source.features.mito,
+                    after_tile=steps.tick)  # fmt: skip
+    name, where, values = source.cells.path.name, source.found.where, totals.values
+    if values.n_nan:
+        raise InputError(
+            f"{name} cannot be imported: {where} has {values.n_nan:,} values that are not numbers (NaN or infinite)."
+        )
+    if values.highest == 0 and values.lowest == 0:
+        raise InputError(f"{name} holds nothing but zeros in {where}, so there is nothing to learn from it.")
+    if source.has_counts and not values.counts:
+        what = "negative values" if values.lowest < 0 else "fractions among its whole numbers"
+        raise InputError(f"{name} cannot be imported: {where} looked like counts but has {what} further down.")
+    return totals
+
+
+def _split(obs: pd.DataFrame, config: ImportConfig) -> Split:
+    labels = obs[config.label] if config.label is not None else None
+    if config.split_column is not None:
+        return split_from_column(obs[config.split_column], labels=labels, seed=config.seed)
+    split = stratified_split(labels, len(obs), fractions=config.fractions, seed=config.seed)
+    for part in SPLITS:
+        if not (split.values == part).any():
+            raise InputError(
+                f"There are no {part} cells: every level of {config.label!r} has fewer than 3 cells; "
+                "choose another label."
+            )
+    return split
+
+
+def _choose_genes(
+    source: _Source, config: ImportConfig, totals: Survey, train: np.ndarray, steps: Progress
+) -> np.ndarray:
+    matrix, features = source.matrix, source.features
+    steps.stage("Choosing genes on the training cells", 0.15, ticks=matrix.n_tiles)
+    moments = training_moments(matrix.tiles(), matrix.shape[1], train=train, total=totals.total,
+                               values=source.found.kind, after_tile=steps.tick)  # fmt: skip
+    moments.n_cells[~features.is_gene] = 0
+    position = {name: number for number, name in enumerate(features.names)}
+    unknown = [gene for gene in config.keep_genes if gene not in position]
+    if unknown:
+        raise InputError(f"Genes that are to be kept are not in the file: {', '.join(unknown[:8])}.")
+    keep = np.zeros(len(features.names), dtype=bool)
+    keep[[position[gene] for gene in config.keep_genes]] = True
+    chosen = choose_genes(moments, config.n_genes, min_cells=config.min_cells_per_gene, keep=keep,
+                          values=source.found.kind)  # fmt: skip
+    if len(chosen) < 2:
+        raise InputError(
+            f"Only {len(chosen)} gene of {source.cells.path.name} varies among at least {config.min_cells_per_gene} "
+            "training cells; a model needs two or more."
+        )
+    return chosen
+
+
+def _write(
+    folder: Path,
+    source: _Source,
+    obs: pd.DataFrame,
+    keep: np.ndarray,
+    totals: Survey,
+    chosen: np.ndarray,
+    steps: Progress,
+) -> tuple[pd.DataFrame, sp.csr_matrix, list[str]]:
+    """Write every gene of the kept cells; cells without any count among the chosen genes are left out then."""
+    columns = np.flatnonzero(source.features.is_gene)
+    slots = np.searchsorted(columns, chosen)
+    n_passes = len(gene_batches(totals.n_cells[columns]))
+    steps.stage("Writing the cells", 0.25, ticks=n_passes * source.matrix.n_tiles)
+    notes: list[str] = []
+    while True:
+        selection = Selection(
+            new_row=np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32),
+            n_rows=int(keep.sum()),
+            columns=columns,
+            n_entries=totals.n_cells[columns],
+            dtype=smallest_type(totals.values.highest, whole=source.has_counts),
+            whole=source.has_counts,
+            log=source.found.kind == "normalised",
+        )
+        with open_store(folder, "w") as store:
+            store.attrs["n_cells"] = selection.n_rows
+            write_by_gene(store, source.matrix, selection, after_tile=steps.tick)
+            counts = read_genes(store, slots).tocsr()
+        counts.sort_indices()
+        empty = np.diff(counts.indptr) == 0 if source.has_counts else np.zeros(counts.shape[0], dtype=bool)
+        if not empty.any():
+            return obs[keep].copy(), counts, notes
+        notes.append(
+            f"{int(empty.sum()):,} cells were left out: they have no counts in the {len(chosen):,} chosen genes, "
+            "so they cannot be normalised."
+        )
+        keep = keep.copy()
+        keep[np.flatnonzero(keep)[empty]] = False
+        _need_cells(int(keep.sum()), source.cells.path.name)
+
+
+def _store_cells(folder: Path, source: _Source, obs: pd.DataFrame, counts: sp.csr_matrix, chosen: np.ndarray) -> None:
+    from anndata.io import write_elem
+
+    columns = np.flatnonzero(source.features.is_gene)
+    with open_store(folder, "a") as store:
+        put_sparse(store, "counts", counts)
+        put_array(store, "chosen", np.searchsorted(columns, chosen).astype(np.int64))
+        put_names(store, "all_genes", tuple(source.features.names[column] for column in columns))
+        put_names(store, "gene_ids", tuple(source.features.ids[column] for column in columns))
+        obs["split"] = obs["split"].astype("category")
+        for column in obs.columns[obs.dtypes == "category"]:
+            obs[column] = obs[column].cat.remove_unused_categories()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            write_elem(store, "obs", obs)
+
+
+def _add_quality(obs: pd.DataFrame, totals: Survey, source: _Source) -> pd.DataFrame:
+    total = np.maximum(totals.total, 1e-12)
+    obs["qc_genes"] = totals.n_genes
+    obs["qc_total"] = totals.total if source.has_counts else np.nan
+    obs["qc_mito"] = 100 * totals.mito / total if source.has_counts and source.features.mito.any() else np.nan
+    return obs
+
+
+# ------------------------------------------------------------------------------------------------- checks and notes
+
+
+def _need_genes(source: _Source) -> None:
+    n = int(source.features.is_gene.sum())
+    if n < 2:
+        raise InputError(f"{source.cells.path.name} holds only {n} gene; cells are compared by two or more.")
+
+
+def _need_cells(n: int, name: str) -> None:
+    if n < MIN_CELLS:
+        raise InputError(f"Only {n} cells of {name} would be kept; at least {MIN_CELLS} are needed.")
+
+
+def _gene_notes(source: _Source) -> list[str]:
+    features, notes = source.features, []
+    if not features.is_gene.all():
+        n = int((~features.is_gene).sum())
+        notes.append(f"{n:,} features that are not gene expression (antibody tags and the like) were left out.")
+    if features.symbol_column is not None:
+        notes.append(f"Genes are called by their symbols, from {features.symbol_column!r}.")
+    if features.n_duplicates:
+        notes.append(f"{features.n_duplicates:,} genes have a name that others have too; a number was added to it.")
+    if not source.has_counts:
+        notes.append("The file has no raw counts: cells can be looked at, but no count model can be trained on them.")
+    return notes
+
+
+def _choice_notes(source: _Source, config: ImportConfig, chosen: np.ndarray) -> list[str]:
+    if len(chosen) == config.n_genes:
+        return []
+    return [
+        f"{len(chosen):,} genes were chosen, not {config.n_genes:,}: no others vary among at least "
+        f"{config.min_cells_per_gene} training cells."
+    ]
+
+
+def _info(
+    source: _Source,
+    config: ImportConfig,
+    obs: pd.DataFrame,
+    folder: Path,
+    content: str,
+    n_genes: int,
+    notes: tuple[str, ...],
+) -> DatasetInfo:
+    path = source.cells.path
+    sizes = obs["split"].value_counts()
+    training = obs["library"][obs["split"] == "train"]
+    target = (config.target_sum or float(np.median(training))) if source.has_counts else None
+    return DatasetInfo(
+        id=content[:12],
+        name=config.name or path.name.split(".")[0],
+        source=path.name,
+        n_cells=len(obs),
+        n_genes=n_genes,
+        n_genes_total=int(source.features.is_gene.sum()),
+        has_counts=source.has_counts,
+        values=source.found.kind,
+        species=source.features.species,
+        label=config.label,
+        conditions=config.condition_columns,
+        batch=config.batch,
+        perturbation=config.perturbation,
+        control=config.control,
+        split_sizes={part: int(sizes.get(part, 0)) for part in SPLITS},
+        target_sum=target,
+        config=config.model_dump(mode="json"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        content_hash=content,
+        notes=notes,
+        has_umap=False,
+        shipped=False,
+        folder=folder,
+    )

@@ -1,0 +1,80 @@
+"""Which cells of a file are kept, and the sentences that say why others are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genediff.data.columns import as_levels
+from genediff.data.config import MISSING
+from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genediff.data.config import ImportConfig
+    from genediff.data.survey import Survey
+
+
+def prepare_columns(obs: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
+    """Check the columns that the config names and bring those with a role into levels.
+
+    Raises
+    ------
+    InputError
+        When a column or a level is not in the file, or a column has nearly as many values as there are cells.
+    """
+    obs = obs.copy()
+    roles = (*config.condition_columns, *config.exclude_levels, *filter(None, [config.split_column]))
+    for column in dict.fromkeys(roles):
+        if column not in obs.columns:
+            known = ", ".join(map(str, obs.columns)) or "none at all"
+            raise InputError(f"The file has no obs column {column!r}; it has {known}.")
+        levels = as_levels(obs[column])
+        if levels.nunique() > max(50, len(obs) // 2):
+            raise InputError(
+                f"The obs column {column!r} has {levels.nunique():,} different values for {len(obs):,} cells, "
+                "so it names no groups of cells; choose another column."
+            )
+        if column in config.condition_columns and levels.nunique() == 0:
+            raise InputError(f"The obs column {column!r} is empty for every cell; choose another column or none.")
+        obs[column] = levels.array
+    if config.control is not None:
+        known_levels = list(obs[config.perturbation].cat.categories)
+        if config.control not in known_levels:
+            raise InputError(
+                f"The control {config.control!r} is no level of {config.perturbation!r}; "
+                f"it has {', '.join(known_levels[:12])}{' and more' if len(known_levels) > 12 else ''}."
+            )
+    return obs
+
+
+def choose_cells(obs: pd.DataFrame, totals: Survey, config: ImportConfig) -> tuple[np.ndarray, list[str]]:
+    """Return a mask (cell,) of the cells that are kept, and a sentence for each reason to leave others out."""
+    keep = np.ones(len(obs), dtype=bool)
+    notes = []
+
+    def leave_out(mask: np.ndarray, why: str) -> None:
+        n = int((mask & keep).sum())
+        if n:
+            notes.append(f"{n:,} {'cell was' if n == 1 else 'cells were'} left out: {why}.")
+        keep[mask] = False
+
+    for column, levels in config.exclude_levels.items():
+        values = obs[column]
+        for level in levels:
+            if level == MISSING:
+                leave_out(values.isna().to_numpy(), f"no value in {column!r}")
+                continue
+            if level not in values.cat.categories:
+                raise InputError(
+                    f"Cells with {level!r} in {column!r} are to be left out, but there are none; "
+                    f"it has {', '.join(list(values.cat.categories)[:12])}."
+                )
+            leave_out((values == level).to_numpy(), f"{column} is {level!r}")
+    leave_out(totals.n_genes == 0, "nothing was measured in them")
+    if config.min_genes_per_cell:
+        few = totals.n_genes < config.min_genes_per_cell
+        leave_out(few, f"fewer than {config.min_genes_per_cell:,} genes were seen in them")
+    return keep, notes

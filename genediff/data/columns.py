@@ -1,0 +1,191 @@
+"""What the obs columns of a file are, and which of them look like labels, batches, perturbations or a split."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from genediff.data.genes import make_unique
+from genediff.errors import InputError
+
+Kind = Literal["levels", "numbers", "identifiers", "one value"]
+RESERVED = ("split", "library", "qc_total", "qc_genes", "qc_mito")
+_NO_VALUE = {"", "nan", "NaN", "NA", "N/A", "None", "<NA>", "null"}
+_MAX_SHOWN = 30
+
+_LABEL = (
+    r"^cell_?types?$",
+    r"cell_?type",
+    r"cell_ontology",
+    r"annotation",
+    r"bulk_labels",
+    r"^labels?$",
+    r"cell_?class|subclass|cell_?state|cell_?identity",
+    r"^cluster|leiden|louvain|seurat_clusters",
+)
+_BATCH = (
+    r"^batch",
+    r"batch",
+    r"^(donor|patient|subject|individual)",
+    r"^sample",
+    r"^(bio|tech)?_?rep(licate)?(_|$)",
+    r"orig\.?ident",
+    r"^(library|lane|channel|pool|chip|plate|run)(_?id)?$",
+    r"^(dataset|study)(_?id)?$",
+)
+_PERTURBATION = (
+    r"^perturbations?$",
+    r"perturb",
+    r"^condition$",
+    r"^treatment$|^drug$|^compound$|^stim",
+    r"^(target|gene_target|target_gene)$",
+    r"knock|guide|grna|sgrna",
+    r"condition|treatment",
+)
+_CONTROL = re.compile(
+    r"^(control|ctrl|ctl|non[-_ ]?targeting|nt|negative|neg|unperturbed|untreated|unstimulated|mock|vehicle|dmso|pbs|"
+    r"wt|wild[-_ ]?type|safe[-_ ]?targeting|ctrl\+ctrl)([-_ ]?(ctrl|control))?$",
+    re.IGNORECASE,
+)
+_SPLIT = re.compile(r"^(split|set|partition|fold|train_?test|data_?split)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ObsColumn:
+    """One obs column: its kind, how many levels and missing values; the commonest levels with their cells."""
+
+    name: str
+    kind: Kind
+    n_levels: int
+    n_missing: int
+    levels: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Columns that look fit for a role, or None."""
+
+    label: str | None
+    batch: str | None
+    perturbation: str | None
+    control: str | None
+    split_column: str | None
+
+
+def clean_obs(obs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Bring obs into plain form: text as categories, missing values as missing, unique cell names.
+
+    Returns
+    -------
+    tuple
+        The table, and sentences on what was changed.
+    """
+    notes = []
+    names, changed = make_unique([str(name) for name in obs.index])
+    if changed:
+        notes.append(f"{changed:,} cells had a name that others have too; they were numbered.")
+    clean: dict[str, pd.Series] = {}
+    for position, original in enumerate(obs.columns):
+        name = str(original).replace("/", "_")
+        while name in RESERVED or name in clean:
+            name += "_in_file"
+        if name != str(original):
+            notes.append(f"The obs column {original!r} is called {name!r} here.")
+        clean[name] = _clean_column(obs.iloc[:, position])
+    return pd.DataFrame({name: column.to_numpy() if column.dtype != "category" else column.array
+                         for name, column in clean.items()}, index=pd.Index(names, name=None)), notes  # fmt: skip
+
+
+def _clean_column(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        if pd.api.types.is_extension_array_dtype(column.dtype):
+            return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return column
+    return as_levels(column)
+
+
+def as_levels(column: pd.Series) -> pd.Series:
+    """Turn a column into categories of text; empty text and "nan" count as missing, whole floats lose their ".0"."""
+    if pd.api.types.is_float_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if (np.isnan(values) | (values == np.rint(values))).all():
+            column = pd.Series(values).astype("Int64")
+    categorical = pd.Categorical(column)
+    text = [str(level).strip() for level in categorical.categories]
+    kept = sorted({level for level in text if level not in _NO_VALUE})
+    number = {level: code for code, level in enumerate(kept)}
+    recode = np.array([*(number.get(level, -1) for level in text), -1])
+    codes = recode[categorical.codes]
+    used = np.unique(codes[codes >= 0])
+    renumber = np.full(len(kept) + 1, -1)
+    renumber[used] = np.arange(len(used))
+    return pd.Series(pd.Categorical.from_codes(renumber[codes], [kept[code] for code in used]), name=column.name)
+
+
+def describe(obs: pd.DataFrame) -> tuple[ObsColumn, ...]:
+    """Describe every column of a clean obs table."""
+    return tuple(_describe(name, obs[name]) for name in obs.columns)
+
+
+def _describe(name: str, column: pd.Series) -> ObsColumn:
+    n, n_missing = len(column), int(column.isna().sum())
+    numeric = column.dtype != "category"
+    n_levels = int(column.nunique())
+    whole = numeric and n_levels <= min(50, max(2, n // 10)) and bool((column.dropna() == column.dropna() // 1).all())
+    kind: Kind = "levels"
+    if n_levels <= 1:
+        kind = "one value"
+    elif numeric and not whole:
+        kind = "numbers"
+    elif n_levels > max(50, n // 2):
+        kind = "identifiers"
+    common: tuple[tuple[str, int], ...] = ()
+    if kind in ("levels", "one value"):
+        sizes = as_levels(column).value_counts().head(_MAX_SHOWN)
+        common = tuple((str(level), int(size)) for level, size in sizes.items())
+    return ObsColumn(name, kind, n_levels, n_missing, common)
+
+
+def propose(columns: tuple[ObsColumn, ...]) -> Proposal:
+    """Propose a role for columns by their names and levels; what is proposed is never more than a proposal."""
+    usable = [column for column in columns if column.kind == "levels"]
+    split = next((c.name for c in usable if _SPLIT.match(c.name) and _reads_as_split(c)), None)
+    usable = [column for column in usable if column.name != split]
+    perturbation, control = _propose_perturbation(usable)
+    rest = [column for column in usable if column.name != perturbation]
+    label = _first(rest, _LABEL, most=300)
+    batch = _first([column for column in rest if column.name != label], _BATCH, most=500)
+    return Proposal(label or perturbation, batch, perturbation, control, split)
+
+
+def _propose_perturbation(columns: list[ObsColumn]) -> tuple[str | None, str | None]:
+    for pattern in _PERTURBATION:
+        for column in columns:
+            if re.search(pattern, column.name, re.IGNORECASE):
+                control = next((level for level, _ in column.levels if _CONTROL.match(level)), None)
+                if control is not None:
+                    return column.name, control
+    return None, None
+
+
+def _first(columns: list[ObsColumn], patterns: tuple[str, ...], *, most: int) -> str | None:
+    for pattern in patterns:
+        for column in columns:
+            if re.search(pattern, column.name, re.IGNORECASE) and column.n_levels <= most:
+                return column.name
+    return None
+
+
+def _reads_as_split(column: ObsColumn) -> bool:
+    from genediff.data.split import split_from_column
+
+    levels = pd.Series([level for level, _ in column.levels], name=column.name)
+    try:
+        split_from_column(levels, labels=None, seed=0)
+    except InputError:
+        return False
+    return True

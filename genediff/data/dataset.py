@@ -1,0 +1,285 @@
+"""A data set: cells with counts, chosen genes, labels and a split, read from its folder when needed."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import warnings
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from genediff.data.info import DatasetInfo
+from genediff.data.pca import PCA
+from genediff.data.split import SPLITS
+from genediff.data.store import get_names, get_sparse, open_store, read_genes
+from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+    import pandas as pd
+
+_umap_models: dict[str, Any] = {}
+_umap_lock = threading.Lock()
+
+
+class Dataset:
+    """Cells of one import. Parts are read from disk at first use and kept; treat what you get as read-only."""
+
+    def __init__(self, info: DatasetInfo) -> None:
+        self.info = info
+
+    @classmethod
+    def open(cls, folder: Path, *, shipped: bool = False) -> Self:
+        """Open a data set's folder.
+
+        Raises
+        ------
+        InputError
+            When the folder holds no data set.
+        """
+        return cls(DatasetInfo.read(folder, shipped=shipped))
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.info.id!r}, {self.info.n_cells} cells x {self.info.n_genes} genes)"
+
+    # ------------------------------------------------------------------------------------------- names and cells
+
+    @cached_property
+    def all_genes(self) -> tuple[str, ...]:
+        """Names of every gene of the file, made unique."""
+        with open_store(self.info.folder) as store:
+            return get_names(store, "all_genes")
+
+    @cached_property
+    def gene_ids(self) -> tuple[str, ...]:
+        """Ensembl ids (or whatever the file's index holds) of ``all_genes``."""
+        with open_store(self.info.folder) as store:
+            return get_names(store, "gene_ids")
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """Positions of the chosen genes in ``all_genes`` (gene,), ascending."""
+        with open_store(self.info.folder) as store:
+            return store["chosen"][:]
+
+    @cached_property
+    def genes(self) -> tuple[str, ...]:
+        """Names of the chosen genes, in the order of every (cell, gene) matrix here."""
+        return tuple(self.all_genes[position] for position in self.chosen)
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        """What is known of each cell (cell order of the file), with "split", "library", "qc_*"."""
+        from anndata.io import read_elem
+
+        with open_store(self.info.folder) as store, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            frame: pd.DataFrame = read_elem(store["obs"])
+        return frame
+
+    def rows(self, split: str | None = None) -> np.ndarray:
+        """Return row numbers of a part ("train", "validation", "test"; None: all cells)."""
+        if split is None:
+            return np.arange(self.info.n_cells)
+        if split not in SPLITS:
+            raise InputError(f"There is no part {split!r} of the cells; known: {', '.join(SPLITS)}.")
+        return np.flatnonzero(self.obs["split"].to_numpy() == split)
+
+    # ------------------------------------------------------------------------------------------------- expression
+
+    @cached_property
+    def _values(self) -> sp.csr_matrix:
+        with open_store(self.info.folder) as store:
+            return get_sparse(store, "counts")  # (cell, gene)
+
+    def counts(self, split: str | None = None) -> sp.csr_matrix:
+        """Return raw counts of the chosen genes: CSR float32 (cell, gene).
+
+        Raises
+        ------
+        InputError
+            When the file held no counts.
+        """
+        self._need_counts()
+        return self._part(self._values, split)
+
+    def x(self, split: str | None = None) -> sp.csr_matrix:
+        """Return log-normalised expression of the chosen genes: CSR float32 (cell, gene).
+
+        For data without counts these are the values of the file.
+        """
+        return self._part(self._x, split)
+
+    @cached_property
+    def _x(self) -> sp.csr_matrix:
+        return self.normalise(self._values) if self.info.has_counts else self._values
+
+    def normalise(self, counts: Any) -> Any:
+        """Turn counts (cell, chosen gene) into x = log1p(counts / library * target_sum).
+
+        Parameters
+        ----------
+        counts
+            Sparse or dense, real or generated; the library is the total over the chosen genes.
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix | np.ndarray
+            As given, float32. A cell without counts stays zero.
+        """
+        self._need_counts()
+        if counts.shape[1] != self.info.n_genes:
+            raise InputError(f"The counts have {counts.shape[1]} genes; this data set has {self.info.n_genes}.")
+        assert self.info.target_sum is not None
+        library = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()  # (cell,)
+        scale = self.info.target_sum / np.where(library > 0, library, 1.0)
+        if sp.issparse(counts):
+            x = counts.tocsr().astype(np.float32, copy=True)
+            x.data = np.log1p(x.data * np.repeat(scale, np.diff(x.indptr))).astype(np.float32)
+            return x
+        return np.log1p(np.asarray(counts) * scale[:, None]).astype(np.float32)
+
+    def gene_values(self, name: str) -> np.ndarray:
+        """Return log-normalised values (cell,) of any gene of the file, chosen or not.
+
+        Raises
+        ------
+        InputError
+            When the file has no such gene; names that look like it are proposed.
+        """
+        position = self._positions.get(name)
+        if position is None:
+            upper = {gene.upper(): gene for gene in self.all_genes}
+            close = [upper[key] for key in difflib.get_close_matches(name.upper(), upper, n=3, cutoff=0.6)]
+            hint = f"; did you mean {', '.join(close)}?" if close else "."
+            raise InputError(f"The data set {self.info.name!r} has no gene {name!r}{hint}")
+        with open_store(self.info.folder) as store:
+            values = read_genes(store, np.array([position])).astype(np.float32).toarray().ravel()
+        if not self.info.has_counts:
+            return values
+        library = self.obs["library"].to_numpy()
+        return np.log1p(values / library * self.info.target_sum).astype(np.float32)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {gene: position for position, gene in enumerate(self.all_genes)}
+
+    # ----------------------------------------------------------------------------------------------------- labels
+
+    def vocabulary(self, column: str) -> tuple[str, ...]:
+        """Return the sorted levels of an obs column over training cells; a model knows no others.
+
+        Raises
+        ------
+        InputError
+            When there is no such column.
+        """
+        levels = self._column(column).iloc[self.rows("train")].dropna().astype(str).unique()
+        return tuple(sorted(levels))
+
+    def codes(self, column: str, split: str | None = None) -> np.ndarray:
+        """Return the position of each cell's level in ``vocabulary(column)``: int64 (cell,), -1 for no label."""
+        position = {level: code for code, level in enumerate(self.vocabulary(column))}
+        values = self._column(column).iloc[self.rows(split)]
+        codes = [-1 if missing else position.get(str(value), -1)
+                 for value, missing in zip(values, values.isna(), strict=True)]  # fmt: skip
+        return np.array(codes, dtype=np.int64)
+
+    def _column(self, column: str) -> pd.Series:
+        if column not in self.obs.columns:
+            raise InputError(
+                f"The data set {self.info.name!r} has no obs column {column!r}; "
+                f"it has {', '.join(map(str, self.obs.columns))}."
+            )
+        return self.obs[column]
+
+    # ---------------------------------------------------------------------------------------------------- pictures
+
+    @cached_property
+    def pca(self) -> PCA:
+        """Principal components of the training cells' x."""
+        with open_store(self.info.folder) as store:
+            group = store["pca"]
+            return PCA(group["mean"][:], group["components"][:], group["explained"][:])
+
+    def project(self, x: Any) -> np.ndarray:
+        """Project x (cell, gene) on the training cells' components: (x - train mean) @ components.T, (cell, pc)."""
+        return self.pca.project(x)
+
+    @cached_property
+    def pcs(self) -> np.ndarray:
+        """Principal component scores of all cells (cell, pc)."""
+        with open_store(self.info.folder) as store:
+            return store["pcs"][:]
+
+    @cached_property
+    def umap(self) -> np.ndarray:
+        """UMAP coordinates of all cells (cell, 2); training cells were fitted, the others placed.
+
+        Raises
+        ------
+        InputError
+            When the data set was imported without a UMAP.
+        """
+        self._need_umap()
+        with open_store(self.info.folder) as store:
+            return store["umap"]["all"][:]
+
+    def transform_umap(self, pcs: np.ndarray) -> np.ndarray:
+        """Place cells given by their scores (cell, pc) in the UMAP of this data set: (cell, 2).
+
+        The first call in a process compiles for up to 45 seconds; see ``warm_umap``.
+        """
+        self._need_umap()
+        if len(pcs) == 0:
+            return np.zeros((0, 2), dtype=np.float32)
+        with open_store(self.info.folder) as store:
+            fitted = "rows" in store["umap"]
+        if not fitted:
+            return np.ascontiguousarray(pcs[:, :2], dtype=np.float32)
+        from genediff.data.umap_space import place
+
+        return place(self._umap_model(), pcs)
+
+    def warm_umap(self) -> None:
+        """Compile and rebuild what ``transform_umap`` needs; meant for a background thread."""
+        self.transform_umap(self.pcs[:2] + 1e-3)
+
+    def _umap_model(self) -> Any:
+        from genediff.data.umap_space import UmapSpace, rebuild
+
+        key = f"{self.info.folder}:{self.info.content_hash}"
+        with _umap_lock:
+            if key not in _umap_models:
+                with open_store(self.info.folder) as store:
+                    group = store["umap"]
+                    space = UmapSpace(group["rows"][:], group["coordinates"][:], int(group.attrs["n_neighbors"]),
+                                      int(group.attrs["seed"]))  # fmt: skip
+                _umap_models[key] = rebuild(space, self.pcs[space.rows])
+            return _umap_models[key]
+
+    # ---------------------------------------------------------------------------------------------------- helpers
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the imported file and of every choice made at import."""
+        return self.info.content_hash
+
+    def _part(self, matrix: sp.csr_matrix, split: str | None) -> sp.csr_matrix:
+        return matrix if split is None else matrix[self.rows(split)]
+
+    def _need_counts(self) -> None:
+        if not self.info.has_counts:
+            raise InputError(
+                f"The data set {self.info.name!r} has no raw counts, so nothing that models or generates counts "
+                "can be done with it; import a file that still holds them."
+            )
+
+    def _need_umap(self) -> None:
+        if not self.info.has_umap:
+            raise InputError(f"The data set {self.info.name!r} was imported without a UMAP; import it with one.")

@@ -1,0 +1,118 @@
+"""From a file to a data set: one pass for totals, one for gene choice, one or more to write."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genediff.data.build import build
+from genediff.data.dataset import Dataset
+from genediff.data.info import DatasetInfo
+from genediff.data.io import read_cells
+from genediff.data.progress import Progress
+from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genediff.data.config import ImportConfig
+    from genediff.workspace import Workspace
+
+
+def import_cells(
+    path: str | Path,
+    config: ImportConfig,
+    workspace: Workspace,
+    *,
+    progress: Callable[[float, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Dataset:
+    """Import a file of cells into a workspace.
+
+    The matrix is read a tile at a time and never held as a whole. Gene choice, target sum, principal components and
+    UMAP come from training cells alone. The same file with the same choices is the same data set: it is not made
+    twice.
+
+    Parameters
+    ----------
+    path
+        The file; see ``read_cells`` for formats.
+    config
+        What to keep and what the obs columns mean.
+    workspace
+        Where the data set goes.
+    progress
+        Called with the share done (0 to 1) and what is being done.
+    cancelled
+        Asked often; when it says True the import stops.
+
+    Raises
+    ------
+    InputError
+        When the file or the choices cannot be used. Nothing is left behind.
+    Cancelled
+        When ``cancelled()`` said so. Nothing is left behind.
+    """
+    path = Path(path)
+    steps = Progress(progress, cancelled)
+    steps.stage("Opening the file", 0.02)
+    with read_cells(path) as cells:
+        content = _hash(path, config, steps)
+        final = workspace.datasets / content[:12]
+        if final.exists():
+            return _again(final, config)
+        clear_abandoned(workspace.datasets)
+        folder = workspace.datasets / f".importing-{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir(parents=True)
+        try:
+            build(cells, config, folder, content, steps)
+            steps.check()
+            _publish(folder, final)
+        except OSError as error:
+            raise InputError(f"The data set cannot be written to {workspace.datasets}: {error.strerror}.") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Dataset.open(final)
+
+
+def clear_abandoned(datasets: Path) -> None:
+    """Remove what imports left whose process was killed."""
+    for folder in datasets.glob(".importing-*"):
+        try:
+            os.kill(int(folder.name.split("-")[1]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, PermissionError):
+            continue
+
+
+def _hash(path: Path, config: ImportConfig, steps: Progress) -> str:
+    size = path.stat().st_size
+    block = 1 << 24
+    steps.stage("Reading the file", 0.05, ticks=size // block + 1)
+    digest = hashlib.sha256(config.fingerprint().encode())
+    with path.open("rb") as file:
+        while data := file.read(block):
+            digest.update(data)
+            steps.tick()
+    return digest.hexdigest()
+
+
+def _again(final: Path, config: ImportConfig) -> Dataset:
+    info = DatasetInfo.read(final)
+    if config.name and config.name != info.name:
+        info.renamed(config.name).write()
+    return Dataset.open(final)
+
+
+def _publish(folder: Path, final: Path) -> None:
+    try:
+        folder.rename(final)
+    except OSError:
+        # Another process imported the same file with the same choices in the meantime: its result is this one.
+        if not final.exists():
+            raise

@@ -1,0 +1,112 @@
+"""One pass over a matrix: what its values are, and the totals of cells and genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from genediff.data.matrix import Tile
+
+COUNT_TOLERANCE = 1e-4
+"""Values this close to a whole number count as whole: some files store counts through float16 or exp/log."""
+
+
+@dataclass(eq=False)
+class Values:
+    """What was seen of the values so far."""
+
+    n: int = 0
+    lowest: float = 0.0
+    highest: float = 0.0
+    n_nan: int = 0
+    n_fractions: int = 0
+
+    def add(self, data: np.ndarray) -> None:
+        """Take in stored values (entry,)."""
+        if len(data) == 0:
+            return
+        finite = np.isfinite(data)
+        if not finite.all():
+            self.n_nan += int((~finite).sum())
+            data = data[finite]
+        if len(data):
+            self.lowest = min(self.lowest, float(data.min()))
+            self.highest = max(self.highest, float(data.max()))
+            self.n_fractions += int((np.abs(data - np.rint(data)) > COUNT_TOLERANCE).sum())
+        self.n += len(finite)
+
+    @property
+    def whole(self) -> bool:
+        """Only whole numbers."""
+        return self.n > 0 and self.n_fractions == 0
+
+    @property
+    def counts(self) -> bool:
+        """Raw counts: whole, finite, not negative."""
+        return self.whole and self.n_nan == 0 and self.lowest >= 0
+
+
+@dataclass(eq=False)
+class Survey:
+    """Totals: per cell ``total``, ``n_genes``, ``mito`` (cell,); per gene ``n_cells`` (gene,)."""
+
+    values: Values
+    total: np.ndarray
+    n_genes: np.ndarray
+    mito: np.ndarray
+    n_cells: np.ndarray
+
+
+def survey(
+    tiles: Iterable[Tile],
+    shape: tuple[int, int],
+    *,
+    use_gene: np.ndarray,
+    mito: np.ndarray,
+    after_tile: Callable[[], None],
+) -> Survey:
+    """Sum up a matrix tile by tile.
+
+    Parameters
+    ----------
+    tiles
+        Tiles that cover the matrix.
+    shape
+        Cells, genes.
+    use_gene
+        Mask (gene,) of what is gene expression (not antibody tags); the rest is ignored.
+    mito
+        Mask (gene,) of mitochondrial genes.
+    after_tile
+        Called after every tile: reports progress, may raise to stop.
+    """
+    n_cells, n_genes = shape
+    result = Survey(Values(), np.zeros(n_cells), np.zeros(n_cells, np.int64), np.zeros(n_cells),
+                    np.zeros(n_genes, np.int64))  # fmt: skip
+    for tile in tiles:
+        rows, cols, data = entries(tile)
+        used = use_gene[cols]
+        if not used.all():
+            rows, cols, data = rows[used], cols[used], data[used]
+        result.values.add(data)
+        low, high = tile.rows.start, tile.rows.stop
+        result.total[low:high] += np.bincount(rows - low, data, high - low)
+        result.n_genes[low:high] += np.bincount(rows - low, minlength=high - low)
+        of_mito = mito[cols]
+        result.mito[low:high] += np.bincount(rows[of_mito] - low, data[of_mito], high - low)
+        result.n_cells += np.bincount(cols, minlength=n_genes)
+        after_tile()
+    return result
+
+
+def entries(tile: Tile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return global row, global column and value of each stored entry, each (entry,)."""
+    values = tile.values
+    major = np.repeat(np.arange(len(values.indptr) - 1, dtype=np.int32), np.diff(values.indptr))
+    rows, cols = (major, values.indices) if values.format == "csr" else (values.indices, major)
+    return rows + np.int32(tile.rows.start), cols + np.int32(tile.cols.start), values.data

@@ -1,0 +1,74 @@
+"""The UMAP of a data set: fitted once on training cells, kept as numbers, rebuilt without pickles.
+
+umap-learn needs its neighbour search to place new cells. It is rebuilt from the stored principal components of the
+training cells with zero epochs of layout, and then given the stored coordinates;
+see McInnes et al. 2018 (arXiv:1802.03426).
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MAX_FITTED = 20_000
+"""Training cells that take part in the layout; more cost minutes and look the same."""
+MIN_FITTED = 20
+"""With fewer training cells there is no manifold to draw: the first two principal components stand in."""
+_rebuilding = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class UmapSpace:
+    """``rows`` (fitted cell,) of the data set took part; ``coordinates`` (fitted cell, 2) are theirs."""
+
+    rows: np.ndarray
+    coordinates: np.ndarray
+    n_neighbors: int
+    seed: int
+
+
+def fitted_rows(train_rows: np.ndarray, *, seed: int) -> np.ndarray:
+    """Choose the training cells that take part in the layout: all, or a seeded sample of ``MAX_FITTED``."""
+    if len(train_rows) <= MAX_FITTED:
+        return train_rows
+    return np.sort(np.random.default_rng(seed).choice(train_rows, MAX_FITTED, replace=False))
+
+
+def fit_umap(pcs: np.ndarray, *, seed: int) -> Any:
+    """Fit umap-learn on principal components (cell, pc) of training cells; the same seed gives the same picture."""
+    return _fit(pcs, n_neighbors=neighbours_for(len(pcs)), seed=seed, n_epochs=None, init="spectral")
+
+
+def neighbours_for(n_cells: int) -> int:
+    """Return the number of neighbours: umap-learn's 15, fewer for very few cells."""
+    return min(15, n_cells - 1)
+
+
+def rebuild(space: UmapSpace, pcs: np.ndarray) -> Any:
+    """Rebuild the fitted model from the principal components (fitted cell, pc) and the stored coordinates."""
+    with _rebuilding:
+        model = _fit(pcs, n_neighbors=space.n_neighbors, seed=space.seed, n_epochs=0, init=space.coordinates)
+    model.embedding_ = np.ascontiguousarray(space.coordinates, dtype=np.float32)
+    model.n_epochs = None  # transform divides by it
+    return model
+
+
+def place(model: Any, pcs: np.ndarray) -> np.ndarray:
+    """Place cells (cell, pc) in the picture: (cell, 2), float32. The same cells always land in the same place."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.asarray(model.transform(np.ascontiguousarray(pcs, dtype=np.float32)), dtype=np.float32)
+
+
+def _fit(pcs: np.ndarray, *, n_neighbors: int, seed: int, n_epochs: int | None, init: Any) -> Any:
+    import umap
+
+    model = umap.UMAP(n_neighbors=n_neighbors, min_dist=0.3, random_state=seed, transform_seed=seed, n_jobs=1,
+                      n_epochs=n_epochs, init=init)  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # spectral start values of separate islands, unused n_jobs
+        return model.fit(np.ascontiguousarray(pcs, dtype=np.float32))

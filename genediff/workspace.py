@@ -1,0 +1,239 @@
+"""The folder that holds a user's data sets, models, runs and uploads, beside what ships with GeneDiff."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import platformdirs
+
+from genediff.data.info import INFO_FILE, DatasetInfo
+from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    from genediff.data.dataset import Dataset
+    from genediff.model_info import ModelInfo
+
+Kind = Literal["datasets", "models"]
+DEMO_DATASET = "pbmc3k"
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+_MODEL_FILE = "model.json"
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*")
+
+
+def home() -> Path:
+    """Return where the workspace lies: $GENEDIFF_HOME, or the user's data directory."""
+    named = os.environ.get("GENEDIFF_HOME")
+    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("genediff"))
+
+
+class Workspace:
+    """Data sets, models and runs of a user. Folders come into being when something is put in them.
+
+    Parameters
+    ----------
+    root
+        The folder; ``home()`` when not given.
+    assets
+        Where shipped data sets and models lie.
+    """
+
+    def __init__(self, root: Path | None = None, *, assets: Path = ASSETS) -> None:
+        self.root = (root if root is not None else home()).resolve()
+        self._assets = assets
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.root)!r})"
+
+    @property
+    def datasets(self) -> Path:
+        """Folder of imported data sets."""
+        return self._folder("datasets")
+
+    @property
+    def models(self) -> Path:
+        """Folder of trained and uploaded models."""
+        return self._folder("models")
+
+    @property
+    def runs(self) -> Path:
+        """Folder of runs."""
+        return self._folder("runs")
+
+    @property
+    def uploads(self) -> Path:
+        """Folder of files that came through the browser."""
+        return self._folder("uploads")
+
+    @property
+    def trash(self) -> Path:
+        """Folder of what was deleted and can be restored."""
+        return self._folder("trash")
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The workspace {self.root} cannot be written ({error.strerror}); set GENEDIFF_HOME to another folder."
+            ) from None
+        return folder
+
+    # -------------------------------------------------------------------------------------------------- data sets
+
+    def list_datasets(self) -> list[DatasetInfo]:
+        """Return shipped data sets, then the user's own, newest first; folders that cannot be read are passed over."""
+        shipped = [DatasetInfo.read(folder, shipped=True) for folder in self._shipped("datasets")]
+        own = []
+        for folder in _folders(self.datasets, INFO_FILE):
+            try:
+                own.append(DatasetInfo.read(folder))
+            except InputError:
+                continue
+        return shipped + sorted(own, key=lambda info: info.created, reverse=True)
+
+    def dataset_folder(self, dataset_id: str) -> Path:
+        """Return the folder of a data set.
+
+        Raises
+        ------
+        InputError
+            When there is none of that id; the known ones are named.
+        """
+        return self._find("datasets", dataset_id)[0]
+
+    def open_dataset(self, dataset_id: str) -> Dataset:
+        """Open a data set, shipped or own.
+
+        Raises
+        ------
+        InputError
+            When there is none of that id.
+        """
+        from genediff.data.dataset import Dataset
+
+        folder, shipped = self._find("datasets", dataset_id)
+        return Dataset.open(folder, shipped=shipped)
+
+    def rename_dataset(self, dataset_id: str, name: str) -> None:
+        """Give a data set another name; its id stays."""
+        folder = self._own("datasets", dataset_id, "renamed")
+        DatasetInfo.read(folder).renamed(_checked_name(name)).write()
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Put a data set into the trash; ``restore_dataset`` brings it back."""
+        self._to_trash("datasets", dataset_id)
+
+    def restore_dataset(self, dataset_id: str) -> None:
+        """Bring a deleted data set back."""
+        self._from_trash("datasets", dataset_id)
+
+    # ----------------------------------------------------------------------------------------------------- models
+
+    def list_models(self) -> list[ModelInfo]:
+        """Return shipped models, then the user's own, newest first; folders that cannot be read are passed over."""
+        from genediff.model_info import ModelInfo
+
+        shipped = [ModelInfo.read(folder, shipped=True) for folder in self._shipped("models")]
+        own = []
+        for folder in _folders(self.models, _MODEL_FILE):
+            try:
+                own.append(ModelInfo.read(folder))
+            except InputError:
+                continue
+        return shipped + sorted(own, key=lambda info: info.created, reverse=True)
+
+    def model_folder(self, model_id: str) -> Path:
+        """Return the folder of a model.
+
+        Raises
+        ------
+        InputError
+            When there is none of that id; the known ones are named.
+        """
+        return self._find("models", model_id)[0]
+
+    def rename_model(self, model_id: str, title: str) -> None:
+        """Give a model another title; its id stays."""
+        path = self._own("models", model_id, "renamed") / _MODEL_FILE
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored["title"] = _checked_name(title)
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+
+    def delete_model(self, model_id: str) -> None:
+        """Put a model into the trash; ``restore_model`` brings it back."""
+        self._to_trash("models", model_id)
+
+    def restore_model(self, model_id: str) -> None:
+        """Bring a deleted model back."""
+        self._from_trash("models", model_id)
+
+    # ------------------------------------------------------------------------------------------------ both of them
+
+    def list_trash(self, kind: Kind) -> list[str]:
+        """Return the ids of deleted data sets or models that can be restored."""
+        return [folder.name for folder in _folders(self.trash / kind, _marker(kind))]
+
+    def empty_trash(self) -> None:
+        """Remove what was deleted for good."""
+        shutil.rmtree(self.trash, ignore_errors=True)
+
+    def _shipped(self, kind: Kind) -> list[Path]:
+        return _folders(self._assets / kind, _marker(kind))
+
+    def _find(self, kind: Kind, wanted: str) -> tuple[Path, bool]:
+        # Compared with names that exist, never joined to a path: an id from a URL cannot lead elsewhere.
+        own = {folder.name: (folder, False) for folder in _folders(self._folder(kind), _marker(kind))}
+        known = {**own, **{folder.name: (folder, True) for folder in self._shipped(kind)}}
+        if wanted not in known:
+            word = kind.removesuffix("s").replace("dataset", "data set")
+            names = ", ".join(sorted(known)) or "none yet"
+            raise InputError(f"There is no {word} {wanted!r} in this workspace; known: {names}.")
+        return known[wanted]
+
+    def _own(self, kind: Kind, wanted: str, what: str) -> Path:
+        folder, shipped = self._find(kind, wanted)
+        if shipped:
+            raise InputError(f"{wanted!r} ships with GeneDiff and cannot be {what}.")
+        return folder
+
+    def _to_trash(self, kind: Kind, wanted: str) -> None:
+        folder = self._own(kind, wanted, "deleted")
+        target = self.trash / kind / folder.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            shutil.rmtree(target)
+        shutil.move(folder, target)
+
+    def _from_trash(self, kind: Kind, wanted: str) -> None:
+        if wanted not in self.list_trash(kind):
+            raise InputError(f"{wanted!r} is not in the trash, so it cannot be restored.")
+        target = self._folder(kind) / wanted
+        if target.exists():
+            raise InputError(f"{wanted!r} is there again already; delete that one first to restore the older one.")
+        shutil.move(self.trash / kind / wanted, target)
+
+
+def _marker(kind: Kind) -> str:
+    return INFO_FILE if kind == "datasets" else _MODEL_FILE
+
+
+def _folders(parent: Path, marker: str) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    found = (path for path in parent.iterdir() if _SAFE_ID.fullmatch(path.name) and (path / marker).is_file())
+    return sorted(found, key=lambda path: path.name)
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > 120:
+        raise InputError("A name needs between 1 and 120 letters.")
+    return name
