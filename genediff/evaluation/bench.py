@@ -1,0 +1,162 @@
+"""The bench that cells are judged on: real cells to match, floor and baselines to stand beside."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from genediff.errors import Cancelled
+from genediff.evaluation import cache as store
+from genediff.evaluation import source
+from genediff.evaluation.baselines import Baseline, make_baseline
+from genediff.evaluation.cells import Comparison, Reference
+from genediff.evaluation.drift import ks_distances
+from genediff.evaluation.matching import Target, match
+from genediff.evaluation.scoring import Scores, score
+from genediff.evaluation.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from genediff.data.dataset import Dataset
+
+OTHER_HALF = {"test": "validation", "validation": "test"}
+NOT_ASKED = -2
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row at one seed."""
+
+    scores: Scores
+    sizes: dict[str, int]
+    largest_drift: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Everything but the generated cells."""
+
+    dataset: Dataset
+    real: Source
+    label: str | None
+    by_label: bool
+    classes: dict[str, int]
+    against: str
+    cache: Path | None
+    cancelled: Callable[[], bool] | None
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What is known from training cells."""
+        return source.reference(self.dataset, self.label)
+
+    def keys(self, codes: np.ndarray) -> np.ndarray:
+        """Return what cells are matched by: their label, or nothing; `NOT_ASKED` for others."""
+        if not self.by_label:
+            return np.zeros(len(codes), dtype=np.int64)
+        return np.where(np.isin(codes, list(self.classes.values())), codes, NOT_ASKED)
+
+    @cached_property
+    def real_keys(self) -> np.ndarray:
+        """What the real cells are matched by."""
+        return self.keys(self.real.codes)
+
+    def compare(self, cells: Source, target: Target, seed: int) -> Comparison:
+        """Draw equally many cells on both sides."""
+        generated, real = match(self.keys(cells.codes), self.real_keys, target, seed=seed)
+        return Comparison(cells.cells(generated), self.real.cells(real), self.reference, seed)
+
+    def result(self, cells: Source, target: Target, seed: int) -> Result:
+        """Score cells at one seed."""
+        comparison = self.compare(cells, target, seed)
+        scores, sizes = score(comparison, self.classes if self.by_label else {}, cancelled=self.cancelled)
+        return Result(scores, sizes, float(ks_distances(comparison.generated.x, comparison.real.x).max()))
+
+
+def row_results(
+    bench: Bench, row: str, cells: Source, target: Target, seeds: Sequence[int]
+) -> Iterator[tuple[int, Result]]:
+    """Score a row at each seed; the floor and the baselines are taken from the cache where they are there.
+
+    Parameters
+    ----------
+    bench
+        Real cells, cache and the rest.
+    row
+        "model", "floor" or the name of a baseline.
+    cells
+        The generated cells, scored in row "model".
+    target
+        How many cells of each label.
+    seeds
+        One result each.
+    """
+    if row == "model":
+        for seed in seeds:
+            yield seed, bench.result(cells, target, seed)
+        return
+    makers: dict[str, Callable[[int], Source]] = {}
+    for seed in seeds:
+        path = _cache_path(bench, row, target, seed)
+        kept = store.read(path)
+        if kept is None:
+            if row not in makers:
+                makers[row] = _maker(bench, row, target, seeds[0])
+            result = bench.result(makers[row](seed), target, seed)
+            store.write(path, asdict(result))
+        else:
+            result = Result(**kept)
+        yield seed, result
+
+
+def _maker(bench: Bench, row: str, target: Target, fit_seed: int) -> Callable[[int], Source]:
+    """Return what makes the cells of a row from a seed; the real or fitted part is made once."""
+    if row == "floor":
+        held_out = source.of_split(bench.dataset, OTHER_HALF[bench.against], bench.label)
+        held_out = held_out if bench.real.are_counts else without_counts(held_out)
+        return lambda seed: held_out
+    if bench.cancelled is not None and bench.cancelled():
+        raise Cancelled("the evaluation was cancelled")
+    # One fit for all seeds, so that the spread over seeds is that of the comparison, as it is for the model.
+    fitted = make_baseline(row).fit(bench.dataset, label=bench.label, seed=0)
+    return lambda seed: _baseline_cells(bench, fitted, target, seed)
+
+
+def _baseline_cells(bench: Bench, fitted: Baseline, target: Target, seed: int) -> Source:
+    names = () if bench.label is None else bench.dataset.vocabulary(bench.label)
+    if bench.by_label:
+        codes = target.codes
+    else:
+        known = bench.real.codes[bench.real.codes >= 0]
+        codes = np.random.default_rng(seed).choice(known, target.n) if len(known) else np.zeros(target.n, dtype=int)
+    asked = pd.DataFrame({bench.label: [names[code] for code in codes]} if names else {"cell": codes})
+    cells = source.of_anndata(fitted.generate(asked, seed=seed), bench.dataset, bench.label)
+    return cells if bench.real.are_counts else without_counts(cells)
+
+
+def _cache_path(bench: Bench, row: str, target: Target, seed: int) -> Path:
+    assert bench.cache is not None
+    key = store.key(
+        code=store.code_version(),
+        content=bench.dataset.content_hash,
+        label=bench.label,
+        by_label=bench.by_label,
+        against=bench.against,
+        counts=bench.real.are_counts,
+        target=target.sizes,
+        seed=seed,
+    )
+    return bench.cache / bench.dataset.info.id / f"{row}-{key}.json"
+
+
+def without_counts(cells: Source) -> Source:
+    """Return the same cells as log-normalised expression alone."""
+    if not cells.are_counts:
+        return cells
+    return Source(cells.dataset, cells.dataset.normalise(cells.values), False, cells.codes, cells.notes)

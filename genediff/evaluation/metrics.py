@@ -1,0 +1,279 @@
+"""The metrics, by name, each with how to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from genediff.evaluation import c2st, frechet, mmd, neighbours, realism, transport, utility
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genediff.evaluation.cells import Comparison
+
+Needs = Literal["pcs", "x", "counts", "labels"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure about generated cells.
+
+    Parameters
+    ----------
+    name
+        Key in tables and JSON.
+    title
+        What a page shows.
+    sentence
+        How to read it.
+    better
+        "lower", "higher", or "target" where `ideal` lies inside the range.
+    function
+        From a comparison to the figure.
+    ideal
+        Value for perfect cells, None where only the floor tells.
+    unit
+        Of the figure.
+    needs
+        What the cells must have for it.
+    per_class
+        Whether it is also worked out label by label.
+    digits
+        After the point, in tables.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    better: Literal["lower", "higher", "target"]
+    function: Callable[[Comparison], float]
+    ideal: float | None = None
+    unit: str = ""
+    needs: Needs = "pcs"
+    per_class: bool = True
+    digits: int = 2
+
+
+def _forest(features: Literal["pcs", "x"]) -> Callable[[Comparison], float]:
+    def auc(comparison: Comparison) -> float:
+        generated, real = getattr(comparison.generated, features), getattr(comparison.real, features)
+        return c2st.forest_auc(generated, real, seed=comparison.seed, n_trees=100 if comparison.n >= 300 else 50)
+
+    return auc
+
+
+def _one_nn(comparison: Comparison) -> float:
+    return neighbours.one_nn_accuracy(comparison.within_generated, comparison.within_real, comparison.between)
+
+
+def _manifold(part: Literal["precision", "recall", "density", "coverage"]) -> Callable[[Comparison], float]:
+    def value(comparison: Comparison) -> float:
+        figures = neighbours.manifold(comparison.within_generated, comparison.within_real, comparison.between)
+        return float(getattr(figures, part))
+
+    return value
+
+
+def _of_x(function: Callable[..., float]) -> Callable[[Comparison], float]:
+    return lambda comparison: function(comparison.generated.x, comparison.real.x)
+
+
+def _of_counts(function: Callable[..., float]) -> Callable[[Comparison], float]:
+    return lambda comparison: function(comparison.generated.counts, comparison.real.counts)
+
+
+def _by_name(*metrics: Metric) -> dict[str, Metric]:
+    table = {metric.name: metric for metric in metrics}
+    if len(table) != len(metrics):
+        raise ValueError("a metric is registered twice")
+    return table
+
+
+METRICS: dict[str, Metric] = _by_name(
+    Metric(
+        "c2st_pcs",
+        "Classifier, 50 PCs",
+        "Chance that a random forest, shown one real and one generated cell in 50 principal components, picks out "
+        "the generated one. 0.5 is guessing.",
+        "target",
+        _forest("pcs"),
+        ideal=0.5,
+    ),
+    Metric(
+        "c2st_genes",
+        "Classifier, genes",
+        "The same with every chosen gene to look at; the hardest judge. 0.5 is guessing.",
+        "target",
+        _forest("x"),
+        ideal=0.5,
+        needs="x",
+    ),
+    Metric(
+        "one_nn",
+        "1-NN accuracy",
+        "Share of cells whose nearest neighbour is of their own kind (real or generated). 0.5 is well mixed, near 1 "
+        "lies apart, below 0.5 sits on top of real cells.",
+        "target",
+        _one_nn,
+        ideal=0.5,
+    ),
+    Metric(
+        "w2_debiased",
+        "W2² debiased",
+        "How far cells must move to become the real ones, squared, less what two halves of the same cells differ by.",
+        "lower",
+        lambda c: transport.debiased_w2(c.generated.pcs, c.real.pcs, seed=c.seed),
+        ideal=0.0,
+        unit="squared log expression",
+        digits=1,
+    ),
+    Metric(
+        "w2",
+        "W2 raw",
+        "The same distance as it comes: mostly sampling noise, and too little variance can push it below the floor.",
+        "lower",
+        lambda c: transport.w2(c.generated.pcs, c.real.pcs),
+        unit="log expression",
+        digits=1,
+    ),
+    Metric(
+        "mmd2",
+        "MMD²",
+        "Difference between the two clouds of cells seen through Gaussian kernels of several widths; 0 is no "
+        "difference, slightly negative is noise.",
+        "lower",
+        lambda c: mmd.unbiased_mmd2(c.generated.pcs, c.real.pcs, bandwidth=c.reference.bandwidth),
+        ideal=0.0,
+        digits=4,
+    ),
+    Metric(
+        "frechet",
+        "Fréchet distance",
+        "Difference between means and covariances of the two clouds in PCs.",
+        "lower",
+        lambda c: frechet.frechet_distance(c.generated.pcs, c.real.pcs),
+        unit="squared log expression",
+        digits=1,
+    ),
+    Metric(
+        "precision",
+        "Precision",
+        "Share of generated cells that lie among real ones: are the cells plausible?",
+        "higher",
+        _manifold("precision"),
+    ),
+    Metric(
+        "recall",
+        "Recall",
+        "Share of real cells that lie among generated ones: is the whole variety there?",
+        "higher",
+        _manifold("recall"),
+    ),
+    Metric(
+        "density",
+        "Density",
+        "Real neighbourhoods per generated cell, like precision but robust to odd cells; 1 is expected.",
+        "target",
+        _manifold("density"),
+        ideal=1.0,
+    ),
+    Metric(
+        "coverage",
+        "Coverage",
+        "Share of real cells with a generated one in their neighbourhood, like recall but robust to odd cells.",
+        "higher",
+        _manifold("coverage"),
+    ),
+    Metric(
+        "mean_error",
+        "Gene means",
+        "Average error of a gene's mean log expression.",
+        "lower",
+        _of_x(realism.mean_error),
+        ideal=0.0,
+        unit="log expression",
+        needs="x",
+        digits=3,
+    ),
+    Metric(
+        "variance_error",
+        "Gene variances",
+        "Average error of a gene's variance of counts, in doublings: 1 is twice or half.",
+        "lower",
+        _of_counts(realism.variance_error),
+        ideal=0.0,
+        unit="log2 ratio",
+        needs="counts",
+    ),
+    Metric(
+        "zero_error",
+        "Zero fractions",
+        "Average error of the share of cells in which a gene has no count.",
+        "lower",
+        _of_counts(realism.zero_error),
+        ideal=0.0,
+        unit="share of cells",
+        needs="counts",
+        digits=4,
+    ),
+    Metric(
+        "library_ks",
+        "Library size",
+        "Largest gap between the distributions of counts per cell, 0 to 1.",
+        "lower",
+        _of_counts(realism.library_ks),
+        ideal=0.0,
+        needs="counts",
+    ),
+    Metric(
+        "detected_ks",
+        "Genes detected",
+        "Largest gap between the distributions of genes detected per cell, 0 to 1.",
+        "lower",
+        _of_counts(realism.detected_ks),
+        ideal=0.0,
+        needs="counts",
+    ),
+    Metric(
+        "correlation_error",
+        "Gene-gene correlations",
+        "Average error of the correlation between two genes; chance alone makes about 1.1 / √(number of cells).",
+        "lower",
+        _of_x(realism.correlation_error),
+        ideal=0.0,
+        unit="correlation",
+        needs="x",
+        digits=4,
+    ),
+    Metric(
+        "tstr_f1",
+        "Use: classifier F1",
+        "How well a classifier of labels trained on the generated cells names real ones (macro F1).",
+        "higher",
+        lambda c: utility.synthetic_to_real_f1(c.generated.pcs, c.generated.codes, c.real.pcs, c.real.codes),
+        needs="labels",
+        per_class=False,
+    ),
+    Metric(
+        "train_ratio",
+        "Nearest training cell",
+        "Distance to the nearest training cell, over that of new real cells: 1 is as new as real cells, near 0 copies.",
+        "target",
+        lambda c: neighbours.train_ratio(c.generated.pcs, c.real.pcs, c.reference.pcs),
+        ideal=1.0,
+    ),
+    Metric(
+        "too_near",
+        "Suspiciously near",
+        "Share of cells nearer to a training cell than 99 % of new real cells are; 0.01 is expected.",
+        "lower",
+        lambda c: neighbours.too_near_share(c.generated.pcs, c.real.pcs, c.reference.pcs),
+        ideal=0.01,
+        unit="share of cells",
+        per_class=False,
+        digits=3,
+    ),
+)
+
+HEADLINE = ("c2st_pcs", "c2st_genes", "w2_debiased")
