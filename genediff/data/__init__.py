@@ -5,6 +5,7 @@ Light by design: nothing heavy is imported before it is used.
 
 from genediff.data.config import MISSING, ImportConfig
 from genediff.data.dataset import Dataset
+from genediff.data.doctor import Diagnosis, Problem, diagnose, require_usable
 from genediff.data.importer import import_cells
 from genediff.data.info import DatasetInfo
 from genediff.data.io import CellFile, read_cells
@@ -19,11 +20,15 @@ __all__ = [
     "CellFile",
     "Dataset",
     "DatasetInfo",
+    "Diagnosis",
     "ImportConfig",
+    "Problem",
     "allowed_roots",
     "check_path",
+    "diagnose",
     "import_cells",
     "read_cells",
+    "require_usable",
     "safe_name",
     "save_upload",
 ]

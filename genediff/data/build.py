@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genediff.data.cell_choice import choose_cells, prepare_columns
+from genediff.data.cell_choice import choose_cells, prepare_columns, resolve
 from genediff.data.columns import clean_obs
 from genediff.data.dataset import Dataset
 from genediff.data.features import Features, read_features
@@ -77,6 +77,7 @@ def build(cells: CellFile, config: ImportConfig, folder: Path, content: str, ste
     source = _Source(cells, found, read_features(cells.var[found.where]))
     _need_genes(source)
     obs, changes = clean_obs(cells.obs)
+    config = resolve(config, obs)
     obs = prepare_columns(obs, config)
     totals = _survey(source, steps)
 

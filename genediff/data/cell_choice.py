@@ -17,6 +17,27 @@ if TYPE_CHECKING:
     from genediff.data.survey import Survey
 
 
+def resolve(config: ImportConfig, obs: pd.DataFrame) -> ImportConfig:
+    """Return the config with obs columns called as they are called here (see ``clean_obs``)."""
+
+    def here(name: str | None) -> str | None:
+        if name is None or name in obs.columns:
+            return name
+        plain = name.replace("/", "_")
+        return next((option for option in (plain, f"{plain}_in_file") if option in obs.columns), name)
+
+    return config.model_copy(
+        update={
+            "label": here(config.label),
+            "conditions": tuple(str(here(column)) for column in config.conditions),
+            "batch": here(config.batch),
+            "perturbation": here(config.perturbation),
+            "split_column": here(config.split_column),
+            "exclude_levels": {str(here(column)): levels for column, levels in config.exclude_levels.items()},
+        }
+    )
+
+
 def prepare_columns(obs: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
     """Check the columns that the config names and bring those with a role into levels.
 

@@ -51,6 +51,10 @@ _CONTROL = re.compile(
     r"wt|wild[-_ ]?type|safe[-_ ]?targeting|ctrl\+ctrl)([-_ ]?(ctrl|control))?$",
     re.IGNORECASE,
 )
+_LEAVE_OUT = re.compile(
+    r"^(filtered([-_ ]?out)?|doublets?|multiplets?|low[-_ ]?quality|debris|removed?|excluded?|qc[-_ ]?fail(ed)?)$",
+    re.IGNORECASE,
+)
 _SPLIT = re.compile(r"^(split|set|partition|fold|train_?test|data_?split)", re.IGNORECASE)
 
 
@@ -67,13 +71,14 @@ class ObsColumn:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Columns that look fit for a role, or None."""
+    """Columns that look fit for a role, or None; levels of the label that look like cells to leave out."""
 
     label: str | None
     batch: str | None
     perturbation: str | None
     control: str | None
     split_column: str | None
+    exclude_levels: tuple[str, ...]
 
 
 def clean_obs(obs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -159,7 +164,10 @@ def propose(columns: tuple[ObsColumn, ...]) -> Proposal:
     rest = [column for column in usable if column.name != perturbation]
     label = _first(rest, _LABEL, most=300)
     batch = _first([column for column in rest if column.name != label], _BATCH, most=500)
-    return Proposal(label or perturbation, batch, perturbation, control, split)
+    label = label or perturbation
+    levels = next((column.levels for column in columns if column.name == label), ())
+    leave_out = tuple(level for level, _ in levels if _LEAVE_OUT.match(level))
+    return Proposal(label, batch, perturbation, control, split, leave_out)
 
 
 def _propose_perturbation(columns: list[ObsColumn]) -> tuple[str | None, str | None]:

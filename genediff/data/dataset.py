@@ -139,7 +139,8 @@ class Dataset:
         library = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()  # (cell,)
         scale = self.info.target_sum / np.where(library > 0, library, 1.0)
         if sp.issparse(counts):
-            x = counts.tocsr().astype(np.float32, copy=True)
+            matrix: Any = counts
+            x = matrix.tocsr().astype(np.float32, copy=True)
             x.data = np.log1p(x.data * np.repeat(scale, np.diff(x.indptr))).astype(np.float32)
             return x
         return np.log1p(np.asarray(counts) * scale[:, None]).astype(np.float32)

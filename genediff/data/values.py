@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ class Found:
     """``where`` is the matrix to import, ``counts`` the same if it holds counts (else None), ``why`` in words.
 
     ``trouble`` is a sentence when the file cannot be imported at all; ``checked_all`` says whether every value was
-    looked at or a sample.
+    looked at or a sample; ``density`` is the share of values that are not zero.
     """
 
     where: str
@@ -35,17 +35,20 @@ class Found:
     trouble: str | None
     warnings: tuple[str, ...]
     checked_all: bool
+    density: float = 0.0
 
 
 def find_values(cells: CellFile) -> Found:
     """Look for counts in X, the layers and raw.X, in the order in which they are likeliest to be right."""
     places = sorted(cells.matrices, key=_rank)
     seen: dict[str, Values] = {}
+    density: dict[str, float] = {}
     for where in places:
-        seen[where] = _sample(cells.matrices[where])
+        seen[where], density[where] = _sample(cells.matrices[where])
         if seen[where].counts and seen[where].highest > 0:
-            return _counts(cells, where, seen)
-    return _no_counts(cells, places, seen)
+            return replace(_counts(cells, where, seen), density=density[where])
+    found = _no_counts(cells, places, seen)
+    return replace(found, density=density[found.where])
 
 
 def _rank(where: str) -> tuple[int, str]:
@@ -55,11 +58,12 @@ def _rank(where: str) -> tuple[int, str]:
     return {"X": 1, "raw.X": 2}.get(where, 3), where
 
 
-def _sample(matrix: Matrix) -> Values:
-    values = Values()
+def _sample(matrix: Matrix) -> tuple[Values, float]:
+    values, area = Values(), 0
     for tile in matrix.sample(_SAMPLED_TILES):
         values.add(tile.values.data)
-    return values
+        area += tile.values.shape[0] * tile.values.shape[1]
+    return values, values.n / max(1, area)
 
 
 def _counts(cells: CellFile, where: str, seen: dict[str, Values]) -> Found:
