@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -88,11 +88,21 @@ def table_of(fig: go.Figure) -> pd.DataFrame:
                 if values is not None:
                     columns[name] = np.asarray(values)
             colour = getattr(getattr(trace, "marker", None), "color", None)
-            if _is_numbers(colour) and len(columns) and len(colour) == len(next(iter(columns.values()))):
+            if (
+                colour is not None
+                and _is_numbers(colour)
+                and columns
+                and len(colour) == len(next(iter(columns.values())))
+            ):
                 columns["value"] = np.asarray(colour)
-        if columns:
+        if columns and not _is_legend_entry(trace):
             parts.append(pd.DataFrame({"trace": trace.name or "", **columns}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"trace": []})
+
+
+def _is_legend_entry(trace: Any) -> bool:
+    """Say whether a trace is there for the legend only: one point that is nowhere."""
+    return trace.x is not None and len(trace.x) == 1 and trace.x[0] is None
 
 
 def _panels(fig: go.Figure) -> dict[tuple[str, str], list[Any]]:
@@ -125,14 +135,15 @@ def _scatter(axes: Axes, trace: Any, fig: go.Figure) -> None:
     for letter in ("x", "y"):
         error = getattr(trace, f"error_{letter}")
         if error.array is not None:
-            bars = {f"{letter}err": np.asarray(error.array)}
-            axes.errorbar(x, y, **bars, fmt="none", ecolor="0.4", elinewidth=0.8, capsize=2)
+            spread = np.asarray(error.array, dtype=float)
+            across, along = (spread, None) if letter == "x" else (None, spread)
+            axes.errorbar(x, y, xerr=across, yerr=along, fmt="none", ecolor="0.4", elinewidth=0.8, capsize=2)
 
 
 def _points(axes: Axes, trace: Any, x: np.ndarray, y: np.ndarray, name: str | None) -> None:
     marker = trace.marker
-    size = marker.size if np.isscalar(marker.size) and marker.size else 5
-    area = (0.75 * float(size)) ** 2
+    size = float(marker.size) if isinstance(marker.size, int | float) else 5.0
+    area = (0.75 * size) ** 2
     symbol = _MARKERS.get(marker.symbol if isinstance(marker.symbol, str | None) else None, "o")
     many = len(x) > 200
     if _is_numbers(marker.color):
@@ -149,7 +160,7 @@ def _points(axes: Axes, trace: Any, x: np.ndarray, y: np.ndarray, name: str | No
         alpha = None
     else:
         colour, alpha = _colour(marker.color)
-    if not any(value is not None and value == value for value in x[:1]):  # a legend entry without points
+    if _is_legend_entry(trace):
         x, y = x[:0], y[:0]
     axes.scatter(x, y, color=colour, s=area, linewidths=0, rasterized=many, label=name, marker=symbol,
                  alpha=alpha if marker.opacity is None else marker.opacity)  # fmt: skip
@@ -199,6 +210,9 @@ def _histogram(axes: Axes, trace: Any, fig: go.Figure) -> None:
 
 def _box(axes: Axes, trace: Any, fig: go.Figure) -> None:
     flat = trace.orientation == "h"
+    if trace.type == "box" and trace.median is not None:
+        _told_box(axes, trace, flat=flat)
+        return
     values = np.asarray(trace.x if flat else trace.y, dtype=float)
     groups = trace.y if flat else trace.x
     colour = _colour(trace.line.color or trace.fillcolor or trace.marker.color)[0]
@@ -213,7 +227,8 @@ def _box(axes: Axes, trace: Any, fig: go.Figure) -> None:
         if trace.type == "violin" and len(chosen) > 1 and np.ptp(chosen) > 0:
             parts = axes.violinplot([chosen], [at], orientation="horizontal" if flat else "vertical", widths=0.8,
                                     showextrema=False, showmedians=True)  # fmt: skip
-            for body in parts["bodies"]:
+            bodies: Any = parts["bodies"]
+            for body in bodies:
                 body.set(facecolor=colour, alpha=0.6)
             parts["cmedians"].set(color="0.15")
         else:
@@ -223,6 +238,19 @@ def _box(axes: Axes, trace: Any, fig: go.Figure) -> None:
             (axes.set_yticks if flat else axes.set_xticks)([*ticks, at], [*labels, str(name)])
     if not flat and len(_ticks(axes, flat)[1]) > 4:
         axes.tick_params(axis="x", rotation=40)
+
+
+def _told_box(axes: Axes, trace: Any, *, flat: bool) -> None:
+    """Draw boxes that come as quantiles, not as points."""
+    names = [str(one) for one in (trace.y if flat else trace.x)]
+    ticks, labels = _ticks(axes, flat)
+    at = [len(labels) + i for i in range(len(names))]
+    ends = zip(trace.lowerfence, trace.q1, trace.median, trace.q3, trace.upperfence, strict=True)
+    stats = [dict(zip(("whislo", "q1", "med", "q3", "whishi"), five, strict=True)) for five in ends]
+    colour = {"color": _colour(trace.line.color)[0]}
+    axes.bxp(stats, positions=at, orientation="horizontal" if flat else "vertical", widths=0.6, showfliers=False,
+             manage_ticks=False, boxprops=colour, medianprops=colour, whiskerprops=colour, capprops=colour)  # fmt: skip
+    (axes.set_yticks if flat else axes.set_xticks)([*ticks, *at], [*labels, *names])
 
 
 def _ticks(axes: Axes, flat: bool) -> tuple[list[float], list[str]]:
@@ -263,7 +291,8 @@ _DRAW = {
 
 def _dress(axes: Axes, x_axis: Any, y_axis: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
-    for letter, axis in (("x", x_axis), ("y", y_axis)):
+    sides: tuple[tuple[Literal["x", "y"], Any], ...] = (("x", x_axis), ("y", y_axis))
+    for letter, axis in sides:
         if axis.title.text:
             axes.set(**{f"{letter}label": _text(axis.title.text)})
         if axis.type == "log":
@@ -273,6 +302,10 @@ def _dress(axes: Axes, x_axis: Any, y_axis: Any) -> None:
             axes.set(**{f"{letter}lim": [10**end for end in limits] if axis.type == "log" else limits})
         elif axis.autorange == "reversed":
             getattr(axes, f"invert_{letter}axis")()
+        if axis.ticktext is not None:
+            low, high = sorted(getattr(axes, f"get_{letter}lim")())
+            told = [(at, text) for at, text in zip(axis.tickvals, axis.ticktext, strict=True) if low <= at <= high]
+            getattr(axes, f"set_{letter}ticks")([at for at, _ in told], [text for _, text in told])
         if axis.showticklabels is False:
             axes.tick_params(axis=letter, length=0, **{"labelbottom" if letter == "x" else "labelleft": False})
     axes.tick_params(labelsize=8)
@@ -289,6 +322,8 @@ def _write_texts(drawn: Figure, fig: go.Figure) -> None:
 
 
 def _legend(drawn: Figure) -> None:
+    from matplotlib.collections import PathCollection
+
     entries: dict[str, Any] = {}
     for axes in drawn.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -296,9 +331,9 @@ def _legend(drawn: Figure) -> None:
     if len(entries) > 1:
         legend = drawn.legend(entries.values(), entries.keys(), loc="center left", bbox_to_anchor=(0.8, 0.5),
                               frameon=False, fontsize=8)  # fmt: skip
-        for handle in legend.legend_handles:
-            if hasattr(handle, "set_sizes"):
-                handle.set_sizes([22])
+        for marks in legend.legend_handles:
+            if isinstance(marks, PathCollection):
+                marks.set_sizes([22])
 
 
 def _name(trace: Any) -> str | None:
