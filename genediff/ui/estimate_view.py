@@ -1,0 +1,93 @@
+"""What a run will need, measured in the background and shown before the button that starts it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.ui import run_view
+
+if TYPE_CHECKING:
+    from genediff.config import RunConfig
+    from genediff.data.info import DatasetInfo
+    from genediff.training.estimate import Estimate
+
+
+@dataclass
+class _Measurement:
+    """Filled by a thread; `problem` is a sentence where the run cannot be built."""
+
+    done: threading.Event
+    result: Estimate | None = None
+    problem: str | None = None
+
+
+def show(config: RunConfig, info: DatasetInfo) -> None:
+    """Draw parameters, memory and time; while they are measured, say so and look again every half second."""
+    measurement = _measure(config.model_dump_json(exclude={"name", "seed", "sample"}), info.id, config, info)
+    waiting = not measurement.done.wait(timeout=0.3)
+    st.fragment(_body, run_every="0.5s" if waiting else None)(measurement, waiting)
+
+
+def _body(measurement: _Measurement, was_waiting: bool) -> None:
+    if not measurement.done.is_set():
+        st.caption(":material/timer: Measuring two steps of this model on this machine …")
+        return
+    if was_waiting:
+        st.rerun()
+    if measurement.problem is not None:
+        st.error(measurement.problem)
+        return
+    if measurement.result is None:
+        st.caption("How long this will take could not be measured here.")
+        return
+    _draw(measurement.result)
+
+
+def _draw(estimate: Estimate) -> None:
+    columns = st.columns(3)
+    columns[0].metric("Parameters", _count(estimate.n_parameters), help="Numbers that are learned.")
+    columns[1].metric("Memory", _bytes(estimate.memory_bytes), help="Weights, gradients, averages and one batch.")
+    columns[2].metric(
+        "Time",
+        f"about {run_view.duration(estimate.seconds)}",
+        help="Two steps of each stage were timed just now: right to within a factor of two.",
+    )
+    free = psutil.virtual_memory().available
+    if estimate.memory_bytes > 0.9 * free:
+        st.warning(
+            f"This machine has {_bytes(free)} of memory free: choose a smaller batch, fewer layers or another preset."
+        )
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _measure(key: str, dataset_id: str, _config: RunConfig, _info: DatasetInfo) -> _Measurement:
+    measurement = _Measurement(threading.Event())
+
+    def measure() -> None:
+        from genediff.training.estimate import estimate
+
+        try:
+            measurement.result = estimate(_config, _info)
+        except InputError as error:
+            measurement.problem = str(error)
+        except (MemoryError, RuntimeError) as error:
+            measurement.problem = f"This model could not be built here: {str(error).splitlines()[0]}"
+        finally:
+            measurement.done.set()
+
+    threading.Thread(target=measure, name="estimate", daemon=True).start()
+    return measurement
+
+
+def _count(n: int) -> str:
+    return f"{n / 1e6:.1f} million" if n >= 1e6 else f"{n / 1e3:.0f} thousand"
+
+
+def _bytes(n: float) -> str:
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"

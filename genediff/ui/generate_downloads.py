@@ -1,0 +1,57 @@
+"""Generated cells and their evaluation as files to take away."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from genediff.ui.downloads import download, to_csv
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from genediff.evaluation import Evaluation
+    from genediff.ui.generate_job import Job
+
+
+def show(job: Job, *, name: str) -> None:
+    """Draw the download buttons of a finished job."""
+    with st.container(horizontal=True):
+        download("Cells (h5ad)", lambda: to_h5ad(job), f"{name}.h5ad", key="cells")
+        if job.evaluation is not None:
+            evaluation = job.evaluation
+            download("Evaluation (JSON)", lambda: to_json(evaluation), f"{name}-evaluation.json", key="evaluation")
+            download("Evaluation (CSV)", lambda: to_csv(evaluation.table()), f"{name}-evaluation.csv", key="figures")
+
+
+def to_h5ad(job: Job) -> bytes:
+    """Return the cells as an h5ad file: counts, obs, map coordinates, and their origin in ``uns["genediff"]``."""
+    assert job.cells is not None
+    cells = with_provenance(job.cells, job)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cells.h5ad"
+        cells.write_h5ad(path, compression="gzip")
+        return path.read_bytes()
+
+
+def with_provenance(cells: AnnData, job: Job) -> AnnData:
+    """Return a copy of the cells with the request, the verdict and the map coordinates written into it."""
+    copy = cells.copy()
+    request = dataclasses.asdict(job.request) | {"conditions": json.dumps(dict(job.request.conditions))}
+    provenance = {**copy.uns["genediff"], "request": request}
+    if job.evaluation is not None:
+        provenance["verdict"] = job.evaluation.verdict.sentence
+    copy.uns["genediff"] = provenance
+    if job.xy is not None:
+        copy.obsm["X_umap"] = job.xy
+    return copy
+
+
+def to_json(evaluation: Evaluation) -> bytes:
+    """Return an evaluation as UTF-8 JSON."""
+    return json.dumps(evaluation.to_dict(), indent=1).encode()

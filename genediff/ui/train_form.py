@@ -1,0 +1,220 @@
+"""What the Train page asks: a strategy, a preset, conditions, and every other option folded away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from genediff.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
+from genediff.errors import InputError
+from genediff.presets import PRESETS, Preset, preset_run
+from genediff.tokenizers import TOKENIZERS
+from genediff.ui import forms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from genediff.data.info import DatasetInfo
+
+
+@dataclass(frozen=True)
+class Group:
+    """Options that belong together, and the sentence that says what they decide."""
+
+    title: str
+    sentence: str
+    part: str
+    names: tuple[str, ...]
+
+
+GROUPS = (
+    Group(
+        "Backbone",
+        "The network that learns: larger ones learn more and take longer.",
+        "model",
+        ("space", "backbone", "width", "depth", "heads"),
+    ),
+    Group(
+        "Diffusion and counts",
+        "How noise becomes a cell, what the network predicts on the way, and how counts are drawn at the end.",
+        "model",
+        ("path", "predict", "times", "guidance", "likelihood"),
+    ),
+    Group(
+        "Length of training",
+        "How many steps each stage takes, and when to stop early.",
+        "train",
+        ("tokenizer_steps", "steps", "tokenizer_batch_size", "batch_size", "validate_every", "patience"),
+    ),
+    Group(
+        "Optimiser",
+        "How large the steps are and how weights are averaged; the preset's values are rarely worth changing.",
+        "train",
+        (
+            "tokenizer_learning_rate",
+            "learning_rate",
+            "weight_decay",
+            "warmup",
+            "clip",
+            "ema",
+            "drop_condition",
+            "checkpoint_seconds",
+        ),
+    ),
+    Group(
+        "Sampling",
+        "What the Generate page and the evaluation start from; can be changed after training.",
+        "sample",
+        ("sampler", "n_steps", "guidance"),
+    ),
+    Group(
+        "This run",
+        "A name to find it by, where it runs, and the seed that makes it repeatable.",
+        "run",
+        ("name", "seed", "device", "precision"),
+    ),
+)
+_CONFIGS: dict[str, type] = {"model": ModelConfig, "train": TrainConfig, "sample": SampleConfig, "run": RunConfig}
+
+
+def strategy_cards() -> str:
+    """Let the reader choose how cells are cut into tokens; returns the strategy's name."""
+    names = list(TOKENIZERS)
+    words = {name: (TOKENIZERS[name].title, TOKENIZERS[name].sentence) for name in names}
+    return _cards("strategy", words, columns=min(max(len(names), 2), 3))
+
+
+def preset_cards() -> Preset:
+    """Let the reader choose the size of the model; returns the preset."""
+    words = {name: (preset.title, preset.sentence) for name, preset in PRESETS.items()}
+    return PRESETS[_cards("preset", words, columns=3)]
+
+
+def conditions(info: DatasetInfo) -> tuple[str, ...]:
+    """Let the reader choose the columns that steer generation; the label is proposed."""
+    offered = list(dict.fromkeys([*([info.label] if info.label else []), *info.conditions]))
+    if not offered:
+        st.caption("This data set has no label or condition column, so cells are generated as they come.")
+        return ()
+    default = [info.label] if info.label else []
+    chosen = st.multiselect(
+        "Conditions",
+        offered,
+        default=default,
+        key="conditions",
+        bind="query-params",
+        placeholder="None: cells are generated as they come",
+    )
+    st.caption(
+        "What you will be able to ask for when generating, such as one cell type. Each can be left open at that time."
+    )
+    return tuple(chosen)
+
+
+def options(preset: Preset, strategy: str, base: RunConfig) -> RunConfig:
+    """Draw every other option, folded away, and return the run they mean.
+
+    Raises
+    ------
+    InputError
+        When an option has a value that it cannot have.
+    """
+    chosen: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "sample": {}, "run": {}}
+    key = preset.name
+    tokens = TOKENIZERS[strategy]
+    start = base.model.tokenizer_options if strategy == base.model.tokenizer else {}
+    sentence = f"How “{tokens.title}” cuts a cell. {tokens.sentence}"
+    names = tuple(forms.options(tokens.Config))
+    drawn = _group("Tokens", sentence, tokens.Config, start, names, key=f"{key}-tokens")
+    token_options = {**start, **_changed(drawn, start, tokens.Config)}
+    for group in GROUPS:
+        part = base if group.part == "run" else getattr(base, group.part)
+        values = _group(
+            group.title,
+            group.sentence,
+            _CONFIGS[group.part],
+            part.model_dump(),
+            group.names,
+            key=f"{key}-{group.part}",
+        )
+        chosen[group.part].update(values)
+    chosen["model"] |= {"tokenizer": strategy, "tokenizer_options": token_options}
+    return _assemble(base, chosen)
+
+
+def start(dataset: DatasetInfo, preset: Preset, columns: Sequence[str]) -> RunConfig:
+    """Return the run that the preset alone means."""
+    return preset_run(preset.name, dataset, conditions=tuple(columns), title=f"{dataset.name}, {preset.title.lower()}")
+
+
+def _assemble(base: RunConfig, chosen: Mapping[str, Mapping[str, Any]]) -> RunConfig:
+    content = base.model_dump()
+    for part in ("model", "train", "sample"):
+        content[part] = {**content[part], **chosen[part]}
+    content |= chosen["run"]
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = str(first["loc"][-1]).replace("_", " ")
+        raise InputError(f"The option “{where}” cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+
+
+def _group(
+    title: str, sentence: str, config: type, current: Mapping[str, Any], names: Sequence[str], *, key: str
+) -> dict[str, forms.Value]:
+    known = forms.options(config)
+    count = sum(
+        f"{key}-{name}" in st.session_state
+        and st.session_state[f"{key}-{name}"] != current.get(name, known[name].default)
+        for name in names
+        if name in known
+    )
+    with st.expander(title if not count else f"{title} · :primary[{count} changed]", key=f"group-{key}-{title}"):
+        st.caption(sentence)
+        return forms.fields(config, current, names, key=key, columns=3)
+
+
+def _changed(drawn: Mapping[str, Any], start: Mapping[str, Any], config: type) -> dict[str, Any]:
+    """Return the options that differ from what the strategy would take by itself: configs stay short."""
+    defaults = {name: option.default for name, option in forms.options(config).items()}
+    return {name: value for name, value in drawn.items() if name in start or value != defaults[name]}
+
+
+def _cards(key: str, words: Mapping[str, tuple[str, str]], *, columns: int) -> str:
+    """Draw one card per choice and return the chosen one, which stands in the address."""
+    names = list(words)
+    chosen = st.query_params.get(key, st.session_state.get(key, names[0]))
+    if chosen not in words:
+        st.warning(f"There is no {key} “{chosen}”; “{words[names[0]][0]}” is shown instead.")
+        chosen = names[0]
+    st.session_state[key] = chosen
+    places: list[Any] = []
+    for position, name in enumerate(names):
+        if position % columns == 0:
+            places = st.columns(columns)
+        title, sentence = words[name]
+        with places[position % columns], st.container(border=True, key=f"card-{key}-{name}", height="stretch"):
+            st.markdown(f"**{title}**")
+            st.caption(sentence)
+            st.space("stretch")
+            st.button(
+                "Chosen" if name == chosen else "Choose",
+                key=f"choose-{key}-{name}",
+                icon=":material/check:" if name == chosen else None,
+                type="primary" if name == chosen else "secondary",
+                on_click=_choose(key, name),
+                width="stretch",
+            )
+    return chosen
+
+
+def _choose(key: str, name: str) -> Callable[[], None]:
+    def choose() -> None:
+        st.session_state[key] = name
+        st.query_params[key] = name
+
+    return choose

@@ -1,0 +1,199 @@
+"""How far generated cells can be trusted: a verdict in words, and the figures behind it, each beside its floor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from genediff.evaluation import METRICS, ROW_TITLES
+from genediff.plots.metrics import Dot, Strip, dot_ranges
+from genediff.plots.style import style
+from genediff.ui import downloads, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genediff.evaluation import Evaluation, Score
+
+SHOWN = ("c2st_pcs", "c2st_genes", "w2_debiased", "train_ratio")
+HINTS = {
+    "c2st_pcs": "0.5: cannot be told apart",
+    "c2st_genes": "0.5: cannot be told apart",
+    "w2_debiased": "0: the same",
+    "train_ratio": "1: as new as real cells, 0: copies",
+}
+KINDS = {"model": "model", "floor": "floor", "independent_nb": "baseline", "copied": "copies"}
+BY_TYPE = ("c2st_pcs", "c2st_genes", "w2_debiased", "recall")
+_BOXES = {"good": st.success, "mixed": st.warning, "poor": st.error}
+_ICONS = {"good": ":material/verified:", "mixed": ":material/balance:", "poor": ":material/report:"}
+
+
+def verdict(evaluation: Evaluation) -> None:
+    """Write the verdict in words, in the colour of its level."""
+    level = evaluation.verdict.level
+    _BOXES[level](evaluation.verdict.sentence, icon=_ICONS[level])
+
+
+def show(evaluation: Evaluation, *, name: str, choose_gene: Callable[[str], None] | None = None) -> None:
+    """Draw the panel: dots between floor and baseline, then types, genes, memorisation and all figures in tabs.
+
+    Parameters
+    ----------
+    name
+        Stem of downloaded files and keys.
+    choose_gene
+        Told the gene whose row the reader clicks, for instance to colour the map by it.
+    """
+    figure = style(dot_ranges(strips(evaluation)), height=dot_ranges(strips(evaluation)).layout.height)
+    figure.update_layout(margin={"l": 8, "r": 30, "t": 28, "b": 8}, dragmode=False)
+    st.plotly_chart(figure, key=f"dots-{name}", config={"displayModeBar": False})
+    text, button = st.columns([0.8, 0.2])
+    with text:
+        explain.how_to_read(
+            "Each dot is a mean over repeats, its bar one standard deviation. The dotted line is perfect; real "
+            "cells compared with other real cells reach the end of the green band, so a dot in the band is as good as it gets."
+        )
+    with button:
+        downloads.figure_downloads(figure, name=f"{name}-trust", table=evaluation.table, key=f"dots-{name}")
+    types, genes, copies, figures = st.tabs(["By type", "Drifted genes", "Copied cells?", "All figures"])
+    with types:
+        _types(evaluation)
+    with genes:
+        _genes(evaluation, name, choose_gene)
+    with copies:
+        _copies(evaluation)
+    with figures:
+        _figures(evaluation)
+
+
+def strips(evaluation: Evaluation) -> list[Strip]:
+    """Return the headline figures as strips of dots, without those that the data do not allow."""
+    found = []
+    for metric in SHOWN:
+        dots = [_dot(score) for row in evaluation.rows if (score := evaluation.score(row, metric))]
+        if dots:
+            found.append(Strip(METRICS[metric].title, HINTS[metric], METRICS[metric].ideal, tuple(dots)))
+    return found
+
+
+def types_table(evaluation: Evaluation) -> pd.DataFrame:
+    """Return one row per label, the one that is told apart most easily first; the floor stands beside each figure."""
+    rows = []
+    for label in evaluation.classes:
+        row: dict[str, object] = {evaluation.label or "type": label}
+        for metric in BY_TYPE:
+            title = METRICS[metric].title
+            own, floor = evaluation.score("model", metric, label), evaluation.score("floor", metric, label)
+            row["cells"] = own.n if own and "cells" not in row else row.get("cells")
+            row[title] = own.mean if own else None
+            if metric != "recall":
+                row[f"{title} (real)"] = floor.mean if floor else None
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    order = METRICS["c2st_genes"].title
+    return table.sort_values(order, ascending=False) if order in table else table
+
+
+def _dot(score: Score) -> Dot:
+    return Dot(ROW_TITLES.get(score.row, score.row), score.mean, score.sd or 0.0, KINDS.get(score.row, "other"))
+
+
+def _types(evaluation: Evaluation) -> None:
+    if not evaluation.classes:
+        st.caption("These cells carry no labels, so there are figures for all of them together only.")
+        return
+    table = types_table(evaluation)
+    shaded = [column for column in table if column in (METRICS["c2st_pcs"].title, METRICS["c2st_genes"].title)]
+    numbers = table.select_dtypes("number").columns.difference(["cells"])
+    styled = table.style.map(_shade, subset=shaded).format("{:.2f}", subset=list(numbers), na_rep="–")
+    st.dataframe(styled, hide_index=True)
+    explain.how_to_read(
+        "The darker, the easier a type's generated cells are told from real ones of the same type. “(real)”: what two "
+        "real samples of that type reach; with few cells even those differ."
+    )
+    if evaluation.too_few:
+        few = ", ".join(f"{name} ({n})" for name, n in evaluation.too_few.items())
+        st.caption(f"Too few held-out cells for figures of their own: {few}.")
+
+
+def _shade(value: float) -> str:
+    """Return a background that grows with the distance from guessing."""
+    strength = 0.0 if pd.isna(value) else min(max((value - 0.5) / 0.5, 0.0), 1.0)
+    return f"background-color: rgba(213, 94, 0, {0.55 * strength:.2f})"
+
+
+def _genes(evaluation: Evaluation, name: str, choose_gene: Callable[[str], None] | None) -> None:
+    if not evaluation.drifted:
+        st.caption("No gene was compared.")
+        return
+    if evaluation.n_drifted is not None:
+        what = "gene is" if evaluation.n_drifted == 1 else "genes are"
+        st.markdown(f"**{evaluation.n_drifted}** {what} further off than any gene is between two real samples.")
+    table = evaluation.drift_table()
+    shown = pd.DataFrame(
+        {
+            "gene": table["gene"],
+            "gap": table["distance"],
+            "what": table["direction"],
+            "mean": table["mean_generated"],
+            "mean (real)": table["mean_real"],
+            "zeros": table["zeros_generated"],
+            "zeros (real)": table["zeros_real"],
+        }
+    )
+    config = {
+        "gap": st.column_config.ProgressColumn("gap", format="%.2f", min_value=0.0, max_value=1.0),
+        "mean": st.column_config.NumberColumn(format="%.2f"),
+        "mean (real)": st.column_config.NumberColumn(format="%.2f"),
+        "zeros": st.column_config.NumberColumn(format="percent"),
+        "zeros (real)": st.column_config.NumberColumn(format="percent"),
+    }
+    key = f"drift-{name}"
+
+    def choose() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        if rows and choose_gene is not None:
+            choose_gene(str(shown["gene"].iloc[rows[0]]))
+
+    if choose_gene is None:
+        st.dataframe(shown, hide_index=True, column_config=config, height=300)
+    else:
+        st.dataframe(
+            shown,
+            hide_index=True,
+            column_config=config,
+            height=300,
+            key=key,
+            on_select=choose,
+            selection_mode="single-row",
+        )
+    click = " Choose a row to colour the map by that gene." if choose_gene else ""
+    explain.how_to_read(
+        "Gap: the largest difference between the distributions of log-normalised values, 0 to 1. Zeros: share of cells "
+        f"in which the gene has no count.{click}"
+    )
+
+
+def _copies(evaluation: Evaluation) -> None:
+    box = {"none": st.success, "suspected": st.warning, "copied": st.error}[evaluation.memorisation.level]
+    box(evaluation.memorisation.sentence)
+    explain.how_to_read(
+        "A model that has learned cells by heart puts new cells closer to training cells than unseen real cells lie. "
+        "“Copied training cells” in the figure above shows what that would look like."
+    )
+
+
+def _figures(evaluation: Evaluation) -> None:
+    rows = []
+    for metric in METRICS.values():
+        scores = {row: evaluation.score(row, metric.name) for row in evaluation.rows}
+        if any(scores.values()):
+            figures = {
+                ROW_TITLES.get(row, row): None if s is None else f"{s.mean:.{metric.digits}f}"
+                for row, s in scores.items()
+            }
+            rows.append({"figure": metric.title, **figures, "how to read it": metric.sentence})
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=320)
+    st.caption(" ".join(evaluation.notes))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.model_info import read_spec
+from genediff.ui import (
+    caching,
+    frame,
+    generate_downloads,
+    generate_form,
+    generate_job,
+    generate_map,
+    needs,
+    trust_panel,
+)
+
+frame.guard()
+frame.header("Generate", "Draw new cells from a model, see them among real ones, and read how far they can be trusted.")
+
+# --- need: a model ------------------------------------------------------------------------------------------------
+info = needs.require_model()
+
+# --- inputs -------------------------------------------------------------------------------------------------------
+with st.container(border=True):
+    left, right = st.columns([0.72, 0.28], vertical_alignment="bottom")
+    with left:
+        needs.model_picker()
+    with right:
+        frame.link("models", "About this model", icon=":material/info:", model=info.id)
+    request = generate_form.ask(info, read_spec(info.folder))
+    go = st.button("Generate", type="primary", icon=":material/auto_awesome:")
+
+# --- action: the address says what was made, so that a link or a reload shows it again ----------------------------
+mark = generate_job.mark_of(request)
+if go:
+    st.query_params["made"] = mark
+    generate_map.forget_region()
+    generate_job.start(request)
+made = st.query_params.get("made")
+if made is None:
+    st.info("Choose how many cells of which kind, then press **Generate**. A thousand cells take some seconds.")
+    st.stop()
+if made != mark:
+    st.info("The choices above have changed since the last cells were made. Press **Generate** to make these.")
+    st.stop()
+job = generate_job.find(request)
+if not job.ended:
+    generate_job.watch(job)
+
+# --- result -------------------------------------------------------------------------------------------------------
+if job.cancelled:
+    st.warning("Cancelled. Press **Generate** to start again.")
+    st.stop()
+if job.problem is not None:
+    st.error(job.problem)
+    st.stop()
+if job.cells is None:
+    st.stop()
+name = generate_job.file_name(request)
+rate = job.cells.n_obs / max(job.seconds, 1e-9)
+st.subheader(f"{job.cells.n_obs:,} generated cells", anchor=False)
+st.caption(f"Made in {job.seconds:.1f} s, {rate:,.0f} cells per second · the same choices give the same cells again")
+if job.evaluation is not None:
+    trust_panel.verdict(job.evaluation)
+elif job.unjudged is not None:
+    st.warning(job.unjudged)
+try:
+    dataset = caching.dataset(info.dataset_id)
+except InputError:
+    generate_downloads.show(job, name=name)
+    st.stop()
+picture, trust = st.columns([0.62, 0.38], gap="medium")
+with picture:
+    if job.xy is not None:
+        generate_map.show(job.cells, job.xy, dataset, name=name)
+    elif job.stage == "done":
+        st.info("This data set was imported without a UMAP, so there is no map to place cells on.")
+with trust:
+    if job.evaluation is not None:
+        trust_panel.show(job.evaluation, name=name, choose_gene=generate_map.colour_by_gene)
+generate_downloads.show(job, name=name)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.runs import find_run, submit
+from genediff.ui import caching, estimate_view, explain, frame, needs, run_list, run_view, state, train_form
+
+frame.guard()
+frame.header(
+    "Train",
+    "Teach a model what your cells look like. It runs in a process of its own: you can close this page and come back.",
+)
+
+# --- one run, when the address names it ---------------------------------------------------------------------------
+runs = run_list.training_runs()
+chosen = state.current().run
+if chosen is not None:
+    try:
+        run = find_run(caching.workspace(), chosen)
+    except InputError as error:
+        explain.show_input_error(error)
+        state.forget("run")
+    else:
+        with st.container(border=True):
+            run_view.show(run)
+        st.button("Train another model", icon=":material/add:", on_click=run_view.leave)
+        run_list.show(runs, chosen=run.id)
+        st.stop()
+
+# --- need: cells --------------------------------------------------------------------------------------------------
+info = needs.require_dataset().info
+
+# --- inputs -------------------------------------------------------------------------------------------------------
+left, right = st.columns(2, gap="large")
+with left:
+    needs.dataset_picker()
+    st.caption(
+        f"{info.split_sizes.get('train', 0):,} cells to train on, {info.split_sizes.get('validation', 0):,} to watch, "
+        f"{info.split_sizes.get('test', 0):,} kept for judging · {info.n_genes:,} genes"
+    )
+with right:
+    columns = train_form.conditions(info)
+
+st.subheader("How a cell is cut into tokens", anchor=False)
+strategy = train_form.strategy_cards()
+st.subheader("How large the model is", anchor=False)
+preset = train_form.preset_cards()
+
+st.subheader("Everything else", anchor=False)
+st.caption("The preset has chosen well for a start; open a group only if you wish to change something.")
+try:
+    config = train_form.options(preset, strategy, train_form.start(info, preset, columns))
+except InputError as error:
+    explain.show_input_error(error)
+    st.stop()
+
+# --- action -------------------------------------------------------------------------------------------------------
+with st.container(border=True):
+    st.markdown("**What this will take on this machine**")
+    estimate_view.show(config, info)
+    if st.button("Start training", type="primary", icon=":material/play_arrow:"):
+        try:
+            started = submit(config, caching.workspace())
+        except InputError as error:
+            explain.show_input_error(error)
+        else:
+            state.choose(run=started.id)
+            st.rerun()
+run_list.show(runs)
