@@ -1,0 +1,22 @@
+"""Runs: folders that worker processes write, and that the app, the command line and tests read."""
+
+from genediff.runs.events import Event, Events, without_repeats
+from genediff.runs.kinds import KINDS, EvaluateJob, ImportJob, Kind
+from genediff.runs.run import Run, find_run, list_runs, submit
+from genediff.runs.status import State, Status
+
+__all__ = [
+    "KINDS",
+    "EvaluateJob",
+    "Event",
+    "Events",
+    "ImportJob",
+    "Kind",
+    "Run",
+    "State",
+    "Status",
+    "find_run",
+    "list_runs",
+    "submit",
+    "without_repeats",
+]

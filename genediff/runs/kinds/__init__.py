@@ -1,0 +1,32 @@
+"""Kinds of runs. A new one is one file and one line here; everything imported must stay light (no torch, no pandas)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genediff.errors import InputError
+from genediff.runs.kinds.base import Kind
+from genediff.runs.kinds.evaluate import EVALUATE, EvaluateJob
+from genediff.runs.kinds.import_cells import IMPORT, ImportJob
+from genediff.runs.kinds.train import TRAIN
+
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, IMPORT, EVALUATE)}
+
+
+def find_kind(name: str) -> Kind[Any]:
+    """Return a kind by name."""
+    if name not in KINDS:
+        raise InputError(f"Unknown kind of run '{name}'; known: {', '.join(KINDS)}.")
+    return KINDS[name]
+
+
+def kind_of(config: object) -> Kind[Any]:
+    """Return the kind that a configuration is for."""
+    for kind in KINDS.values():
+        if isinstance(config, kind.config):
+            return kind
+    known = ", ".join(kind.config.__name__ for kind in KINDS.values())
+    raise InputError(f"No kind of run takes a {type(config).__name__}; known configurations: {known}.")
+
+
+__all__ = ["KINDS", "EvaluateJob", "ImportJob", "Kind", "find_kind", "kind_of"]

@@ -1,0 +1,78 @@
+"""Runs that train a model, put it into the library, and judge it on held-out cells.
+
+Each part leaves files behind by which a resumed worker knows that it is done.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from genediff.config import RunConfig
+from genediff.errors import Cancelled
+from genediff.runs.files import read_json
+from genediff.runs.kinds.base import Kind
+from genediff.runs.kinds.judge import judge_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from genediff.runs.job import Job
+
+
+def _run(job: Job, config: RunConfig) -> str:
+    made = job.folder / "checkpoint" / "model"
+    if not is_trained(made):
+        _train(job, config)
+    if not is_trained(made):
+        raise Cancelled("Stopped; the checkpoint is kept, and resume goes on from there.")
+    model = publish(made, job.workspace.models / job.id)
+    job.result(model_id=job.id)
+    return f"The model is in the library. {judge_model(job, model, config.dataset_id)}".strip()
+
+
+def _train(job: Job, config: RunConfig) -> None:
+    from genediff.training.run import train_model
+
+    dataset = job.workspace.open_dataset(config.dataset_id)
+    for event in train_model(config, dataset, folder=job.folder / "checkpoint", model_id=job.id, stop=job.stop):
+        if event.total_steps == 0:
+            job.note(event.message)
+            continue
+        job.step(
+            event.stage,
+            step=event.step,
+            total=event.total_steps,
+            loss=event.loss,
+            validation=event.validation,
+            cells_per_second=event.cells_per_second,
+            message=event.message,
+        )
+
+
+def is_trained(model: Path) -> bool:
+    """Whether a model folder is there and was trained to its end."""
+    trained = (read_json(model / "model.json") or {}).get("trained", {})
+    return isinstance(trained, dict) and trained.get("finished") is True
+
+
+def publish(model: Path, target: Path) -> Path:
+    """Copy a model folder into the library, all or nothing; a finished one that is there already stays as it is."""
+    if is_trained(target):
+        return target
+    partial = target.with_name(f".{target.name}-part")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(model, partial)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    return target
+
+
+TRAIN: Kind[RunConfig] = Kind(
+    name="train",
+    title="Training",
+    config=RunConfig,
+    run=_run,
+    device=lambda config: config.device,
+    label=lambda config: config.name or f"{config.preset} model",
+)

@@ -1,0 +1,171 @@
+"""The process that does a run: it alone writes the run's folder, from its first heartbeat to its last word."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genediff.errors import Cancelled, InputError
+from genediff.runs.devices import acceptable_devices
+from genediff.runs.files import read_json
+from genediff.runs.job import Job
+from genediff.runs.kinds import find_kind
+from genediff.runs.process import HOST, process_mark
+from genediff.runs.queue import drop_ticket, hold_device
+from genediff.runs.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from genediff.runs.kinds import Kind
+
+IMPATIENCE = 5.0
+"""Seconds after a first SIGTERM from which a second one ends the worker at once."""
+
+
+def work(folder: str, root: str) -> str:
+    """Do the run in `folder` of the workspace at `root`; returns the state it ended in. Called by submitit."""
+    place = Path(folder)
+    _show_gpus_again()
+    _write_output_to(place / "log.txt")
+    with _claim(place) as mine:
+        if not mine:
+            print("Another worker has this run; this one leaves.")
+            return "left"
+        job = Job(place, Path(root), _first_status(place))
+        _stop_on_signals(job)
+        try:
+            return _run(job)
+        finally:
+            drop_ticket(place.parent, job.id)
+
+
+def _run(job: Job) -> str:
+    try:
+        ended = {"state": "finished", "message": _do(job)}
+    except Cancelled as stop:
+        ended = {"state": "cancelled", "message": str(stop) or "Cancelled."}
+    except InputError as problem:
+        print(problem)
+        ended = {"state": "failed", "message": str(problem)}
+    except Exception as error:  # noqa: BLE001  a worker's last duty is to say what ended it
+        traceback.print_exc()
+        ended = {"state": "failed", "message": _in_words(error)}
+    job.close(**ended)
+    return ended["state"]
+
+
+def _do(job: Job) -> str:
+    content = read_json(job.folder / "run.json")
+    if content is None:
+        raise InputError("The description of this run cannot be read (run.json is missing or damaged); start it anew.")
+    kind = find_kind(content.get("kind", ""))
+    config = kind.read_config(content["config"])
+    if (job.folder / "events.jsonl").stat().st_size:
+        job.resumed()
+    if kind.device is None:
+        return _start(job, kind, config)
+    wish = kind.device(config)
+    devices = acceptable_devices(wish)
+    with hold_device(
+        job.folder.parent, job.id, devices, stop=job.stop, waiting=lambda ahead: _say_place(job, ahead)
+    ) as device:
+        if device is None:
+            raise Cancelled("Cancelled while it was waiting for its turn.")
+        if device.number is not None and wish in ("auto", "cuda"):
+            os.environ["CUDA_VISIBLE_DEVICES"] = device.number  # before torch looks: "auto" is this GPU and no other
+            device = dataclasses.replace(device, name="cuda:0")
+        job.update(device=device.name)
+        return _start(job, kind, config)
+
+
+def _start(job: Job, kind: Kind[Any], config: object) -> str:
+    if job.stop():
+        raise Cancelled("Cancelled before it started.")
+    job.update(state="running", started=time.time(), message="Loading.")
+    return kind.run(job, config)
+
+
+def _say_place(job: Job, ahead: tuple[str, ...]) -> None:
+    runs = "1 run" if len(ahead) == 1 else f"{len(ahead)} runs"
+    job.update(message=f"Waiting in the queue: {runs} before this one.")
+
+
+def _in_words(error: Exception) -> str:
+    torch = sys.modules.get("torch")
+    out_of_memory = (MemoryError, *((torch.OutOfMemoryError,) if torch else ()))
+    if isinstance(error, out_of_memory):
+        return "There was not enough memory: choose a smaller batch size, a smaller preset, or fewer genes."
+    if isinstance(error, OSError) and error.strerror:
+        return f"A file could not be read or written ({error.strerror}: {error.filename}). The log holds the details."
+    first_line = (str(error).splitlines() or [""])[0]
+    return (
+        f"The run stopped at an error in the program ({type(error).__name__}: {first_line}). The log holds the details."
+    )
+
+
+def _first_status(folder: Path) -> Status:
+    before = read_json(folder / "status.json") or {}
+    submitted = before.get("submitted")
+    return Status(
+        submitted=submitted if isinstance(submitted, int | float) else time.time(),
+        host=HOST,
+        pid=os.getpid(),
+        process_mark=process_mark(os.getpid()),
+    )
+
+
+def _stop_on_signals(job: Job) -> None:
+    """Let SIGTERM (and Ctrl-C's SIGINT) stop the run at its next step; a late second one ends the process."""
+    first: list[float] = []
+
+    def stop(signum: int, frame: object) -> None:
+        # A signal to the whole group arrives twice, once through submitit's controller: that is not impatience.
+        if first and time.monotonic() - first[0] > IMPATIENCE:
+            os._exit(128 + signum)
+        first.append(time.monotonic())
+        job.ask_to_stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _write_output_to(path: Path) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
+
+
+def _show_gpus_again() -> None:
+    gpus = os.environ.get("GENEDIFF_VISIBLE_GPUS")
+    if gpus == "all":
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    elif gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+
+
+@contextlib.contextmanager
+def _claim(folder: Path) -> Iterator[bool]:
+    """Hold the run's own lock, so that two resumes at once give one worker."""
+    handle = os.open(folder / "worker.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        yield _lock_now(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock_now(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
