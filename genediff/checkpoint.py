@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
@@ -14,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
 
@@ -51,7 +52,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise InputError(f"{path.name} is missing from {path.parent.name}; export the model again") from None
     except SafetensorError:
-        raise InputError(f"{path.name} in {path.parent.name} is damaged or not a safetensors file; export it again") from None
+        raise InputError(
+            f"{path.name} in {path.parent.name} is damaged or not a safetensors file; export it again"
+        ) from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from genediff.config import ModelConfig
     from genediff.diffusion import Path
-    from genediff.tokenizers import Tokenizer
+    from genediff.tokenizers import Tokenizer, TokenLayout
 
 
 class Steering(nn.Module):
@@ -76,9 +76,8 @@ class TokenBackbone(nn.Module):
 class LatentDenoiser(nn.Module):
     """Predicts on the tokens themselves."""
 
-    def __init__(self, tokenizer: Tokenizer, config: ModelConfig, n_levels: Sequence[int], *, library: bool) -> None:
+    def __init__(self, layout: TokenLayout, config: ModelConfig, n_levels: Sequence[int], *, library: bool) -> None:
         super().__init__()
-        layout = tokenizer.layout
         self.size, self.shape = layout.size, (layout.n_tokens, layout.n_channels)
         self.backbone = TokenBackbone(
             layout.n_tokens, layout.n_channels, config=config, n_levels=n_levels, library=library
@@ -100,7 +99,14 @@ class GeneDenoiser(nn.Module):
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, config: ModelConfig, n_levels: Sequence[int], *, n_genes: int, path: Path, library: bool
+        self,
+        tokenizer: Tokenizer,
+        config: ModelConfig,
+        n_levels: Sequence[int],
+        *,
+        n_genes: int,
+        path: Path,
+        library: bool,
     ) -> None:
         super().__init__()
         layout = tokenizer.layout

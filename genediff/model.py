@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genediff.autoencoder import Autoencoder
 from genediff.config import SampleConfig
 from genediff.denoiser import GeneDenoiser, LatentDenoiser
 from genediff.diffusion import PATHS, Objective, sample
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from anndata import AnnData
+
+    from genediff.tokenizers import Tokenizer
 
 Progress = Callable[[int, int], None]
 
@@ -71,22 +74,22 @@ class GeneDiff(nn.Module):
         _check(spec)
         known = statistics or Statistics.empty(len(spec.genes))
         self.spec = spec
-        self.tokenizer = build_tokenizer(config.tokenizer, spec.genes, config.tokenizer_options)
+        tokenizer = build_tokenizer(config.tokenizer, spec.genes, config.tokenizer_options)
         self.in_latent_space = config.space == "latent"
         path = PATHS[config.path]()
         self.objective = Objective(path, config.predict, config.times)
         n_levels = [len(levels) for levels in spec.levels.values()]
-        self.denoiser: nn.Module
+        self.autoencoder: Autoencoder | None = None
+        self.denoiser: LatentDenoiser | GeneDenoiser
+        n_tokens = 0
         if self.in_latent_space:
-            self.head: Head | None = _build_head(spec, known)
-            self.denoiser = LatentDenoiser(self.tokenizer, config, n_levels, library=spec.has_counts)
-            n_tokens = self.tokenizer.layout.size
+            self.autoencoder = Autoencoder(tokenizer, _build_head(spec, known))
+            self.denoiser = LatentDenoiser(tokenizer.layout, config, n_levels, library=spec.has_counts)
+            n_tokens = tokenizer.layout.size
         else:
-            self.head = None
             self.denoiser = GeneDenoiser(
-                self.tokenizer, config, n_levels, n_genes=len(spec.genes), path=path, library=spec.has_counts
+                tokenizer, config, n_levels, n_genes=len(spec.genes), path=path, library=spec.has_counts
             )
-            n_tokens = 0
         self.register_buffer("mean", known.mean.clone())
         self.register_buffer("std", known.std.clone())
         self.register_buffer("library_scale", known.library.clone())
@@ -105,6 +108,14 @@ class GeneDiff(nn.Module):
     def conditions(self) -> dict[str, tuple[str, ...]]:
         """The obs columns that steer generation, with their levels in order."""
         return dict(self.spec.levels)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The strategy that cuts cells into tokens: of the autoencoder, or of the denoiser in gene space."""
+        if self.autoencoder is not None:
+            return self.autoencoder.tokenizer
+        assert isinstance(self.denoiser, GeneDenoiser)
+        return self.denoiser.tokenizer
 
     @property
     def device(self) -> torch.device:
@@ -142,11 +153,13 @@ class GeneDiff(nn.Module):
             scaled = state[:, -1].clamp(-4, 4)
             library = torch.exp(scaled * self.library_scale[1] + self.library_scale[0])
             state = state[:, :-1]
-        if self.head is not None:
+        if self.autoencoder is not None:
             tokens = state * self.token_std + self.token_mean
-            layout = self.tokenizer.layout
-            logits = self.tokenizer.decode(tokens.unflatten(1, (layout.n_tokens, layout.n_channels)))  # (cell, gene)
-            return self.head.sample(logits, library, generator=generator), library.cpu()
+            layout = self.autoencoder.tokenizer.layout
+            logits = self.autoencoder.tokenizer.decode(
+                tokens.unflatten(1, (layout.n_tokens, layout.n_channels))
+            )  # (cell, gene)
+            return self.autoencoder.head.sample(logits, library, generator=generator), library.cpu()
         x = (state * self.std + self.mean).clamp(min=0)  # (cell, gene), log-normalised
         if not self.spec.has_counts:
             return x.cpu(), library.cpu()
@@ -248,7 +261,9 @@ class GeneDiff(nn.Module):
             table = torch.tensor(rows, dtype=torch.long).reshape(len(rows), len(self.null))
             table = torch.where(table < 0, self.null.cpu(), table)
             generator = torch.Generator().manual_seed(_mix(seed, -1))
-            drawn = torch.multinomial(torch.tensor(weights, dtype=torch.double), n, replacement=True, generator=generator)
+            drawn = torch.multinomial(
+                torch.tensor(weights, dtype=torch.double), n, replacement=True, generator=generator
+            )
             return table[drawn]
         columns = {k: conditions[k] for k in conditions} if isinstance(conditions, pd.DataFrame) else dict(conditions)
         if unknown := [k for k in columns if k not in self.spec.levels]:
@@ -274,7 +289,9 @@ class GeneDiff(nn.Module):
         from scipy import sparse
 
         n_genes = len(self.genes)
-        matrix = sparse.vstack([sparse.csr_matrix(part) for part in parts]) if parts else sparse.csr_matrix((0, n_genes))
+        matrix = (
+            sparse.vstack([sparse.csr_matrix(part) for part in parts]) if parts else sparse.csr_matrix((0, n_genes))
+        )
         obs = pd.DataFrame(index=[f"generated_{i}" for i in range(len(codes))])
         for i, (name, levels) in enumerate(self.spec.levels.items()):
             taken = codes[:, i].numpy()
@@ -310,7 +327,8 @@ class GeneDiff(nn.Module):
             model.load_state_dict(read_tensors(folder / WEIGHTS_FILE))
         except RuntimeError:
             raise InputError(
-                f"the weights in {folder.name} do not fit its configuration; one of its files was changed: export it again"
+                f"the weights in {folder.name} do not fit its configuration, so one of its files was changed; "
+                "export it again"
             ) from None
         return model.to(choose_device(device)).eval()
 

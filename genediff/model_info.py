@@ -106,19 +106,24 @@ def read_spec(folder: Path) -> ModelSpec:
     try:
         raw = json.loads(path.read_text())
     except FileNotFoundError:
-        raise InputError(f"{folder.name} holds no model ({MODEL_FILE} is missing); choose a folder saved by genediff") from None
+        raise InputError(
+            f"{folder.name} holds no model ({MODEL_FILE} is missing); choose a folder saved by genediff"
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"{MODEL_FILE} in {folder.name} is not readable JSON; export the model again") from None
     version = raw.get("format_version") if isinstance(raw, dict) else None
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise InputError(
-            f"the model {folder.name} has format {version!r} and this genediff reads up to {FORMAT_VERSION}; update genediff"
+            f"the model {folder.name} has format {version!r} and this genediff reads up to {FORMAT_VERSION}; "
+            "update genediff"
         )
     try:
         return ModelSpec.model_validate(raw)
     except ValueError as error:
         first = str(error).splitlines()[1] if len(str(error).splitlines()) > 1 else str(error)
-        raise InputError(f"{MODEL_FILE} in {folder.name} does not describe a model (field {first}); export it again") from None
+        raise InputError(
+            f"{MODEL_FILE} in {folder.name} does not describe a model (field {first}); export it again"
+        ) from None
 
 
 def _headline(path: Path) -> dict[str, float]:

@@ -46,7 +46,7 @@ class NegativeBinomial(Head):
     """
 
     log_profile: Tensor
-    fast = ("log_theta", "ambient")
+    fast: tuple[str, ...] = ("log_theta", "ambient")
 
     def __init__(self, log_profile: Tensor, *, ambient: bool = True) -> None:
         super().__init__()

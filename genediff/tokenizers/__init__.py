@@ -29,7 +29,7 @@ def build_tokenizer(name: str, genes: Sequence[str], options: Mapping[str, Any])
     known = {f.name for f in dataclasses.fields(strategy.Config)}
     if unknown := sorted(set(options) - known):
         raise InputError(f"tokenizer {name!r} has no option {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    return strategy(genes, strategy.Config(**options))  # type: ignore[call-arg]
+    return strategy(genes, strategy.Config(**options))
 
 
 __all__ = ["TOKENIZERS", "Posterior", "TokenLayout", "Tokenizer", "build_tokenizer", "option"]

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def option(default: Any, *, title: str, help: str, low: Any = None, high: Any = None, choices: Sequence[str] = ()) -> Any:
+def option(
+    default: Any, *, title: str, help: str, low: Any = None, high: Any = None, choices: Sequence[str] = ()
+) -> Any:
     """Declare a field of a strategy's Config with what a form needs to draw it."""
     return field(
         default=default, metadata={"title": title, "help": help, "low": low, "high": high, "choices": tuple(choices)}

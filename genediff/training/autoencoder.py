@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from genediff.training.batches import Shuffle, dense, stream
 from genediff.training.stage import Stage
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from scipy.sparse import csr_matrix
+    from torch import Tensor
 
     from genediff.config import TrainConfig
     from genediff.model import GeneDiff
@@ -21,45 +22,17 @@ if TYPE_CHECKING:
 FAST_RATE = 0.03
 
 
-class Autoencoder(nn.Module):
-    """Tokenizer and count head as one module whose output is a loss."""
-
-    def __init__(self, model: GeneDiff) -> None:
-        super().__init__()
-        if model.head is None:
-            raise ValueError("an autoencoder needs a model in latent space")
-        self.tokenizer, self.head = model.tokenizer, model.head
-
-    def forward(self, x: Tensor, measured: Tensor, library: Tensor, noise: Tensor) -> Tensor:
-        """Return the negative evidence bound per cell, (cell,).
-
-        Parameters
-        ----------
-        x
-            Standardised expression, (cell, gene).
-        measured
-            What the head explains: counts, or x where there are none, (cell, gene).
-        library
-            Library sizes, (cell,).
-        noise
-            Standard normal, (cell, token, channel).
-        """
-        posterior = self.tokenizer.posterior(x)
-        logits = self.tokenizer.decode(posterior.draw(noise))  # (cell, gene)
-        # lgamma loses digits in half precision; the likelihood is always taken in 32 bits.
-        with torch.autocast(x.device.type, enabled=False):
-            log_prob = self.head.log_prob(logits.float(), library, measured).sum(1)  # (cell,)
-            return self.tokenizer.penalty(posterior) - log_prob
-
-
 class AutoencoderStage(Stage):
     """Trains tokenizer and head to explain held-out counts."""
 
     name = "autoencoder"
 
-    def __init__(self, model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, fabric: Fabric, seed: int) -> None:
-        module = Autoencoder(model)
-        assert model.head is not None
+    def __init__(
+        self, model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, fabric: Fabric, seed: int
+    ) -> None:
+        module = model.autoencoder
+        if module is None:
+            raise ValueError("an autoencoder stage needs a model in latent space")
         super().__init__(
             module,
             fabric=fabric,
@@ -70,7 +43,7 @@ class AutoencoderStage(Stage):
             warmup=min(config.warmup, config.tokenizer_steps // 10),
             clip=max(config.clip, 10.0),  # the loss is a sum over genes, so its gradients are larger than a mean's
             ema=min(config.ema, 0.99),
-            fast={f"head.{name}": FAST_RATE for name in model.head.fast},
+            fast={f"head.{name}": FAST_RATE for name in module.head.fast},
             seed=seed,
         )
         self.model, self.cells = model, cells
@@ -90,7 +63,7 @@ class AutoencoderStage(Stage):
             total += float(self._losses(self.cells.validation, rows, stream(self.seed, 2, number)).sum())
         return total / n / self.n_genes
 
-    def _losses(self, matrix, rows: Tensor, generator: torch.Generator) -> Tensor:  # type: ignore[no-untyped-def]
+    def _losses(self, matrix: csr_matrix, rows: Tensor, generator: torch.Generator) -> Tensor:
         measured = dense(matrix, rows).to(self.fabric.device)  # (cell, gene)
         x, library = self.cells.normalise(measured)
         layout = self.model.tokenizer.layout

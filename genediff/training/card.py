@@ -23,18 +23,20 @@ A generative model of single cells: {model.tokenizer} tokens, {model.space} spac
 ({model.predict} prediction), {spec.n_parameters:,} parameters. It generates {values} of {len(spec.genes):,} genes.
 {ended}
 ## Data
-Trained on the training cells of **{spec.dataset_name}** (data set `{spec.dataset_id}`). Genes, statistics and labels come
-from those cells alone.
+Trained on the training cells of **{spec.dataset_name}** (data set `{spec.dataset_id}`). Genes, statistics and labels
+come from those cells alone.
 
 ## Conditions
 {conditions or "None: it generates cells of the whole data set."}
 
 ## Training
 Preset *{run.preset}*, seed {run.seed}, {spec.trained.get("seconds", 0):.0f} s on {spec.trained.get("device", "?")},
-{spec.trained.get("cells_seen", 0):,} cells seen. Created {spec.created} with genediff {spec.versions.get("genediff", "?")}.
+{spec.trained.get("cells_seen", 0):,} cells seen.
+Created {spec.created} with genediff {spec.versions.get("genediff", "?")}.
 
 ## Limits
 - It knows the cells, genes and labels it was trained on, and nothing else: generated cells are not measurements.
-- Judge it by the evaluation beside it (`evaluation.json`), made on held-out cells next to the noise floor and simple baselines.
+- Judge it by the evaluation beside it (`evaluation.json`), made on held-out cells next to the noise floor and simple
+  baselines.
 - Not for clinical use.
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will need. Time is measured on this machine as it is now, so it is a guess to within a factor of two."""
+    """What a run will need; its time is measured on this machine as busy as it is now."""
 
     n_parameters: int
     memory_bytes: int
@@ -86,7 +86,9 @@ def _like(config: RunConfig, info: DatasetInfo, n_levels: list[int]) -> Training
     from scipy import sparse
 
     n = max(config.train.batch_size, config.train.tokenizer_batch_size, 8)
-    matrix = sparse.random(n, info.n_genes, density=0.1, format="csr", dtype=np.float32, random_state=0)
+    matrix = sparse.csr_matrix(sparse.random(n, info.n_genes, density=0.1, dtype=np.float32, random_state=0))
     matrix.data = np.ceil(matrix.data * 5)
-    codes = torch.stack([torch.randint(k, (n,)) for k in n_levels], 1) if n_levels else torch.empty(n, 0, dtype=torch.long)
+    codes = (
+        torch.stack([torch.randint(k, (n,)) for k in n_levels], 1) if n_levels else torch.empty(n, 0, dtype=torch.long)
+    )
     return TrainingCells(matrix, matrix[:8], codes, codes[:8], info.has_counts, float(info.target_sum or 1.0))

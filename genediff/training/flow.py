@@ -24,7 +24,9 @@ class FlowStage(Stage):
 
     name = "flow"
 
-    def __init__(self, model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, fabric: Fabric, seed: int) -> None:
+    def __init__(
+        self, model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, fabric: Fabric, seed: int
+    ) -> None:
         model.to(fabric.device)
         self.train_states = _states(model, cells, "train")
         self.validation_states = _states(model, cells, "validation")

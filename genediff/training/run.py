@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -23,6 +22,7 @@ from genediff.training.flow import FlowStage, fit_token_scale
 from genediff.versions import versions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from genediff.config import RunConfig
@@ -79,7 +79,7 @@ class Training:
         saved = self._saved()
         first = stages.index(saved["stage"]) if saved else 0
         if saved:
-            self._restore_model(saved)
+            self._restore_model()
         yield TrainEvent("start", 0, 0, message=f"Training on {device_name(self.fabric.device)}.")
         for name in stages[first:]:
             stage = self._stage(name)
@@ -103,13 +103,14 @@ class Training:
         kind = {"autoencoder": AutoencoderStage, "flow": FlowStage}[name]
         return kind(self.model, self.cells, self.config.train, fabric=self.fabric, seed=self.config.seed)
 
-    def _run_stage(self, stage: Stage, start: int, stop: Callable[[], bool]) -> Iterator[TrainEvent]:  # type: ignore[misc]
+    def _run_stage(self, stage: Stage, start: int, stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
         """Yield the events of a stage and return whether it came to its end."""
         train = self.config.train
         last_saved = time.monotonic()
         for step in range(start, stage.total_steps):
             begun = time.monotonic()
             loss = stage.train_step(step)
+            rate = stage.batch_size / max(time.monotonic() - begun, 1e-9)
             if not torch.isfinite(torch.tensor(loss)):
                 raise InputError(
                     f"the loss of the {stage.name} stage is no longer a number at step {step + 1}; "
@@ -118,12 +119,9 @@ class Training:
             done = step + 1
             last = done == stage.total_steps
             value = stage.look() if last or done % train.validate_every == 0 else None
-            took = time.monotonic() - begun
-            self.seconds += took
+            self.seconds += time.monotonic() - begun
             self.cells_seen += stage.batch_size
-            yield TrainEvent(
-                stage.name, done, stage.total_steps, loss, value, stage.batch_size / max(took, 1e-9)
-            )
+            yield TrainEvent(stage.name, done, stage.total_steps, loss, value, rate)
             stopped_early = bool(train.patience) and stage.looks_without_progress >= train.patience
             if stop():
                 self._checkpoint(stage, done)
@@ -156,7 +154,7 @@ class Training:
         }
         write_folder(self.folder / "resume", tensors, {"state.json": json.dumps(numbers, indent=1)}, name="state")
 
-    def _saved(self) -> dict | None:  # type: ignore[type-arg]
+    def _saved(self) -> dict[str, Any] | None:
         if not settle(self.folder / "resume"):
             return None
         saved = read_json(self.folder / "resume" / "state.json")
@@ -165,7 +163,7 @@ class Training:
         self.seconds, self.cells_seen = saved["seconds"], saved["cells_seen"]
         return saved
 
-    def _restore_model(self, saved: dict) -> None:  # type: ignore[type-arg]
+    def _restore_model(self) -> None:
         self.model.load_state_dict(self._tensors("model"))
 
     def _tensors(self, part: str) -> dict[str, torch.Tensor]:

@@ -97,9 +97,8 @@ class Stage(ABC):
     # -- storage: everything that the next step depends on ---------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return weights, averages, best weights and the optimizer's memory, by name."""
-        out = {f"weights.{k}": t for k, t in self.plain.named_parameters()}
-        out |= {f"ema.{k}": t for k, t in self.ema.average.items()}
+        """Return averages, best weights and the optimizer's memory, by name; the weights are saved with the model."""
+        out = {f"ema.{k}": t for k, t in self.ema.average.items()}
         out |= {f"best.{k}": t for k, t in (self.best or {}).items()}
         for number, memory in self.optimizer.state_dict()["state"].items():
             out |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in memory.items()}
@@ -112,11 +111,10 @@ class Stage(ABC):
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """Put back what ``tensors`` and ``numbers`` gave."""
-        parts: dict[str, dict[str, Tensor]] = {"weights": {}, "ema": {}, "best": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {"ema": {}, "best": {}, "optimizer": {}}
         for key, tensor in tensors.items():
             kind, _, name = key.partition(".")
             parts[kind][name] = tensor.to(self.fabric.device) if kind != "optimizer" else tensor
-        copy_weights(self.plain, parts["weights"])
         self.ema.average = parts["ema"]
         self.best = parts["best"] or None
         memory: dict[int, dict[str, Tensor]] = {}

@@ -1,0 +1,41 @@
+"""A tokenizer and a count head: what latent space stands on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from genediff.nn.counts import Head
+    from genediff.tokenizers import Tokenizer
+
+
+class Autoencoder(nn.Module):
+    """Tokenizer and count head as one module whose output is a loss."""
+
+    def __init__(self, tokenizer: Tokenizer, head: Head) -> None:
+        super().__init__()
+        self.tokenizer, self.head = tokenizer, head
+
+    def forward(self, x: Tensor, measured: Tensor, library: Tensor, noise: Tensor) -> Tensor:
+        """Return the negative evidence bound per cell, (cell,).
+
+        Parameters
+        ----------
+        x
+            Standardised expression, (cell, gene).
+        measured
+            What the head explains: counts, or x where there are none, (cell, gene).
+        library
+            Library sizes, (cell,).
+        noise
+            Standard normal, (cell, token, channel).
+        """
+        posterior = self.tokenizer.posterior(x)
+        logits = self.tokenizer.decode(posterior.draw(noise))  # (cell, gene)
+        # lgamma loses digits in half precision; the likelihood is always taken in 32 bits.
+        with torch.autocast(x.device.type, enabled=False):
+            log_prob = self.head.log_prob(logits.float(), library, measured).sum(1)  # (cell,)
+            return self.tokenizer.penalty(posterior) - log_prob
