@@ -1,4 +1,48 @@
-from genediff.ui import frame
+import streamlit as st
+
+from genediff.runs import list_runs
+from genediff.ui import caching, frame, home_view, theme
+from genediff.workspace import DEMO_DATASET
 
 frame.guard()
-frame.header("GeneDiff Explorer", "See what a diffusion model learns of cells, and judge it honestly.")
+frame.header(
+    "GeneDiff Explorer",
+    "A diffusion model of cells first cuts a cell's gene activity into tokens, then learns to turn noise into such "
+    "tokens. How the cut is made decides what the model learns: a compressed summary, pathways, a gene network, a "
+    "ranking. Here you can train such models on your own cells, generate new ones, and see how far they are from "
+    "real ones.",
+)
+theme.picture(
+    frame.ASSETS / "home.svg",
+    alt="A cell's gene activity is cut into tokens in one of several ways; a flow learns to turn noise into such "
+    "tokens; decoded, they are generated cells, drawn over real ones.",
+)
+
+workspace = caching.workspace()
+datasets, models, runs = workspace.list_datasets(), workspace.list_models(), list_runs(workspace)
+
+# --- action: the demo in one click, or one's own cells ------------------------------------------------------------
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    demo = any(info.id == DEMO_DATASET for info in datasets)
+    ready = [info for info in models if info.shipped and info.dataset_id == DEMO_DATASET]
+    if demo and st.button("Try it on 2,700 blood cells", type="primary", icon=":material/play_arrow:"):
+        if ready:
+            frame.go("generate", dataset=DEMO_DATASET, model=ready[0].id)
+        frame.go("data", dataset=DEMO_DATASET)
+    frame.link("data", "Start with your own cells", icon=":material/upload_file:", extra={"add": "1"})
+if demo:
+    st.caption(
+        "Blood cells of one healthy donor (10x Genomics, CC BY 4.0). "
+        + ("A model trained on them is here already: cells appear within a minute." if ready else "")
+    )
+
+# --- result: what is here -----------------------------------------------------------------------------------------
+st.subheader("Your workspace", anchor=False)
+left, middle, right = st.columns(3)
+with left:
+    home_view.datasets_card(datasets)
+with middle:
+    home_view.models_card(models)
+with right:
+    home_view.runs_card(runs)
+st.caption(f"Stored in {workspace.root}. Nothing leaves this machine.")

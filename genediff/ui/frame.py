@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from genediff.ui import caching, state, theme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
@@ -54,7 +58,8 @@ def guard() -> None:
 def header(title: str, sentence: str) -> None:
     """Write a page's heading and the one sentence that says what the page is for."""
     st.title(title, anchor=False)
-    st.markdown(sentence)
+    with st.container(key="gd-lead"):
+        st.markdown(sentence)
 
 
 def link(
@@ -65,10 +70,14 @@ def link(
     dataset: str | None = None,
     model: str | None = None,
     run: str | None = None,
+    extra: Mapping[str, str] | None = None,
 ) -> None:
-    """Draw a link to another page that carries ids in its address (those not given stay as they are)."""
+    """Draw a link to another page that carries ids in its address (those not given stay as they are).
+
+    `extra` are further parts of the address that the other page knows.
+    """
     ids = {**state.current().to_query(), **state.AppState(dataset, model, run).to_query()}
-    st.page_link(page(name), label=label, icon=icon, query_params=ids)
+    st.page_link(page(name), label=label, icon=icon, query_params={**ids, **(extra or {})})
 
 
 def go(name: str, *, dataset: str | None = None, model: str | None = None, run: str | None = None) -> None:
