@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genediff.errors import InputError
 from genediff.runs.kinds.base import Kind
-from genediff.runs.kinds.judge import generate_like_test, judge
+from genediff.runs.kinds.judge import STAGE, evaluate_file, evaluate_model
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-
     from genediff.runs.job import Job
 
 
@@ -27,27 +24,15 @@ class EvaluateJob:
 
 def _run(job: Job, config: EvaluateJob) -> str:
     dataset = job.workspace.open_dataset(config.dataset_id)
-    target = job.folder / "evaluation.json"
+    progress = job.progress(STAGE)
     if _is_file(config):
-        return judge(job, read_generated(Path(config.source)), dataset, target)
-    model = job.workspace.model_folder(config.source)
-    verdict = judge(job, generate_like_test(job, model, dataset), dataset, target)
-    job.result(model_id=config.source)
-    return verdict
-
-
-def read_generated(path: Path) -> AnnData:
-    """Read a file of generated cells."""
-    import anndata
-
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
-    try:
-        return anndata.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError):
-        raise InputError(
-            f"{path.name} cannot be read as an h5ad file; save it again with AnnData.write_h5ad."
-        ) from None
+        evaluation = evaluate_file(Path(config.source), dataset, progress=progress, cancelled=job.stop)
+    else:
+        model = job.workspace.model_folder(config.source)
+        evaluation = evaluate_model(model, dataset, device=job.device, progress=progress, cancelled=job.stop)
+        job.result(model_id=config.source)
+    evaluation.save(job.folder / "evaluation.json")
+    return evaluation.verdict.sentence
 
 
 def _is_file(config: EvaluateJob) -> bool:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from genediff.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
     from anndata import AnnData
 
     from genediff.data import Dataset
+    from genediff.evaluation import Evaluation
     from genediff.runs.job import Job
 
 STAGE = "evaluation"
@@ -36,7 +38,9 @@ def judge_model(job: Job, model: Path, dataset_id: str) -> str:
         return ""
     try:
         dataset = job.workspace.open_dataset(dataset_id)
-        return judge(job, generate_like_test(job, model, dataset), dataset, model / EVALUATION_FILE)
+        evaluation = evaluate_model(model, dataset, device=job.device, progress=job.progress(STAGE), cancelled=job.stop)
+        evaluation.save(model / EVALUATION_FILE)
+        return evaluation.verdict.sentence
     except Cancelled:
         raise Cancelled("The model is in the library; its evaluation was stopped. Resume does it.") from None
     except InputError as problem:
@@ -46,37 +50,58 @@ def judge_model(job: Job, model: Path, dataset_id: str) -> str:
         return "It could not be judged because of an error in the program; the log holds the details."
 
 
-def judge(job: Job, generated: AnnData, dataset: Dataset, path: Path) -> str:
-    """Judge generated cells, write the evaluation to `path`, and return its verdict in words."""
+def evaluate_model(
+    model: Path,
+    dataset: Dataset,
+    *,
+    device: str,
+    progress: Callable[[float, str], None],
+    cancelled: Callable[[], bool],
+) -> Evaluation:
+    """Judge a model by one generated cell for each test cell (at most 2,000), asked for by the same labels."""
     from genediff.evaluation import evaluate
-
-    report = job.progress(STAGE)
-    evaluation = evaluate(
-        generated,
-        dataset,
-        progress=lambda share, what: report(GENERATING + (1 - GENERATING) * share, what),
-        cancelled=job.stop,
-    )
-    evaluation.save(path)
-    return evaluation.verdict.sentence
-
-
-def generate_like_test(job: Job, model: Path, dataset: Dataset) -> AnnData:
-    """Generate one cell for each test cell (at most 2,000 of them), asked for by the same labels."""
     from genediff.model import GeneDiff
 
-    report = job.progress(STAGE)
-    report(0.0, "generating cells")
-    generator = GeneDiff.load(model, device=job.device)
+    progress(0.0, "generating cells")
+    generator = GeneDiff.load(model, device=device)
     n = min(len(dataset.rows("test")), MAX_CELLS)
-    conditions = _test_conditions(dataset, tuple(generator.conditions), n)
 
     def tell(done: int, total: int) -> None:
-        report(GENERATING * done / max(total, 1), "generating cells")
-        if job.stop():
+        progress(GENERATING * done / max(total, 1), "generating cells")
+        if cancelled():
             raise Cancelled
 
-    return generator.generate(n, conditions=conditions, batch_size=256, progress=tell)
+    conditions = _test_conditions(dataset, tuple(generator.conditions), n)
+    generated = generator.generate(n, conditions=conditions, batch_size=256, progress=tell)
+    return evaluate(
+        generated,
+        dataset,
+        progress=lambda share, what: progress(GENERATING + (1 - GENERATING) * share, what),
+        cancelled=cancelled,
+    )
+
+
+def evaluate_file(
+    path: Path, dataset: Dataset, *, progress: Callable[[float, str], None], cancelled: Callable[[], bool]
+) -> Evaluation:
+    """Judge a file of generated cells from anywhere."""
+    from genediff.evaluation import evaluate
+
+    return evaluate(read_generated(path), dataset, progress=progress, cancelled=cancelled)
+
+
+def read_generated(path: Path) -> AnnData:
+    """Read an h5ad file of generated cells; InputError when it is not one."""
+    import anndata
+
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        return anndata.read_h5ad(path)
+    except (OSError, KeyError, ValueError, TypeError):
+        raise InputError(
+            f"{path.name} cannot be read as an h5ad file; save it again with AnnData.write_h5ad."
+        ) from None
 
 
 def _test_conditions(dataset: Dataset, columns: tuple[str, ...], n: int) -> pd.DataFrame | None:

@@ -1,0 +1,25 @@
+"""The command line: the same verbs as the app, without a browser. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+from genediff.cli.base import make_group
+from genediff.cli.data import datasets, doctor, import_file
+from genediff.cli.evaluate import evaluate
+from genediff.cli.generate import generate
+from genediff.cli.models import models
+from genediff.cli.runs import runs
+from genediff.cli.serve import app as serve
+from genediff.cli.training import train
+
+app = make_group("See how the way a cell's expression is cut into tokens decides what a diffusion model learns.")
+app.command()(doctor)
+app.command("import")(import_file)
+app.command()(datasets)
+app.command()(train)
+app.add_typer(runs, name="runs")
+app.add_typer(models, name="models")
+app.command()(generate)
+app.command()(evaluate)
+app.command("app")(serve)
+
+__all__ = ["app"]

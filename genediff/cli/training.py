@@ -1,0 +1,67 @@
+"""The command that trains a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from genediff.cli.base import workspace
+from genediff.cli.follow import follow
+
+if TYPE_CHECKING:
+    from genediff.config import RunConfig
+
+
+def train(
+    dataset: str = typer.Argument(..., help="Id of a data set (see `datasets`).", show_default=False),
+    preset: str = typer.Option("quick", help="quick, standard, large, cfgen-style or scldm-style."),
+    name: str = typer.Option("", help="A name to find the model by."),
+    seed: int = typer.Option(0, help="The same seed gives the same model."),
+    condition: list[str] = typer.Option(
+        [], help="A column that steers generation; the label unless given; repeatable."
+    ),
+    space: str | None = typer.Option(None, help="latent (tokens of a count autoencoder) or gene (expression itself)."),
+    steps: int | None = typer.Option(None, help="Steps of the flow; the preset's unless given."),
+    tokenizer_steps: int | None = typer.Option(None, help="Steps of the autoencoder; the preset's unless given."),
+    batch_size: int | None = typer.Option(None, help="Cells per step; the preset's unless given."),
+    device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    wait: bool = typer.Option(
+        True, "--wait/--detach", help="Watch it to its end (Ctrl-C cancels it), or start it and leave."
+    ),
+) -> None:
+    """Train a model on a data set, put it into the library, and judge it on held-out cells."""
+    from genediff.data.info import DatasetInfo
+    from genediff.presets import in_gene_space, preset_run
+    from genediff.runs import submit
+
+    place = workspace()
+    info = DatasetInfo.read(place.dataset_folder(dataset))
+    run = preset_run(preset, info, conditions=tuple(condition) or None, seed=seed, title=name)
+    if space is not None:
+        run = in_gene_space(run) if space == "gene" else _changed(run, model={"space": space})
+    wanted = {"steps": steps, "tokenizer_steps": tokenizer_steps, "batch_size": batch_size}
+    run = _changed(run, train={key: value for key, value in wanted.items() if value is not None}, device=device)
+    started = submit(run, place)
+    typer.echo(f"Run {started.id}: {started.name} on {info.name}.", err=wait)
+    if wait:
+        follow(started)
+    else:
+        typer.echo(f"Watch it: python -m genediff runs watch {started.id}")
+
+
+def _changed(
+    run: RunConfig,
+    *,
+    model: dict[str, object] | None = None,
+    train: dict[str, object] | None = None,
+    device: str | None = None,
+) -> RunConfig:
+    """Return the configuration with other values, checked as a whole."""
+    from genediff.runs import KINDS
+
+    content = run.model_dump(mode="json")
+    content["model"] |= model or {}
+    content["train"] |= train or {}
+    changed: RunConfig = KINDS["train"].read_config(content | ({"device": device} if device else {}))
+    return changed

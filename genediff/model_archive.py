@@ -1,0 +1,165 @@
+"""A model as one file to hand on: a zip of safetensors, JSON and Markdown, and nothing that could run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from secrets import token_hex
+from typing import TYPE_CHECKING, BinaryIO
+
+from genediff.errors import InputError
+from genediff.model_info import CARD_FILE, EVALUATION_FILE, MODEL_FILE, WEIGHTS_FILE, ModelInfo, read_spec
+
+if TYPE_CHECKING:
+    from genediff.workspace import Workspace
+
+FILES = (WEIGHTS_FILE, MODEL_FILE, CARD_FILE, EVALUATION_FILE)
+"""What a model folder may hold."""
+
+SUFFIXES = (".safetensors", ".json", ".md")
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".npy", ".npz")
+MAX_BYTES = 8 << 30
+MAX_TEXT_BYTES = 64 << 20
+
+PICKLE = (
+    "{name} may hold a pickle, which can run code when it is opened, so it is refused; "
+    "use a model that was exported by genediff (.zip of safetensors and JSON)."
+)
+
+
+def export_model(folder: Path, target: Path) -> Path:
+    """Write the model in `folder` to the zip file `target` and return its path.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no model, or the file cannot be written.
+    """
+    read_spec(folder)
+    partial = target.with_name(f".{target.name}-{token_hex(4)}.part")
+    try:
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name in FILES:
+                if (folder / name).is_file():
+                    # Weights do not shrink; texts do.
+                    how = zipfile.ZIP_STORED if name == WEIGHTS_FILE else zipfile.ZIP_DEFLATED
+                    archive.write(folder / name, f"{folder.name}/{name}", compress_type=how)
+        partial.replace(target)
+    except OSError as problem:
+        raise InputError(f"{target} cannot be written ({problem.strerror}); choose another place.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def import_model(source: Path | BinaryIO, workspace: Workspace, *, name: str = "") -> ModelInfo:
+    """Put an exported model into the library of a workspace.
+
+    Nothing in the file is run, nothing outside a folder of its own is written, and nothing is left behind when the
+    file is refused.
+
+    Parameters
+    ----------
+    source
+        The zip file: its path, or an open binary file such as an upload.
+    name
+        The file's name, for uploads.
+
+    Raises
+    ------
+    InputError
+        When it is not an exported model: a pickle, another kind of file, damaged, or with members that do not belong.
+    """
+    name = name or (source.name if isinstance(source, Path) else "the file")
+    if Path(name).suffix.lower() in PICKLES:
+        raise InputError(PICKLE.format(name=name))
+    if isinstance(source, Path) and not source.is_file():
+        raise InputError(f"There is no file {source}.")
+    partial = workspace.models / f".import-{token_hex(4)}"
+    try:
+        _unpack(source, partial, name)
+        spec = read_spec(partial)
+        _check_weights(partial / WEIGHTS_FILE, name)
+        target = _free(workspace.models, spec.id)
+        _write_id(partial / MODEL_FILE, target.name)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return ModelInfo.read(target)
+
+
+def _unpack(source: Path | BinaryIO, target: Path, name: str) -> None:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = {PurePosixPath(member.filename).name: member for member in _checked(archive, name)}
+            if missing := [file for file in (MODEL_FILE, WEIGHTS_FILE) if file not in members]:
+                raise InputError(
+                    f"{name} holds no model ({missing[0]} is missing); choose a file exported by genediff."
+                )
+            target.mkdir(parents=True)
+            for file in FILES:
+                if file in members:
+                    with archive.open(members[file]) as packed, (target / file).open("wb") as unpacked:
+                        shutil.copyfileobj(packed, unpacked, 1 << 20)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error):
+        raise InputError(f"{name} is not a zip file or is damaged; choose a file exported by genediff.") from None
+
+
+def _checked(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
+    """Return the members that are files, after refusing an archive with any that does not belong."""
+    files = [member for member in archive.infolist() if not member.is_dir()]
+    for member in archive.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in member.filename or len(path.parts) > 2:
+            raise InputError(f"{name} has a member outside its folder ({member.filename}), so it is refused.")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise InputError(f"{name} has a link among its members ({member.filename}), so it is refused.")
+        if member.flag_bits & 1:
+            raise InputError(f"{name} is encrypted; export the model without a password.")
+    for member in files:
+        suffix = PurePosixPath(member.filename).suffix.lower()
+        if suffix in PICKLES:
+            raise InputError(PICKLE.format(name=f"{member.filename} in {name}"))
+        if suffix not in SUFFIXES:
+            raise InputError(
+                f"{name} holds {member.filename}, which is no part of a model "
+                f"({', '.join(SUFFIXES)} are), so it is refused."
+            )
+        if suffix != ".safetensors" and member.file_size > MAX_TEXT_BYTES:
+            raise InputError(f"{member.filename} in {name} is too large to be part of a model, so it is refused.")
+    if sum(member.file_size for member in files) > MAX_BYTES:
+        raise InputError(f"{name} unpacks to more than {MAX_BYTES >> 30} GB, so it is refused.")
+    if len({PurePosixPath(member.filename).name for member in files}) < len(files):
+        raise InputError(f"{name} holds a file twice, so it is refused; export one model at a time.")
+    return files
+
+
+def _check_weights(path: Path, name: str) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as tensors:
+            if not tensors.keys():
+                raise InputError(f"The weights in {name} are empty; export the model again.")
+    except SafetensorError:
+        raise InputError(f"The weights in {name} are damaged; export the model again.") from None
+
+
+def _free(models: Path, wanted: str) -> Path:
+    """Return a folder that is not there yet, named by the model's own id where that can be had."""
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in wanted)
+    base = plain.strip("-_")[:60] or "model"
+    number, target = 1, models / base
+    while target.exists():
+        number += 1
+        target = models / f"{base}-{number}"
+    return target
+
+
+def _write_id(path: Path, model_id: str) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "id": model_id}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
