@@ -47,8 +47,6 @@ strategy = train_form.strategy_cards()
 st.subheader("How large the model is", anchor=False)
 preset = train_form.preset_cards()
 
-st.subheader("Everything else", anchor=False)
-st.caption("The preset has chosen well for a start; open a group only if you wish to change something.")
 try:
     config = train_form.options(preset, strategy, train_form.start(info, preset, columns))
 except InputError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from plotly.subplots import make_subplots
@@ -11,11 +11,15 @@ from plotly.subplots import make_subplots
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["Curve", "loss_curves", "smooth", "thin"]
+__all__ = ["Curve", "live_losses", "loss_curves", "smooth", "thin"]
 
 TRAIN_COLOUR = "#3D8FD1"
 VALIDATION_COLOUR = "#D55E00"
 MAX_POINTS = 600
+TRAINING, VALIDATION = "training cells", "held-out (validation) cells"
+_TITLE = {"fontSize": 13, "fontWeight": "normal"}
+_AXIS_NAME = {"nameLocation": "middle", "nameGap": 26, "splitLine": {"show": False}}
+_PLAIN = {"showSymbol": False, "tooltip": {"show": False}, "silent": True, "emphasis": {"disabled": True}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +46,8 @@ class Curve:
     total_steps: int = 0
 
 
-def smooth(loss: np.ndarray, *, window: int = 20) -> np.ndarray:
-    """Return the running mean of the last `window` points, shorter at the start.
+def smooth(loss: np.ndarray, *, window: int | None = None) -> np.ndarray:
+    """Return the running mean of the last `window` points (a twentieth of all by default), shorter at the start.
 
     Parameters
     ----------
@@ -55,6 +59,7 @@ def smooth(loss: np.ndarray, *, window: int = 20) -> np.ndarray:
     numpy.ndarray
         ``(point,)``; the first value is unchanged.
     """
+    window = window or int(np.clip(len(loss) // 20, 1, 50))
     total = np.cumsum(np.insert(np.asarray(loss, dtype=float), 0, 0.0))
     end = np.arange(1, len(total))
     start = np.maximum(end - window, 0)
@@ -90,11 +95,88 @@ def loss_curves(curves: list[Curve], *, height: int = 300) -> go.Figure:
     return figure
 
 
+def live_losses(curves: list[Curve]) -> dict[str, Any]:
+    """Return the same panels for ECharts, which takes new points without drawing the chart anew: no flicker.
+
+    Parameters
+    ----------
+    curves
+        As for `loss_curves`.
+
+    Returns
+    -------
+    dict
+        An option of ECharts: plain values only.
+    """
+    n = max(len(curves), 1)
+    width = 100 / n
+    panels = range(len(curves))
+    return {
+        "animation": False,
+        "tooltip": {"trigger": "axis"},
+        "legend": {"left": 0, "top": 0, "data": [TRAINING, VALIDATION], "selectedMode": False},
+        "title": [
+            {"text": c.title, "left": f"{(i + 0.5) * width}%", "top": 28, "textAlign": "center", "textStyle": _TITLE}
+            for i, c in enumerate(curves)
+        ],
+        "grid": [{"left": f"{i * width + 5}%", "width": f"{width - 7}%", "top": 56, "bottom": 48} for i in panels],
+        "xAxis": [
+            {"type": "value", "gridIndex": i, "min": 0, "max": _end(c), "name": "step", **_AXIS_NAME}
+            for i, c in enumerate(curves)
+        ],
+        "yAxis": [_y_axis(c, i) for i, c in enumerate(curves)],
+        "series": [line for i, c in enumerate(curves) for line in _lines(c, i)],
+    }
+
+
+def _lines(curve: Curve, panel: int) -> list[dict[str, Any]]:
+    place = {"type": "line", "xAxisIndex": panel, "yAxisIndex": panel}
+    keep = thin(len(curve.steps))
+    steps = curve.steps[keep]
+    faint = {"color": TRAIN_COLOUR, "width": 1, "opacity": 0.3}
+    strong = {"color": TRAIN_COLOUR, "width": 2.2}
+    dotted = {"color": VALIDATION_COLOUR, "width": 1.5, "type": "dotted"}
+    return [
+        {**place, "name": "each step", "data": _pairs(steps, curve.loss[keep]), "lineStyle": faint, **_PLAIN},
+        {
+            **place,
+            "name": TRAINING,
+            "data": _pairs(steps, smooth(curve.loss)[keep]),
+            "lineStyle": strong,
+            "itemStyle": {"color": TRAIN_COLOUR},
+            "showSymbol": False,
+        },
+        {
+            **place,
+            "name": VALIDATION,
+            "data": _pairs(curve.validation_steps, curve.validation),
+            "lineStyle": dotted,
+            "itemStyle": {"color": VALIDATION_COLOUR},
+            "symbol": "circle",
+            "symbolSize": 6,
+        },
+    ]
+
+
+def _y_axis(curve: Curve, panel: int) -> dict[str, Any]:
+    low, high = _range(curve) or (None, None)
+    limits = {} if low is None else {"min": float(f"{low:.3g}"), "max": float(f"{high:.3g}")}
+    return {"type": "value", "gridIndex": panel, "scale": True, **limits}
+
+
+def _pairs(x: np.ndarray, y: np.ndarray) -> list[list[float]]:
+    return [[int(a), float(f"{b:.5g}")] for a, b in zip(x, y, strict=True)]
+
+
+def _end(curve: Curve) -> int:
+    return max(curve.total_steps, int(curve.steps[-1]) if len(curve.steps) else 1)
+
+
 def _draw(figure: go.Figure, curve: Curve, column: int) -> None:
     keep = thin(len(curve.steps))
     lines = (
         ("each step", curve.loss, {"color": TRAIN_COLOUR, "width": 1}, 0.3),
-        ("training cells", smooth(curve.loss), {"color": TRAIN_COLOUR, "width": 2.2}, 1.0),
+        (TRAINING, smooth(curve.loss), {"color": TRAIN_COLOUR, "width": 2.2}, 1.0),
     )
     for name, values, line, opacity in lines:
         figure.add_scatter(
@@ -116,14 +198,13 @@ def _draw(figure: go.Figure, curve: Curve, column: int) -> None:
         mode="lines+markers",
         marker={"size": 6, "color": VALIDATION_COLOUR},
         line={"color": VALIDATION_COLOUR, "width": 1.5, "dash": "dot"},
-        name="held-out (validation) cells",
+        name=VALIDATION,
         showlegend=column == 1,
         hovertemplate="%{y:.4g}",
         row=1,
         col=column,
     )
-    end = max(curve.total_steps, int(curve.steps[-1]) if len(curve.steps) else 1)
-    figure.update_xaxes(title_text="step", range=[0, end], row=1, col=column)
+    figure.update_xaxes(title_text="step", range=[0, _end(curve)], row=1, col=column)
     figure.update_yaxes(title_text="loss" if column == 1 else None, range=_range(curve), row=1, col=column)
 
 

@@ -13,9 +13,9 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.plots.style import style
-from genediff.plots.training import Curve, loss_curves
+from genediff.plots.training import Curve, live_losses, loss_curves
 from genediff.runs import Event, Run, without_repeats
-from genediff.ui import caching, explain, frame, state
+from genediff.ui import caching, downloads, explain, frame, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,9 +38,13 @@ STAGES = {
     "evaluation": "Evaluation: generated cells against held-out ones",
 }
 LOSSES = {
-    "autoencoder": "Autoencoder (negative log-likelihood per cell)",
+    "autoencoder": "Autoencoder (negative log-likelihood per gene)",
     "flow": "Flow (squared error of the velocity)",
 }
+
+
+# Streamlit's sign of activity would blink with every look at the run.
+_QUIET = "<style>[data-testid='stStatusWidget'] { visibility: hidden; }</style>"
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class History:
 def show(run: Run) -> None:
     """Draw a run: its name, and below it what changes, redrawn every second while it goes on."""
     ended = run.status.has_ended
+    if not ended:
+        st.html(_QUIET)
     st.fragment(_body, run_every=None if ended else "1s")(run, ended)
 
 
@@ -113,13 +119,17 @@ def _body(run: Run, had_ended: bool) -> None:
     history = _read(run)
     curves = curves_of(history.events)
     if curves:
-        figure = style(loss_curves(curves), height=300)
-        figure.update_layout(margin={"t": 64})
-        st.plotly_chart(figure, key=f"loss-{run.id}", config={"displayModeBar": False})
-        explain.how_to_read(
-            "Lower is better, within a panel: stages measure different things. Held-out cells are never trained on; "
-            "when their curve turns up while the training curve falls, the model has begun to learn cells by heart."
-        )
+        st.echarts_chart(live_losses(curves), height=320, key=f"loss-{run.id}")
+        text, button = st.columns([0.84, 0.16])
+        with text:
+            explain.how_to_read(
+                "Lower is better, within a panel: stages measure different things. Held-out cells are never trained "
+                "on, and judged with averaged weights, so the curves may lie apart; when theirs turns up while the "
+                "training curve falls, the model has begun to learn cells by heart."
+            )
+        if status.has_ended:
+            with button:
+                downloads.figure_downloads(style(loss_curves(curves), height=320), name=f"{run.id}-losses")
     elif status.state == "running":
         st.skeleton(height=300)
     with st.expander("Log of the worker", icon=":material/terminal:"):

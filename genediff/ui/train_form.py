@@ -126,21 +126,19 @@ def options(preset: Preset, strategy: str, base: RunConfig) -> RunConfig:
     key = preset.name
     tokens = TOKENIZERS[strategy]
     start = base.model.tokenizer_options if strategy == base.model.tokenizer else {}
-    sentence = f"How “{tokens.title}” cuts a cell. {tokens.sentence}"
-    names = tuple(forms.options(tokens.Config))
-    drawn = _group("Tokens", sentence, tokens.Config, start, names, key=f"{key}-tokens")
+    with st.expander("Every other option: the preset has chosen well for a start", icon=":material/tune:"):
+        tabs = st.tabs(["Tokens", *(group.title for group in GROUPS)])
+        with tabs[0]:
+            st.caption(f"How “{tokens.title}” cuts a cell. {tokens.sentence}")
+            names = tuple(forms.options(tokens.Config))
+            drawn = forms.fields(tokens.Config, start, names, key=f"{key}-tokens", columns=3)
+        for tab, group in zip(tabs[1:], GROUPS, strict=True):
+            part = base if group.part == "run" else getattr(base, group.part)
+            with tab:
+                st.caption(group.sentence)
+                config = _CONFIGS[group.part]
+                chosen[group.part] |= forms.fields(config, part, group.names, key=f"{key}-{group.part}", columns=3)
     token_options = {**start, **_changed(drawn, start, tokens.Config)}
-    for group in GROUPS:
-        part = base if group.part == "run" else getattr(base, group.part)
-        values = _group(
-            group.title,
-            group.sentence,
-            _CONFIGS[group.part],
-            part.model_dump(),
-            group.names,
-            key=f"{key}-{group.part}",
-        )
-        chosen[group.part].update(values)
     chosen["model"] |= {"tokenizer": strategy, "tokenizer_options": token_options}
     return _assemble(base, chosen)
 
@@ -163,21 +161,6 @@ def _assemble(base: RunConfig, chosen: Mapping[str, Mapping[str, Any]]) -> RunCo
         raise InputError(f"The option “{where}” cannot be {first['input']!r}: {first['msg'].lower()}.") from None
 
 
-def _group(
-    title: str, sentence: str, config: type, current: Mapping[str, Any], names: Sequence[str], *, key: str
-) -> dict[str, forms.Value]:
-    known = forms.options(config)
-    count = sum(
-        f"{key}-{name}" in st.session_state
-        and st.session_state[f"{key}-{name}"] != current.get(name, known[name].default)
-        for name in names
-        if name in known
-    )
-    with st.expander(title if not count else f"{title} · :primary[{count} changed]", key=f"group-{key}-{title}"):
-        st.caption(sentence)
-        return forms.fields(config, current, names, key=key, columns=3)
-
-
 def _changed(drawn: Mapping[str, Any], start: Mapping[str, Any], config: type) -> dict[str, Any]:
     """Return the options that differ from what the strategy would take by itself: configs stay short."""
     defaults = {name: option.default for name, option in forms.options(config).items()}
@@ -198,17 +181,16 @@ def _cards(key: str, words: Mapping[str, tuple[str, str]], *, columns: int) -> s
             places = st.columns(columns)
         title, sentence = words[name]
         with places[position % columns], st.container(border=True, key=f"card-{key}-{name}", height="stretch"):
-            st.markdown(f"**{title}**")
+            with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+                st.markdown(f"**{title}**", width="content")
+                st.button(
+                    "Chosen" if name == chosen else "Choose",
+                    key=f"choose-{key}-{name}",
+                    icon=":material/check:" if name == chosen else None,
+                    type="primary" if name == chosen else "secondary",
+                    on_click=_choose(key, name),
+                )
             st.caption(sentence)
-            st.space("stretch")
-            st.button(
-                "Chosen" if name == chosen else "Choose",
-                key=f"choose-{key}-{name}",
-                icon=":material/check:" if name == chosen else None,
-                type="primary" if name == chosen else "secondary",
-                on_click=_choose(key, name),
-                width="stretch",
-            )
     return chosen
 
 

@@ -53,7 +53,7 @@ def show(evaluation: Evaluation, *, name: str, choose_gene: Callable[[str], None
     with text:
         explain.how_to_read(
             "Each dot is a mean over repeats, its bar one standard deviation. The dotted line is perfect; real "
-            "cells compared with other real cells reach the end of the green band, so a dot in the band is as good as it gets."
+            "cells compared with other real cells reach the end of the green band: a dot in it is as good as it gets."
         )
     with button:
         downloads.figure_downloads(figure, name=f"{name}-trust", table=evaluation.table, key=f"dots-{name}")
