@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 from anndata import AnnData
 from scipy import sparse
+from scipy.special import gammaln
 
 from genediff.errors import InputError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from genediff.data.dataset import Dataset
 
-MAX_OVERDISPERSION = 1e3
+OVERDISPERSIONS = np.geomspace(1e-3, 1e2, 48)
 EVERYTHING = -1  # the one class of data without labels
 
 
@@ -62,8 +63,8 @@ class PerClass:
 class IndependentGenes(PerClass):
     """Every gene drawn on its own, label by label: right means and variances, no gene knows of another.
 
-    With counts: library size from a training cell of the label, then NB(mean = library * share of the gene,
-    overdispersion by moments: Σ((count - mean)² - mean) / Σ mean²). Without counts: zero or not by the share of
+    With counts: library size from a training cell of the label, then NB(mean = library * share of the gene, one
+    overdispersion per gene and label by maximum likelihood; moments are ruled by single odd cells). Without counts: zero or not by the share of
     zeros, and a Gaussian fitted to the values that are not zero.
     """
 
@@ -144,17 +145,47 @@ class CopiedCells(PerClass):
 def _fit_nb(counts: np.ndarray) -> tuple[np.ndarray, ...]:
     library = counts.sum(1, dtype=np.float64)  # (cell,)
     share = counts.sum(0, dtype=np.float64) / max(library.sum(), 1.0)  # (gene,)
-    mean = library[:, None] * share  # (cell, gene)
-    excess = ((counts - mean) ** 2 - mean).sum(0)
-    overdispersion = np.clip(excess / np.maximum((mean**2).sum(0), 1e-12), 0, MAX_OVERDISPERSION)  # (gene,)
-    return library, share, overdispersion
+    return library, share, fit_overdispersion(counts, library, share)
+
+
+def fit_overdispersion(counts: np.ndarray, library: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Overdispersion φ of each gene by maximum likelihood, on a grid; variance = mean + φ mean².
+
+    log L(φ) = Σ log Γ(k + 1/φ) - log Γ(1/φ) + k log(mean φ / (1 + mean φ)) - log(1 + mean φ) / φ, up to terms
+    without φ. Cells without a count have the last term only, so the others are summed over counts above zero, and
+    the last over cells grouped by library size.
+
+    Parameters
+    ----------
+    counts
+        `(cell, gene)`.
+    library
+        Total of each cell, `(cell,)`.
+    share
+        Of each gene in all counts, `(gene,)`.
+
+    Returns
+    -------
+    np.ndarray
+        `(gene,)`, one of 48 values from 0.001, as good as Poisson, to 100; a factor of 1.28 apart.
+    """
+    cell, gene = np.nonzero(counts)
+    k, mean = counts[cell, gene].astype(np.float64), library[cell] * share[gene]  # (count above zero,)
+    groups = np.array_split(np.sort(library), min(len(library), 32))
+    middle, size = np.array([g.mean() for g in groups]), np.array([len(g) for g in groups])
+    group_mean = middle[:, None] * share  # (library group, gene)
+    likelihood = np.empty((len(OVERDISPERSIONS), len(share)))  # (value, gene)
+    for i, phi in enumerate(OVERDISPERSIONS):
+        there = gammaln(k + 1 / phi) - gammaln(1 / phi) + k * np.log(mean * phi / (1 + mean * phi))
+        everywhere = size @ np.log1p(group_mean * phi) / phi
+        likelihood[i] = np.bincount(gene, there, minlength=len(share)) - everywhere
+    return OVERDISPERSIONS[likelihood.argmax(0)]
 
 
 def _draw_nb(parameters: tuple[np.ndarray, ...], n: int, rng: np.random.Generator) -> np.ndarray:
     library, share, overdispersion = parameters
     mean = rng.choice(library, n)[:, None] * share  # (cell, gene)
-    spread = np.maximum(overdispersion, 1e-6)
-    rate = mean * rng.gamma(1 / spread, spread, size=mean.shape)
+    rate = mean * rng.gamma(1 / overdispersion, overdispersion, size=mean.shape)
     return rng.poisson(rate).astype(np.float32)
 
 

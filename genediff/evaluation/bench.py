@@ -54,7 +54,7 @@ class Bench:
     @cached_property
     def reference(self) -> Reference:
         """What is known from training cells."""
-        return source.reference(self.dataset, self.label)
+        return source.reference(self.dataset)
 
     def keys(self, codes: np.ndarray) -> np.ndarray:
         """Return what cells are matched by: their label, or nothing; `NOT_ASKED` for others."""
@@ -70,12 +70,15 @@ class Bench:
     def compare(self, cells: Source, target: Target, seed: int) -> Comparison:
         """Draw equally many cells on both sides."""
         generated, real = match(self.keys(cells.codes), self.real_keys, target, seed=seed)
-        return Comparison(cells.cells(generated), self.real.cells(real), self.reference, seed)
+        own, real_cells = cells.cells(generated, self.reference), self.real.cells(real, self.reference)
+        return Comparison(own, real_cells, self.reference, seed)
 
-    def result(self, cells: Source, target: Target, seed: int) -> Result:
+    def result(self, cells: Source, target: Target, seed: int, *, by_class: bool = True) -> Result:
         """Score cells at one seed."""
         comparison = self.compare(cells, target, seed)
-        scores, sizes = score(comparison, self.classes if self.by_label else {}, cancelled=self.cancelled)
+        scores, sizes = score(
+            comparison, self.classes if self.by_label else {}, by_class=by_class, cancelled=self.cancelled
+        )
         return Result(scores, sizes, float(ks_distances(comparison.generated.x, comparison.real.x).max()))
 
 
@@ -108,7 +111,7 @@ def row_results(
         if kept is None:
             if row not in makers:
                 makers[row] = _maker(bench, row, target, seeds[0])
-            result = bench.result(makers[row](seed), target, seed)
+            result = bench.result(makers[row](seed), target, seed, by_class=row != "copied")
             store.write(path, asdict(result))
         else:
             result = Result(**kept)

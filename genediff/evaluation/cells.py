@@ -28,12 +28,15 @@ class Cells:
         UMI counts, `(cell, gene)`; None where the data have none.
     codes
         Label of each cell as a number in the vocabulary; -1 is "no label"; all -1 where there are no labels.
+    to_training
+        Distance in PCs to the nearest training cell, `(cell,)`.
     """
 
     x: np.ndarray
     pcs: np.ndarray
     counts: np.ndarray | None
     codes: np.ndarray
+    to_training: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pcs)
@@ -41,7 +44,8 @@ class Cells:
     def take(self, rows: np.ndarray) -> Cells:
         """Return the cells of some rows."""
         counts = None if self.counts is None else self.counts[rows]
-        return replace(self, x=self.x[rows], pcs=self.pcs[rows], counts=counts, codes=self.codes[rows])
+        x, pcs, codes, to_training = self.x[rows], self.pcs[rows], self.codes[rows], self.to_training[rows]
+        return replace(self, x=x, pcs=pcs, counts=counts, codes=codes, to_training=to_training)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +56,15 @@ class Reference:
     ----------
     pcs
         `(training cell, pc)`.
-    codes
-        Labels of the training cells.
     bandwidth
         Median distance between two training cells in PCs, the kernel width of MMD.
+    variable
+        Positions of the genes that vary most, for correlations; the rest hardly ever rise above their noise.
     """
 
     pcs: np.ndarray
-    codes: np.ndarray
     bandwidth: float
+    variable: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

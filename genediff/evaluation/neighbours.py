@@ -90,21 +90,20 @@ def nearest_distance(cells: np.ndarray, training: np.ndarray) -> np.ndarray:
     return search.kneighbors(cells.astype(np.float64))[0][:, 0]
 
 
-def train_ratio(generated: np.ndarray, real: np.ndarray, training: np.ndarray) -> float:
+def train_ratio(generated: np.ndarray, real: np.ndarray) -> float:
     """Median distance of generated cells to their nearest training cell, over that of held-out real cells.
 
     1: as far from the training cells as new real cells are. Near 0: copies. Well above 1: off the data.
 
     Parameters
     ----------
-    generated, real, training
-        `(cell, feature)`.
+    generated, real
+        Distances to the nearest training cell, `(cell,)`.
     """
-    own = float(np.median(nearest_distance(generated, training)))
-    return own / max(float(np.median(nearest_distance(real, training))), np.finfo(float).tiny)
+    return float(np.median(generated)) / max(float(np.median(real)), np.finfo(float).tiny)
 
 
-def too_near_share(generated: np.ndarray, real: np.ndarray, training: np.ndarray, *, quantile: float = 0.01) -> float:
+def too_near_share(generated: np.ndarray, real: np.ndarray, *, quantile: float = 0.01) -> float:
     """Share of generated cells nearer to a training cell than all but 1 % of held-out real cells are.
 
     0.01 is expected of cells that are new; a model that copies one cell in ten shows at least 0.1, which the median
@@ -112,13 +111,12 @@ def too_near_share(generated: np.ndarray, real: np.ndarray, training: np.ndarray
 
     Parameters
     ----------
-    generated, real, training
-        `(cell, feature)`.
+    generated, real
+        Distances to the nearest training cell, `(cell,)`.
     quantile
         Share of held-out cells taken as "too near".
     """
-    limit = np.quantile(nearest_distance(real, training), quantile)
-    return float((nearest_distance(generated, training) < limit).mean())
+    return float((generated < np.quantile(real, quantile)).mean())
 
 
 def _others(distances: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ def mean_error(generated: np.ndarray, real: np.ndarray) -> float:
 
 
 def variance_error(generated: np.ndarray, real: np.ndarray) -> float:
-    """Mean over genes of the absolute log2 ratio of the variances of counts; 1 means wrong by a factor of two.
+    """Median over genes of the absolute log2 ratio of the variances of counts; 1 means wrong by a factor of two.
 
     Only genes that at least ten real cells express (or a tenth of them, where there are fewer than a hundred) are
     counted. One part in a hundred of the real variance is added to both so that a gene that is never generated
@@ -42,7 +42,7 @@ def variance_error(generated: np.ndarray, real: np.ndarray) -> float:
     var_g = generated[:, expressed].astype(np.float64).var(0)  # (expressed gene,)
     var_r = real[:, expressed].astype(np.float64).var(0)
     small = var_r / 100
-    return float(np.abs(np.log2((var_g + small) / (var_r + small))).mean())
+    return float(np.median(np.abs(np.log2((var_g + small) / (var_r + small)))))
 
 
 def zero_error(generated: np.ndarray, real: np.ndarray) -> float:

@@ -145,7 +145,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        return {"format_version": FORMAT_VERSION, **asdict(self)}
+        return {"format_version": FORMAT_VERSION, "headline": self.headline(), **asdict(self)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Evaluation:
@@ -158,7 +158,7 @@ class Evaluation:
         """
         if values.get("format_version") != FORMAT_VERSION:
             raise InputError("This evaluation was written by another version of GeneDiff; evaluate the cells again.")
-        parts = {name: value for name, value in values.items() if name != "format_version"}
+        parts = {name: value for name, value in values.items() if name not in ("format_version", "headline")}
         parts["scores"] = tuple(Score(**score) for score in parts["scores"])
         parts["drifted"] = tuple(Drift(**drift) for drift in parts["drifted"])
         parts["memorisation"] = Memorisation(**parts["memorisation"])

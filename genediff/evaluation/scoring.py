@@ -20,7 +20,11 @@ Scores = dict[str, dict[str, float]]  # scope -> metric -> value
 
 
 def score(
-    comparison: Comparison, classes: Mapping[str, int], *, cancelled: Callable[[], bool] | None = None
+    comparison: Comparison,
+    classes: Mapping[str, int],
+    *,
+    by_class: bool = True,
+    cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Scores, dict[str, int]]:
     """Work out every metric the cells allow.
 
@@ -30,6 +34,8 @@ def score(
         Matched cells.
     classes
         Label names and their codes; empty where there are no labels.
+    by_class
+        Whether to give each label figures of its own.
     cancelled
         Asked between metrics.
 
@@ -46,7 +52,7 @@ def score(
     """
     scores: Scores = {POOLED: _score(comparison, bool(classes), False, cancelled)}
     sizes = {POOLED: comparison.n}
-    for name, code in classes.items():
+    for name, code in classes.items() if by_class else ():
         of_class = comparison.of_class(code)
         sizes[name] = of_class.n
         if of_class.n >= MIN_CLASS_CELLS:

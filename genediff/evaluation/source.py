@@ -11,11 +11,14 @@ from scipy import sparse
 from genediff.errors import InputError
 from genediff.evaluation.cells import Cells, Reference, codes_of, dense
 from genediff.evaluation.mmd import median_distance
+from genediff.evaluation.neighbours import nearest_distance
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from genediff.data.dataset import Dataset
+
+N_VARIABLE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +48,17 @@ class Source:
     def __len__(self) -> int:
         return self.values.shape[0]
 
-    def cells(self, rows: np.ndarray) -> Cells:
+    def cells(self, rows: np.ndarray, reference: Reference) -> Cells:
         """Return some rows in every form that metrics need."""
         values = self.values[rows]
         x = self.dataset.normalise(values) if self.are_counts else values
+        pcs = np.asarray(self.dataset.project(x), dtype=np.float64)  # (cell, pc)
         return Cells(
             x=dense(x),
-            pcs=np.asarray(self.dataset.project(x), dtype=np.float64),
+            pcs=pcs,
             counts=dense(values) if self.are_counts else None,
             codes=self.codes[rows],
+            to_training=nearest_distance(pcs, reference.pcs),
         )
 
 
@@ -121,11 +126,14 @@ def of_anndata(cells: AnnData, dataset: Dataset, label: str | None) -> Source:
     return Source(dataset, values, are_counts, codes, (*notes, *note))
 
 
-def reference(dataset: Dataset, label: str | None) -> Reference:
+def reference(dataset: Dataset) -> Reference:
     """Return what metrics need to know of the training cells."""
-    pcs = np.asarray(dataset.project(dataset.x("train")), dtype=np.float64)  # (training cell, pc)
-    codes = np.full(len(pcs), -1) if label is None else dataset.codes(label, "train")
-    return Reference(pcs, codes, median_distance(pcs))
+    x = sparse.csr_matrix(dataset.x("train"))  # (training cell, gene)
+    pcs = np.asarray(dataset.project(x), dtype=np.float64)  # (training cell, pc)
+    mean = np.asarray(x.mean(0)).ravel()
+    variance = np.asarray(x.multiply(x).mean(0)).ravel() - mean**2  # (gene,)
+    variable = np.sort(np.argsort(-variance, kind="stable")[:N_VARIABLE])
+    return Reference(pcs, median_distance(pcs), variable)
 
 
 def _check(values: sparse.csr_matrix, dataset: Dataset) -> None:

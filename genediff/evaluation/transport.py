@@ -40,17 +40,31 @@ def w2(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.sqrt(squared_w2(first, second)))
 
 
-def debiased_w2(generated: np.ndarray, real: np.ndarray, *, seed: int = 0, n_splits: int = 5) -> float:
+def debiased_w2(
+    generated: np.ndarray,
+    real: np.ndarray,
+    *,
+    generated_codes: np.ndarray | None = None,
+    real_codes: np.ndarray | None = None,
+    seed: int = 0,
+    n_splits: int = 5,
+) -> float:
     """Debiased squared 2-Wasserstein distance, on halves.
 
     W2²(G, R) - ½ W2²(G₁, G₂) - ½ W2²(R₁, R₂), where G₁, G₂ and R₁, R₂ are random halves and W2²(G, R) is the mean
     over the four pairs of a half of G with a half of R, so that all terms are between equally many cells and their
     sampling noise cancels. Near 0 for two samples of one distribution; may be slightly negative.
 
+    Give labels when the two sets were matched label by label: the halves then have the same mix too. Halves drawn
+    without regard to labels differ in their mix twice as much as two matched sets do, which would count as negative
+    distance (-0.8 between two real samples of PBMC 3k).
+
     Parameters
     ----------
     generated, real
-        `(cell, feature)`; a surplus on one side is left out, at random.
+        `(cell, feature)`; a surplus on one side is left out.
+    generated_codes, real_codes
+        Labels as numbers, `(cell,)`; halves are drawn within labels.
     seed
         Of the halves.
     n_splits
@@ -72,13 +86,17 @@ def debiased_w2(generated: np.ndarray, real: np.ndarray, *, seed: int = 0, n_spl
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(n_splits):
-        g_1, g_2 = _halves(generated, half, rng)
-        r_1, r_2 = _halves(real, half, rng)
+        g_1, g_2 = _halves(generated, generated_codes, half, rng)
+        r_1, r_2 = _halves(real, real_codes, half, rng)
         across = np.mean([squared_w2(g, r) for g in (g_1, g_2) for r in (r_1, r_2)])
         values.append(across - squared_w2(g_1, g_2) / 2 - squared_w2(r_1, r_2) / 2)
     return float(np.mean(values))
 
 
-def _halves(cells: np.ndarray, half: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    order = rng.permutation(len(cells))
-    return cells[order[:half]], cells[order[half : 2 * half]]
+def _halves(
+    cells: np.ndarray, codes: np.ndarray | None, half: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    order = rng.permutation(len(cells))[: 2 * half]
+    if codes is not None:
+        order = order[np.argsort(codes[order], kind="stable")]  # label by label, in random order within each
+    return cells[order[0::2]], cells[order[1::2]]

@@ -19,7 +19,8 @@ Level = Literal["good", "mixed", "poor"]
 GOOD_MEAN_GAP = 0.35
 GOOD_WORST_GAP = 0.5
 POOR_MEAN_GAP = 0.8
-NO_BETTER_GAP = 1.0
+# A little below 1, since both figures are measured.
+NO_BETTER_GAP = 0.95
 # A label is far worse than the rest when the classifier's lead over its floor exceeds the others' median by this.
 FAR_WORSE = 0.15
 CLASS_WORTH_NAMING = 0.10
