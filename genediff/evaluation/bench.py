@@ -76,9 +76,8 @@ class Bench:
     def result(self, cells: Source, target: Target, seed: int, *, by_class: bool = True) -> Result:
         """Score cells at one seed."""
         comparison = self.compare(cells, target, seed)
-        scores, sizes = score(
-            comparison, self.classes if self.by_label else {}, by_class=by_class, cancelled=self.cancelled
-        )
+        classes = self.classes if self.by_label else {}
+        scores, sizes = score(comparison, classes, by_class=by_class, cancelled=self.cancelled)
         return Result(scores, sizes, float(ks_distances(comparison.generated.x, comparison.real.x).max()))
 
 
