@@ -19,7 +19,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.tokenizer, self.head = tokenizer, head
 
-    def forward(self, x: Tensor, measured: Tensor, library: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, x: Tensor, measured: Tensor, library: Tensor, noise: Tensor, share: float = 1.0) -> Tensor:
         """Return the negative evidence bound per cell, (cell,).
 
         Parameters
@@ -32,10 +32,12 @@ class Autoencoder(nn.Module):
             Library sizes, (cell,).
         noise
             Standard normal, (cell, token, channel).
+        share
+            Share of the tokenizer's penalty that counts; it grows during training.
         """
         posterior = self.tokenizer.posterior(x)
         logits = self.tokenizer.decode(posterior.draw(noise))  # (cell, gene)
         # lgamma loses digits in half precision; the likelihood is always taken in 32 bits.
         with torch.autocast(x.device.type, enabled=False):
             log_prob = self.head.log_prob(logits.float(), library, measured).sum(1)  # (cell,)
-            return self.tokenizer.penalty(posterior) - log_prob
+            return share * self.tokenizer.penalty(posterior) - log_prob

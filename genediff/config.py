@@ -70,7 +70,7 @@ class TrainConfig(_Frozen):
     steps: int = Field(4000, ge=1, le=10_000_000, title="Flow steps", description="Steps of the flow or diffusion.")
     batch_size: int = Field(128, ge=2, le=65536, title="Batch size", description="Cells per step.")
     tokenizer_batch_size: int = Field(
-        128, ge=2, le=65536, title="Autoencoder batch size", description="Cells per step of the first stage."
+        128, ge=2, le=65536, title="Autoencoder batch", description="Cells per step of the first stage."
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, title="Learning rate", description="Peak rate of the flow (AdamW).")
     tokenizer_learning_rate: float = Field(
@@ -88,6 +88,28 @@ class TrainConfig(_Frozen):
     )
     patience: int = Field(
         8, ge=0, le=1000, title="Patience", description="Looks without progress before stopping early; 0: never."
+    )
+    input_dropout: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        title="Hidden genes",
+        description="Share of genes hidden from the encoder in each step, so that it cannot learn cells by heart.",
+    )
+    thinning: float = Field(
+        0.6,
+        ge=0,
+        lt=1,
+        title="Thinned counts",
+        description="Up to this share of a cell's counts is thinned away before the encoder sees it; the decoder must "
+        "still explain them all.",
+    )
+    shrinkage: float = Field(
+        20.0,
+        ge=0,
+        le=1e6,
+        title="Pattern shrinkage",
+        description="Precision of the prior that keeps gene patterns small.",
     )
     checkpoint_seconds: float = Field(
         20, ge=0, le=3600, title="Checkpoint every (s)", description="Seconds between checkpoints; 0: every step."

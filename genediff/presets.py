@@ -24,22 +24,25 @@ class Preset:
     sample: SampleConfig = SampleConfig()
 
 
+# The published models do not hide anything from their encoders, nor shrink their decoders.
+_PLAIN: dict[str, float] = {"input_dropout": 0.0, "thinning": 0.0, "shrinkage": 0.0}
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset(
             "quick",
             "Quick",
-            "A few minutes on a laptop: 16 tokens and a small transformer. The place to begin.",
-            ModelConfig(tokenizer_options={"n_tokens": 16, "n_channels": 2, "beta": 0.5}, width=128, depth=4, heads=4),
-            TrainConfig(tokenizer_steps=1000, steps=3000, batch_size=128, ema=0.999),
+            "A few minutes on a laptop: 8 tokens and a small transformer. The place to begin.",
+            ModelConfig(tokenizer_options={"n_tokens": 8, "n_channels": 4}, width=128, depth=4, heads=4),
+            TrainConfig(tokenizer_steps=1500, steps=2000, batch_size=128, ema=0.998, patience=0),
         ),
         Preset(
             "standard",
             "Standard",
             "64 tokens and 8 layers of 256: about an hour on a GPU, a night on a CPU.",
             ModelConfig(
-                tokenizer_options={"n_tokens": 64, "n_channels": 2, "hidden": 1024, "beta": 0.5},
+                tokenizer_options={"n_tokens": 64, "n_channels": 2, "hidden": 512},
                 width=256,
                 depth=8,
                 heads=8,
@@ -51,7 +54,7 @@ PRESETS: dict[str, Preset] = {
             "Large",
             "128 tokens and 16 layers of 512: for atlases, on a GPU.",
             ModelConfig(
-                tokenizer_options={"n_tokens": 128, "n_channels": 4, "hidden": 2048, "beta": 0.5},
+                tokenizer_options={"n_tokens": 128, "n_channels": 4, "hidden": 1024, "decoder_hidden": 512},
                 width=512,
                 depth=16,
                 heads=16,
@@ -78,7 +81,7 @@ PRESETS: dict[str, Preset] = {
                 times="uniform",
                 guidance="additive",
             ),
-            TrainConfig(tokenizer_steps=1500, steps=6000, batch_size=256),
+            TrainConfig(tokenizer_steps=1500, steps=5000, batch_size=256, **_PLAIN),
             SampleConfig(sampler="dopri5"),
         ),
         Preset(
@@ -99,7 +102,7 @@ PRESETS: dict[str, Preset] = {
                 heads=4,
                 times="uniform",
             ),
-            TrainConfig(tokenizer_steps=1500, steps=4000, batch_size=128),
+            TrainConfig(tokenizer_steps=1500, steps=2000, batch_size=128, ema=0.998, **_PLAIN),
             SampleConfig(sampler="dopri5"),
         ),
     )

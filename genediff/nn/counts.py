@@ -123,11 +123,11 @@ class Gaussian(Head):
 def log_negative_binomial(counts: Tensor, mean: Tensor, theta: Tensor) -> Tensor:
     """Return log NB(counts) with variance mean + mean² / theta, element by element."""
     mean = mean + 1e-8
+    theta = theta.expand_as(mean)
     total = torch.log(theta + mean)
-    return (
-        torch.lgamma(counts + theta)
-        - torch.lgamma(theta)
-        - torch.lgamma(counts + 1)
-        + theta * (torch.log(theta) - total)
-        + counts * (torch.log(mean) - total)
-    )
+    zero = theta * (torch.log(theta) - total)
+    # Most counts are zero, and there the three log-gammas, which cost more than all else, cancel.
+    seen = counts.nonzero(as_tuple=True)
+    k, th = counts[seen], theta[seen]
+    extra = torch.lgamma(k + th) - torch.lgamma(th) - torch.lgamma(k + 1) + k * (torch.log(mean[seen]) - total[seen])
+    return zero.index_put(seen, extra, accumulate=True)

@@ -69,6 +69,8 @@ class Tokenizer(nn.Module, ABC):
     sentence: ClassVar[str]
     reference: ClassVar[str]
     Config: ClassVar[type]
+    shrunk: ClassVar[tuple[str, ...]] = ()
+    """Names of weights with a normal prior around zero (`TrainConfig.shrinkage` is its precision)."""
     spaces: ClassVar[tuple[str, ...]] = ("latent", "gene")
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,11 +21,12 @@ class LatentConfig:
 
     n_tokens: int = option(64, title="Tokens", help="How many tokens a cell is cut into.", low=1, high=512)
     n_channels: int = option(4, title="Channels", help="Numbers per token.", low=1, high=256)
-    hidden: int = option(512, title="Hidden units", help="Width of the encoder.", low=16, high=8192)
+    hidden: int = option(256, title="Encoder width", help="Hidden units of the encoder.", low=16, high=8192)
+    decoder_hidden: int = option(128, title="Decoder width", help="Hidden units of the decoder.", low=8, high=8192)
     decoder: Literal["linear", "mlp"] = option(
-        "linear",
+        "mlp",
         title="Decoder",
-        help="Linear: every token adds its own pattern of genes. MLP: tokens interact before they become genes.",
+        help="Linear: every token adds its own pattern of genes. MLP: that, and patterns that tokens make together.",
         choices=("linear", "mlp"),
     )
     noise: Literal["learned", "fixed"] = option(
@@ -34,7 +36,7 @@ class LatentConfig:
         choices=("learned", "fixed"),
     )
     std: float = option(0.3, title="Fixed noise", help="Standard deviation of the fixed noise.", low=0.0, high=2.0)
-    beta: float = option(1.0, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
+    beta: float = option(0.5, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
     ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
 
 
@@ -46,6 +48,7 @@ class Latent(Tokenizer):
     sentence: ClassVar[str] = "Learned summaries of the whole cell: the most faithful, and the least readable, cut."
     reference: ClassVar[str] = "doi:10.48550/arXiv.2112.10752"  # Rombach et al. 2022, latent diffusion
     Config: ClassVar[type] = LatentConfig
+    shrunk: ClassVar[tuple[str, ...]] = ("patterns.weight",)
 
     def __init__(self, genes: Sequence[str], config: LatentConfig) -> None:
         super().__init__()
@@ -53,23 +56,22 @@ class Latent(Tokenizer):
         size = config.n_tokens * config.n_channels
         self.trunk = nn.Sequential(
             nn.Linear(len(genes), config.hidden),
+            nn.GELU(),
             nn.LayerNorm(config.hidden),
-            nn.SiLU(),
             nn.Linear(config.hidden, config.hidden),
+            nn.GELU(),
             nn.LayerNorm(config.hidden),
-            nn.SiLU(),
         )
         self.mean = nn.Linear(config.hidden, size)
         self.spread = nn.Linear(config.hidden, size) if config.noise == "learned" else None
-        if config.decoder == "linear":
-            self.decoder: nn.Module = nn.Linear(size, len(genes), bias=True)
-        else:
-            self.decoder = nn.Sequential(
-                nn.Linear(size, config.hidden),
-                nn.LayerNorm(config.hidden),
-                nn.SiLU(),
-                nn.Linear(config.hidden, len(genes)),
-            )
+        if self.spread is not None:
+            nn.init.zeros_(self.spread.weight)
+            nn.init.zeros_(self.spread.bias)
+        n_joint = config.decoder_hidden if config.decoder == "mlp" else 0
+        self.joint = nn.Sequential(nn.Linear(size, n_joint), nn.GELU()) if n_joint else None
+        self.patterns = nn.Linear(size + n_joint, len(genes))
+        with torch.no_grad():
+            self.patterns.weight.mul_(0.3)  # start near the mean profile
         self._shape = (config.n_tokens, config.n_channels)
 
     @property
@@ -85,12 +87,15 @@ class Latent(Tokenizer):
             # Without a learned spread only the ratio of tokens to noise matters, so the scale is pinned.
             mean = functional.layer_norm(mean, self._shape)
             return Posterior(mean, mean.new_full(mean.shape, self.config.std))
-        std = functional.softplus(self.spread(hidden)).unflatten(1, self._shape) + 1e-3  # (cell, token, channel)
+        std = (torch.exp(self.spread(hidden).clamp(-3, 3) - 1)).unflatten(1, self._shape)  # (cell, token, channel)
         return Posterior(mean, std)
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Map tokens (cell, token, channel) to one logit per gene, (cell, gene)."""
-        return self.decoder(tokens.flatten(1))
+        flat = tokens.flatten(1)  # (cell, token x channel)
+        if self.joint is not None:
+            flat = torch.cat([flat, self.joint(flat)], dim=1)
+        return self.patterns(flat)
 
     def penalty(self, posterior: Posterior) -> Tensor:
         """Return beta x KL per cell for learned noise, else nothing, (cell,)."""

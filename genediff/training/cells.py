@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class TrainingCells:
     """Training and validation cells of a data set: counts, or log-normalised values where there are none.
 
+    The model normalises to its own ``target_sum``, the median training library, whatever the data set is shown in.
     ``train_codes`` and ``validation_codes`` are level codes (cell, column); the number of levels means "no label".
     """
 
@@ -57,7 +58,7 @@ class TrainingCells:
             train_codes=_codes(dataset, conditions, "train"),
             validation_codes=_codes(dataset, conditions, "validation"),
             has_counts=dataset.info.has_counts,
-            target_sum=float(dataset.info.target_sum or 1.0),
+            target_sum=float(np.median(np.asarray(parts["train"].sum(1)))) if dataset.info.has_counts else 1.0,
         )
 
     @property

@@ -96,7 +96,7 @@ class Training:
                 return
             stage.finish()
             if name == "autoencoder":
-                fit_token_scale(self.model, self.cells)
+                fit_token_scale(self.model, self.cells, self.config.train, seed=self.config.seed)
         self.save(finished=True)
 
     def _stage(self, name: str) -> Stage:

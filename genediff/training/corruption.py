@@ -1,0 +1,43 @@
+"""What the encoder does not get to see, so that it cannot learn training cells by heart.
+
+Without it the tokens of training cells lie further out than those of cells never seen, and a flow that learns the
+former generates cells that no tissue has. Measured in benchmarks/generation.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from genediff.model import GeneDiff
+    from genediff.training.cells import TrainingCells
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """Thin the counts, then hide genes.
+
+    Each cell keeps a share of its counts drawn from U(1 - ``thinning``, 1), and each of its genes is hidden (set to
+    the training mean) with probability ``dropout``.
+    """
+
+    dropout: float
+    thinning: float
+
+    def apply(self, cells: TrainingCells, model: GeneDiff, measured: Tensor, generator: Generator) -> Tensor:
+        """Return what the encoder sees of measured cells (cell, gene): standardised x, on the CPU's generator."""
+        if self.thinning and cells.has_counts:
+            kept = 1 - self.thinning * torch.rand(len(measured), 1, generator=generator)
+            measured = torch.binomial(measured, kept.expand_as(measured), generator=generator)
+        x, _ = cells.normalise(measured.to(model.device))
+        x = model.standardise(x)  # (cell, gene)
+        if not self.dropout:
+            return x
+        # The rest is scaled up, as in dropout, so that sums keep their size.
+        shown = torch.rand(x.shape, generator=generator).to(x.device) >= self.dropout
+        return x * shown / (1 - self.dropout)
