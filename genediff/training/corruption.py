@@ -32,8 +32,10 @@ class Corruption:
     def apply(self, cells: TrainingCells, model: GeneDiff, measured: Tensor, generator: Generator) -> Tensor:
         """Return what the encoder sees of measured cells (cell, gene): standardised x, on the CPU's generator."""
         if self.thinning and cells.has_counts:
-            kept = 1 - self.thinning * torch.rand(len(measured), 1, generator=generator)
-            measured = torch.binomial(measured, kept.expand_as(measured), generator=generator)
+            kept = 1 - self.thinning * torch.rand(len(measured), generator=generator)  # (cell,)
+            there = measured.nonzero(as_tuple=True)  # nine counts of ten are zero: nothing to thin
+            thinned = torch.binomial(measured[there], kept[there[0]], generator=generator)
+            measured = torch.zeros_like(measured).index_put(there, thinned)
         x, _ = cells.normalise(measured.to(model.device))
         x = model.standardise(x)  # (cell, gene)
         if not self.dropout:

@@ -1,0 +1,44 @@
+# make app: the app on real cells, in a browser.  make test: everything the tests need, then the tests.
+PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(v) 2>/dev/null),$(v))))
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?=
+ADDRESS ?= localhost
+
+.PHONY: app install install-test browser test lint types clean
+
+app: install
+	$(BIN)/python -m genediff app --address $(ADDRESS) $(if $(PORT),--port $(PORT))
+
+install: $(VENV)/.installed
+
+install-test: $(VENV)/.installed-test browser
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+# Debian's Chromium where apt and the right to use it are there, else Playwright's own where it can be downloaded.
+# Where neither can be had the browser tests say so.
+browser: $(VENV)/.installed-test
+	@$(BIN)/python tests/browser/install.py
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+test: install-test lint types
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
