@@ -36,9 +36,9 @@ class Diagnosis:
     """What a file holds.
 
     ``counts`` is where raw counts are ("X", "layers/counts", "raw.X") or None, ``why`` how one can tell; ``values``
-    what is imported ("counts", "lognorm", "normalised", "scaled"). ``density`` is the share of values that are not zero.
-    ``label`` to ``exclude_levels`` (of the label) are
-    proposals. ``memory_needed_bytes`` is the estimated peak of an import.
+    what is imported ("counts", "lognorm", "normalised", "scaled"). ``density`` is the share of values that are
+    not zero. ``label`` to ``exclude_levels`` (of the label) are proposals. ``memory_needed_bytes`` is the estimated
+    peak of an import.
     """
 
     file: str

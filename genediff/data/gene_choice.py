@@ -114,6 +114,8 @@ def choose_genes(
 
 
 def _binned_dispersion(mean: np.ndarray, variance: np.ndarray, n_bins: int = 20) -> np.ndarray:
+    if len(mean) == 0:
+        return mean
     frame = pd.DataFrame({"mean": np.log1p(mean), "dispersion": np.log(variance / mean)})  # (gene,)
     frame["bin"] = pd.cut(frame["mean"], bins=n_bins)
     grouped = frame.groupby("bin", observed=True)["dispersion"]

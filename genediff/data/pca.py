@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, svds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import scipy.sparse as sp
+
 _BLOCK = 4096
 _WIDE = 5000
 """Above this many genes their covariance (genes x genes) is not formed."""
+_FEW_ENTRIES = 5_000_000
+"""Below this many stored values, products with the sparse matrix are cheaper than the covariance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +56,17 @@ def fit_pca(x: sp.csr_matrix, n_components: int, *, seed: int, after_block: Call
     n_components
         How many; fewer where cells or genes do not allow as many.
     seed
-        Start vector of the iterative solver that wide data need.
+        Start vector of the iterative solver for small and for very wide data.
     after_block
         Called after every block of cells; may raise to stop.
     """
     n_cells, n_genes = x.shape
     n_components = max(1, min(n_components, n_cells - 1, n_genes - 1))
     mean = np.asarray(x.mean(axis=0), dtype=np.float64).ravel()  # (gene,)
-    squares = x.multiply(x).sum() if sp.issparse(x) else float((x**2).sum())
-    total = max((squares - n_cells * (mean**2).sum()) / max(1, n_cells - 1), 1e-12)
-    if n_genes <= _WIDE:
+    total = max(
+        (float((x.data.astype(np.float64) ** 2).sum()) - n_cells * (mean**2).sum()) / max(1, n_cells - 1), 1e-12
+    )
+    if x.nnz > _FEW_ENTRIES and n_genes <= _WIDE:
         variances, components = _by_covariance(x, mean, n_components, after_block)
     else:
         variances, components = _by_iteration(x, mean, n_components, seed)
@@ -91,6 +95,7 @@ def _by_covariance(
 
 
 def _by_iteration(x: sp.csr_matrix, mean: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    x = x.astype(np.float64)
     centred = LinearOperator(
         x.shape,
         matvec=lambda v: x @ v.ravel() - mean @ v.ravel(),

@@ -24,6 +24,7 @@ STORE_FILE = "cells.h5"
 BATCH_ENTRIES = 48_000_000
 """Stored values that are turned from cells to genes at a time; with 8 bytes each they bound the memory."""
 _CHUNK = 65_536
+_SEGMENT = 4_000_000
 _COMPRESSION = {"compression": "gzip", "compression_opts": 3, "shuffle": True}
 
 
@@ -145,28 +146,35 @@ def _gather(
 
 
 def read_genes(store: Any, positions: np.ndarray) -> sp.csc_matrix:
-    """Read some genes of all cells: CSC (cell, gene), values as stored."""
+    """Read some genes (ascending positions) of all cells: CSC (cell, gene), values as stored."""
     group = store["by_gene"]
     indptr = group["indptr"][:]
-    n_rows = int(store.attrs["n_cells"])
-    data, rows = [], []
-    for start, stop in _runs(positions):
-        low, high = int(indptr[start]), int(indptr[stop])
-        data.append(group["data"][low:high])
-        rows.append(group["indices"][low:high])
-    lengths = np.concatenate([[0], np.cumsum(indptr[positions + 1] - indptr[positions])])
-    joined = np.concatenate(data) if data else np.zeros(0, np.float32)
-    index = np.concatenate(rows).astype(np.int32) if rows else np.zeros(0, np.int32)
-    return sp.csc_matrix((joined, index, lengths), shape=(n_rows, len(positions)))
+    lengths = indptr[positions + 1] - indptr[positions]
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    values = np.zeros(ends[-1], dtype=group["data"].dtype)
+    rows = np.zeros(ends[-1], dtype=np.int32)
+    for first, last in _segments(indptr, positions):
+        low, high = int(indptr[positions[first]]), int(indptr[positions[last - 1] + 1])
+        some = slice(first, last)
+        wanted = np.repeat(indptr[positions[some]] - low - (ends[some] - ends[first]), lengths[some])
+        wanted += np.arange(len(wanted))
+        values[ends[first] : ends[last]] = group["data"][low:high][wanted]
+        rows[ends[first] : ends[last]] = group["indices"][low:high][wanted]
+    return sp.csc_matrix((values, rows, ends), shape=(int(store.attrs["n_cells"]), len(positions)))
 
 
-def _runs(positions: np.ndarray) -> list[tuple[int, int]]:
-    if len(positions) == 0:
-        return []
-    breaks = np.flatnonzero(np.diff(positions) != 1)
-    starts = positions[np.concatenate([[0], breaks + 1])]
-    stops = positions[np.concatenate([breaks, [len(positions) - 1]])] + 1
-    return list(zip(starts.tolist(), stops.tolist(), strict=True))
+def _segments(indptr: np.ndarray, positions: np.ndarray) -> list[tuple[int, int]]:
+    """Group neighbouring genes that are cheaper to read in one go than one by one (a chunk is read as a whole)."""
+    segments, first = [], 0
+    for last in range(1, len(positions) + 1):
+        done = last == len(positions)
+        if not done:
+            gap = indptr[positions[last]] - indptr[positions[last - 1] + 1]
+            size = indptr[positions[last] + 1] - indptr[positions[first]]
+        if done or gap > _CHUNK or size > _SEGMENT:
+            segments.append((first, last))
+            first = last
+    return segments if len(positions) else []
 
 
 def put_sparse(store: Any, name: str, matrix: sp.csr_matrix) -> None:

@@ -65,8 +65,9 @@ def place(model: Any, pcs: np.ndarray) -> np.ndarray:
 
 
 def _fit(pcs: np.ndarray, *, n_neighbors: int, seed: int, n_epochs: int | None, init: Any) -> Any:
-    import umap
-
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on import it warns that TensorFlow, which nothing here uses, is missing
+        import umap
     model = umap.UMAP(n_neighbors=n_neighbors, min_dist=0.3, random_state=seed, transform_seed=seed, n_jobs=1,
                       n_epochs=n_epochs, init=init)  # fmt: skip
     with warnings.catch_warnings():

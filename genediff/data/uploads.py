@@ -29,7 +29,7 @@ def safe_name(name: str) -> str:
         When the ending is of no format that can be read.
     """
     base = unicodedata.normalize("NFKC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    base = re.sub(r"[^\w.\-]+", "_", base).strip("._")
+    base = re.sub(r"[^\w.\-]+", "_", base)
     suffix = next((ending for ending in sorted(SUFFIXES, key=len, reverse=True) if base.lower().endswith(ending)), None)
     if suffix is None:
         raise InputError(f"{base or 'A file without a name'} is of no format that is read here; "

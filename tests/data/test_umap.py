@@ -1,0 +1,93 @@
+"""The UMAP: fitted on training cells, rebuilt from numbers, placing others where they belong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from genediff.data import Dataset, import_cells
+from genediff.data.store import open_store
+from genediff.errors import InputError
+
+from .conftest import quick_config, small_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from genediff.workspace import Workspace
+
+
+def test_held_out_cells_land_with_their_class(with_umap: Dataset) -> None:
+    codes, umap = with_umap.codes("cell_type"), with_umap.umap
+    train = with_umap.rows("train")
+    centres = np.array([np.median(umap[train][codes[train] == code], axis=0) for code in range(3)])
+    for part in ("validation", "test"):
+        rows = with_umap.rows(part)
+        nearest = np.linalg.norm(umap[rows][:, None] - centres, axis=2).argmin(axis=1)
+        assert (nearest == codes[rows]).mean() > 0.95
+
+
+def test_the_rebuilt_model_places_held_out_cells_where_the_import_did(with_umap: Dataset) -> None:
+    rows = with_umap.rows("test")
+    again = with_umap.transform_umap(with_umap.pcs[np.setdiff1d(np.arange(400), with_umap.rows("train"))])
+    held_out = np.setdiff1d(np.arange(400), with_umap.rows("train"))
+    np.testing.assert_allclose(again, with_umap.umap[held_out], atol=1e-4)
+    assert with_umap.transform_umap(with_umap.pcs[rows]).shape == (len(rows), 2)
+
+
+def test_training_cells_land_near_themselves(with_umap: Dataset) -> None:
+    """Nudged a little, so that umap-learn does not simply return what it was fitted on."""
+    train = with_umap.rows("train")
+    placed = with_umap.transform_umap(with_umap.pcs[train] + 1e-3)
+    away = np.linalg.norm(placed - with_umap.umap[train], axis=1)
+    width = np.ptp(with_umap.umap, axis=0).max()
+    assert np.median(away) < 0.1 * width
+    np.testing.assert_allclose(with_umap.transform_umap(with_umap.pcs[train]), with_umap.umap[train])
+
+
+def test_no_cells_are_no_points(with_umap: Dataset) -> None:
+    assert with_umap.transform_umap(np.zeros((0, 10), dtype=np.float32)).shape == (0, 2)
+
+
+def test_nothing_in_the_store_is_pickled(with_umap: Dataset) -> None:
+    import h5py
+
+    kinds = set()
+
+    def look(_: str, node: object) -> None:
+        if isinstance(node, h5py.Dataset):
+            kinds.add(node.dtype.kind)
+            assert node.dtype.kind in "iufb" or h5py.check_string_dtype(node.dtype)
+
+    with open_store(with_umap.info.folder) as store:
+        store.visititems(look)
+    assert kinds
+    assert {path.name for path in with_umap.info.folder.iterdir()} == {"cells.h5", "dataset.json"}
+
+
+def test_without_a_umap_it_is_said(imported: Dataset) -> None:
+    assert not imported.info.has_umap
+    with pytest.raises(InputError, match="without a UMAP"):
+        _ = imported.umap
+
+
+def test_very_few_cells_fall_back_to_components(workspace: Workspace, written: Callable[..., Path]) -> None:
+    dataset = import_cells(written(small_cells(24)), quick_config(umap=True, min_cells_per_gene=1), workspace)
+    np.testing.assert_array_equal(dataset.umap, dataset.pcs[:, :2])
+    np.testing.assert_array_equal(dataset.transform_umap(dataset.pcs), dataset.umap)
+    assert any("too few" in note for note in dataset.info.notes)
+
+
+def test_listing_and_importing_the_package_stay_light() -> None:
+    code = (
+        "import sys; from genediff.workspace import Workspace; from genediff.data import ImportConfig, diagnose;"
+        "Workspace().list_datasets();"
+        "heavy = {'torch', 'scanpy', 'umap', 'numba', 'sklearn', 'streamlit'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
