@@ -22,6 +22,7 @@ class Device:
 
 
 CPU = Device("cpu", "cpu")
+DEVICES = Path("/dev")
 
 
 def acceptable_devices(wanted: str) -> tuple[Device, ...]:
@@ -50,7 +51,7 @@ def acceptable_devices(wanted: str) -> tuple[Device, ...]:
 
 def _cuda_devices() -> tuple[Device, ...]:
     """GPUs visible to this process; the lock carries the machine's own number, as other processes may see others."""
-    present = [path.name[6:] for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    present = [path.name[6:] for path in DEVICES.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
     if not present:
         return ()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -97,19 +97,31 @@ def tiny(dataset: Dataset) -> Callable[..., RunConfig]:
     return make
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
-    """Wait until something holds; fail with `what` when it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"after {seconds} s still not: {what}")
-        time.sleep(0.05)
+@pytest.fixture
+def wait_for() -> Callable[..., None]:
+    """Wait until something holds; fail with `what` when it does not in time, or when the `run` has ended before."""
+
+    def wait(condition: Callable[[], bool], *, seconds: float, what: str, run: Run | None = None) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            if run is not None and run.status.has_ended and not condition():
+                raise AssertionError(f"{what} did not come: {run.status}\n{run.log_tail(40)}")
+            if time.monotonic() > end:
+                raise AssertionError(f"after {seconds} s still not: {what}")
+            time.sleep(0.05)
+
+    return wait
 
 
-def wait_for_end(run: Run, *, seconds: float = 120) -> None:
+@pytest.fixture
+def wait_for_end() -> Callable[..., None]:
     """Wait for a run to end; its log is in the failure."""
-    end = time.monotonic() + seconds
-    while not run.status.has_ended:
-        if time.monotonic() > end:
-            raise AssertionError(f"{run.id} did not end in {seconds} s: {run.status}\n{run.log_tail()}")
-        time.sleep(0.05)
+
+    def wait(run: Run, *, seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while not run.status.has_ended:
+            if time.monotonic() > end:
+                raise AssertionError(f"{run.id} did not end in {seconds} s: {run.status}\n{run.log_tail()}")
+            time.sleep(0.05)
+
+    return wait

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from genediff.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STAGE = "evaluation"
 MAX_CELLS = 2000
+SEEDS = (0, 1, 2)
 GENERATING = 0.2
 """Share of the stage that generating takes."""
 
@@ -57,6 +58,7 @@ def evaluate_model(
     device: str,
     progress: Callable[[float, str], None],
     cancelled: Callable[[], bool],
+    seeds: Sequence[int] = SEEDS,
 ) -> Evaluation:
     """Judge a model by one generated cell for each test cell (at most 2,000), asked for by the same labels."""
     from genediff.evaluation import evaluate
@@ -76,18 +78,24 @@ def evaluate_model(
     return evaluate(
         generated,
         dataset,
+        seeds=seeds,
         progress=lambda share, what: progress(GENERATING + (1 - GENERATING) * share, what),
         cancelled=cancelled,
     )
 
 
 def evaluate_file(
-    path: Path, dataset: Dataset, *, progress: Callable[[float, str], None], cancelled: Callable[[], bool]
+    path: Path,
+    dataset: Dataset,
+    *,
+    progress: Callable[[float, str], None],
+    cancelled: Callable[[], bool],
+    seeds: Sequence[int] = SEEDS,
 ) -> Evaluation:
     """Judge a file of generated cells from anywhere."""
     from genediff.evaluation import evaluate
 
-    return evaluate(read_generated(path), dataset, progress=progress, cancelled=cancelled)
+    return evaluate(read_generated(path), dataset, seeds=seeds, progress=progress, cancelled=cancelled)
 
 
 def read_generated(path: Path) -> AnnData:
