@@ -1,0 +1,81 @@
+"""For Gaussian data the velocity is known in closed form, so samplers are tested with no network."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torchdiffeq import odeint
+
+from genediff.diffusion import PATHS, sample
+from genediff.errors import InputError
+
+MEAN, STD = 2.0, 0.5
+
+
+def gaussian_velocity(path):
+    """E[dx/dt | x_t] for one-dimensional data N(MEAN, STD²)."""
+
+    def velocity(x, t):
+        c = path(t[:, None])
+        variance = c.alpha**2 * STD**2 + c.sigma**2
+        gain = (c.d_alpha * c.alpha * STD**2 + c.d_sigma * c.sigma) / variance
+        return c.d_alpha * MEAN + gain * (x - c.alpha * MEAN)
+
+    return velocity
+
+
+def carried(name: str, sampler: str, n_steps: int) -> torch.Tensor:
+    path = PATHS[name]()
+    x_0 = torch.linspace(-2, 2, 9, dtype=torch.double)[:, None]
+    *_, x = sample(gaussian_velocity(path), x_0, path, sampler=sampler, n_steps=n_steps)
+    # The flow between Gaussians is the affine map of quantiles.
+    return (x - (MEAN + STD * x_0)).abs().max()
+
+
+@pytest.mark.parametrize("name", list(PATHS))
+@pytest.mark.parametrize(("sampler", "order"), [("euler", 1), ("heun", 2)])
+def test_halving_the_step_cuts_the_error_by_the_order(name: str, sampler: str, order: int) -> None:
+    steps = [16, 32, 64, 128]
+    errors = [math.log(float(carried(name, sampler, n))) for n in steps]
+    slope = (errors[-1] - errors[0]) / math.log(steps[0] / steps[-1])
+    assert slope == pytest.approx(order, abs=0.25)
+
+
+def test_ddim_is_euler_on_straight_lines() -> None:
+    torch.testing.assert_close(carried("rectified_flow", "ddim", 10), carried("rectified_flow", "euler", 10))
+
+
+@pytest.mark.parametrize("name", list(PATHS))
+def test_ddim_needs_a_single_step_where_the_data_are_known(name: str) -> None:
+    """Its step is exact as long as the data and the noise that it splits a state into stay the same."""
+    path = PATHS[name]()
+
+    def velocity(x, t):
+        c = path(t[:, None])
+        return c.d_alpha * MEAN + c.d_sigma * (x - c.alpha * MEAN) / c.sigma
+
+    x_0 = torch.linspace(-2, 2, 9, dtype=torch.double)[:, None]
+    *_, x = sample(velocity, x_0, path, sampler="ddim", n_steps=1)
+    torch.testing.assert_close(x, torch.full_like(x, MEAN))
+
+
+@pytest.mark.parametrize("name", list(PATHS))
+def test_the_adaptive_solver_agrees_with_an_independent_one(name: str) -> None:
+    path = PATHS[name]()
+    velocity = gaussian_velocity(path)
+    x_0 = torch.linspace(-2, 2, 9, dtype=torch.double)[:, None]
+    *_, ours = sample(velocity, x_0, path, sampler="dopri5", n_steps=1)
+    times = torch.tensor([0.0, 1.0], dtype=torch.double)
+    theirs = odeint(lambda t, x: velocity(x, t.expand(len(x))), x_0, times, rtol=1e-8, atol=1e-8)[-1]
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-3)  # its tolerance is 1e-4 per unit of time and step
+
+
+def test_unknown_samplers_and_no_steps_are_said() -> None:
+    path = PATHS["rectified_flow"]()
+    x = torch.zeros(2, 1)
+    with pytest.raises(InputError, match="unknown sampler 'rk9'; known: 'euler'"):
+        list(sample(gaussian_velocity(path), x, path, sampler="rk9", n_steps=4))
+    with pytest.raises(InputError, match="give at least 1"):
+        list(sample(gaussian_velocity(path), x, path, sampler="heun", n_steps=0))
