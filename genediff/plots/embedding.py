@@ -33,7 +33,7 @@ def by_label(
     highlight: Sequence[str] = (),
     shuffle: bool = True,
     axes: tuple[str, str] = AXES,
-    height: int = 560,
+    height: int = 500,
 ) -> go.Figure:
     """Draw cells in the colours of their classes.
 
@@ -79,9 +79,9 @@ def by_value(
     *,
     title: str,
     quantiles: tuple[float, float] = (0.0, 0.99),
-    colour_scale: str = "Cividis",
+    colour_scale: str | Sequence[str] = "Cividis",
     axes: tuple[str, str] = AXES,
-    height: int = 560,
+    height: int = 500,
 ) -> go.Figure:
     """Draw cells in the colour of one value; the highest values are drawn last, so on top.
 
@@ -96,7 +96,7 @@ def by_value(
     quantiles
         Share of cells below the lowest and highest colour, 0 to 1.
     colour_scale
-        Name of a Plotly colour scale.
+        Name of a Plotly colour scale, or its colours from low to high.
     axes
         Titles of the axes.
     height
@@ -104,7 +104,8 @@ def by_value(
     """
     trace = _value_trace(xy, values, title, quantiles, colour_scale)
     trace.marker.update(
-        showscale=True, colorbar={"title": {"text": title, "side": "right"}, "thickness": 12, "len": 0.75}
+        showscale=True,
+        colorbar={"title": {"text": title, "side": "right", "font": {"size": 12}}, "thickness": 12, "len": 0.75},
     )
     return _map_axes(style(go.Figure(trace), height=height), axes)
 
@@ -115,7 +116,7 @@ def side_by_side(
     *,
     unit: str,
     quantiles: tuple[float, float] = (0.0, 0.99),
-    colour_scale: str = "Cividis",
+    colour_scale: str | Sequence[str] = "Cividis",
     panel_height: int = 330,
 ) -> go.Figure:
     """Draw the same map once per value, each with a colour range of its own; zooming one zooms all.
@@ -131,7 +132,7 @@ def side_by_side(
     quantiles
         Share of cells below the lowest and highest colour of a panel, 0 to 1.
     colour_scale
-        Name of a Plotly colour scale.
+        Name of a Plotly colour scale, or its colours from low to high.
     panel_height
         Pixels of one row of panels.
     """
@@ -154,6 +155,7 @@ def side_by_side(
     style(fig, height=panel_height * n_rows + 30)
     fig.update_xaxes(matches="x", title_text=None)
     fig.update_yaxes(matches="y", title_text=None)
+    fig.update_annotations(yshift=4)
     fig.update_layout(margin={"l": 12, "r": 36, "t": 40, "b": 14}, meta={"unit": unit})
     return _map_axes(fig, ("", ""))
 
@@ -196,7 +198,7 @@ def _label_trace(xy: NDArray[Any], codes: NDArray[Any], names: Sequence[str], co
 
 
 def _value_trace(
-    xy: NDArray[Any], values: ArrayLike, name: str, quantiles: tuple[float, float], colour_scale: str
+    xy: NDArray[Any], values: ArrayLike, name: str, quantiles: tuple[float, float], colour_scale: str | Sequence[str]
 ) -> go.Scattergl:
     numbers = np.asarray(values, dtype=np.float32)  # (cell,)
     order = np.argsort(numbers, kind="stable")

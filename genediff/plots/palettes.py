@@ -31,9 +31,28 @@ GREY = "#98A2AD"  # "everything else": quiet on light and dark ground alike
 REAL = "#8A94A0"
 GENERATED = "#D55E00"
 SOURCES = {"real": REAL, "generated": GENERATED}
-SEQUENTIAL = ("Cividis", "Viridis", "Blues")  # Cividis first: made for colour-blind readers (Nuñez et al. 2018)
+_GREY_TO_BLUE = {  # lightness alone tells the order, away from the ground: safe for every kind of colour-blindness
+    "light": ["#DCE1E6", "#A9C1D9", "#6C9BC9", "#2F6FB0", "#123E7C", "#081D45"],
+    "dark": ["#3A434E", "#3F6285", "#5089B5", "#7FB3D0", "#BFDDE0", "#FFF6C8"],
+}
+SEQUENTIAL_NAMES = ("Grey to blue", "Cividis", "Viridis")  # Cividis: Nuñez et al. 2018
 DIVERGING = "RdBu_r"
 NO_LABEL = "no label"
+
+
+def sequential(name: str, *, dark: bool = False) -> str | list[str]:
+    """Return a colour scale as Plotly takes it.
+
+    Parameters
+    ----------
+    name
+        One of ``SEQUENTIAL_NAMES``.
+    dark
+        Whether the ground is dark: the lowest value is then dark too, and never invisible.
+    """
+    if name not in SEQUENTIAL_NAMES:
+        raise ValueError(f"unknown colour scale {name!r}; known: {', '.join(SEQUENTIAL_NAMES)}")
+    return _GREY_TO_BLUE["dark" if dark else "light"] if name == "Grey to blue" else name
 
 
 def categorical(n: int) -> list[str]:

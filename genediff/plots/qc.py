@@ -52,10 +52,11 @@ def histogram(values: ArrayLike, *, title: str, log: bool = False, n_bins: int =
     middle = float(np.median(numbers))
     fig.add_vline(
         x=np.log10(middle) if log else middle, line={"dash": "dash", "width": 1.5, "color": palettes.CATEGORICAL[1]},
-        annotation={"text": f"median {_short(middle)}", "font": {"size": 11}},
+        annotation={"text": f"median {_short(middle)}", "font": {"size": 11}, "yanchor": "bottom", "xanchor": "center"},
     )  # fmt: skip
     fig.update_layout(bargap=0)
     style(fig, height=height)
+    fig.update_layout(margin={"t": 28})
     fig.update_xaxes(title_text=title, showgrid=False, **(_log_ticks(edges[0], edges[-1]) if log else {}))
     fig.update_yaxes(title_text="cells")
     return fig
@@ -131,10 +132,12 @@ def cells_per_label(codes: ArrayLike, levels: Sequence[str], split: ArrayLike) -
                 hovertemplate=f"%{{y}}: %{{x:,}} {part} cells<extra></extra>",
             )
         )  # fmt: skip
-    fig.update_layout(barmode="stack", bargap=0.3, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
+    fig.update_layout(
+        barmode="stack", bargap=0.3, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
+    )
     style(fig, height=120 + 28 * max(len(order), 2))
     fig.update_layout(margin={"t": 40})
-    fig.update_xaxes(title_text="cells")
+    fig.update_xaxes(title_text="cells", tickformat=",")
     fig.update_yaxes(showgrid=False)
     return fig
 
@@ -176,7 +179,9 @@ def _log_ticks(low: float, high: float) -> dict[str, Any]:
 
 
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+    if value >= 100 or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def _finite(values: ArrayLike) -> NDArray[np.floating[Any]]:

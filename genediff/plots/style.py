@@ -23,11 +23,12 @@ def style(fig: go.Figure, *, height: int = 380) -> go.Figure:
     """
     fig.update_layout(
         height=height,
-        margin={"l": 56, "r": 16, "t": 36 if fig.layout.title.text else 20, "b": 48},
+        margin={"l": 56, "r": 16, "t": 40 if fig.layout.title.text else 20, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"size": 13},
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#8A94A0", "activecolor": "#1E90A3"},
         dragmode="pan",
     )
     fig.update_xaxes(gridcolor=_LINE, linecolor=_LINE, zeroline=False, automargin=True)

@@ -47,8 +47,8 @@ def figure_downloads(
         download("Numbers as CSV", numbers, f"{name}.csv", key=f"{key}-csv")
 
 
-def download(label: str, make: Callable[[], bytes], file_name: str, *, key: str) -> None:
-    """Draw one download button whose file is made when it is clicked."""
+def download(label: str, make: Callable[[], bytes], file_name: str, *, key: str, narrow: bool = False) -> None:
+    """Draw one download button whose file is made when it is clicked; as wide as its place, or `narrow`."""
     st.download_button(
         label,
         make,
@@ -56,7 +56,7 @@ def download(label: str, make: Callable[[], bytes], file_name: str, *, key: str)
         mime=_MIME[file_name.rsplit(".", 1)[-1]],
         key=f"download-{key}",
         on_click="ignore",
-        width="stretch",
+        width="content" if narrow else "stretch",
     )
 
 

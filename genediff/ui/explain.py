@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 
@@ -13,3 +15,8 @@ def how_to_read(text: str) -> None:
 def show_input_error(error: Exception) -> None:
     """Show an error that the reader can do something about, in its own words."""
     st.error(str(error), icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """Return text from a file (names of columns, levels, genes) so that Markdown shows it letter by letter."""
+    return re.sub(r"([\\`*_{}\[\]()#$~:<>|!])", r"\\\1", text)

@@ -56,17 +56,17 @@ def show_figure(
     config = {
         "displaylogo": False,
         "scrollZoom": bool(select),
+        "displayModeBar": True if select else "hover",
         "modeBarButtonsToRemove": [button for button in _BUTTONS_AWAY if not (select and "2d" in button[:8])],
     }
     selection: dict[str, Any] = {"points": [], "box": [], "lasso": []}
     if select:
+        fig.update_layout(dragmode=select[0] if select[0] != "points" else "pan", margin={"t": 34})
         event: Any = st.plotly_chart(fig, key=chart_key, on_select="rerun", selection_mode=tuple(select), config=config)
         selection.update(event["selection"] if event else {})
     else:
         st.plotly_chart(fig, key=chart_key, config=config)
-    text, button = st.columns([0.84, 0.16], vertical_alignment="top")
-    with text:
+    with st.container(horizontal=True, wrap=False, gap="small"):
         explain.how_to_read(how_to_read)
-    with button:
         downloads.figure_downloads(fig, name=name, table=table, publication=publication, key=chart_key)
     return selection

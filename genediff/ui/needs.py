@@ -74,33 +74,42 @@ def require_model() -> ModelInfo:
 def dataset_picker(*, label: str = "Data set", key: str = "dataset_picker") -> None:
     """Offer the data sets of the workspace; choosing one changes the address and the page."""
     options = {info.id: _describe_dataset(info) for info in caching.workspace().list_datasets()}
-    _picker(
-        label, options, current=state.current().dataset, key=key, choose=lambda chosen: state.choose(dataset=chosen)
-    )
+    _picker(label, options, current=state.current().dataset, key=key, choose=_choose_dataset)
 
 
 def model_picker(*, label: str = "Model", key: str = "model_picker", dataset: str | None = None) -> None:
     """Offer the models of the workspace (those of one data set, when its id is given)."""
     infos = caching.workspace().list_models()
     options = {info.id: _describe_model(info) for info in infos if dataset is None or info.dataset_id == dataset}
-    _picker(label, options, current=state.current().model, key=key, choose=lambda chosen: state.choose(model=chosen))
+    _picker(label, options, current=state.current().model, key=key, choose=_choose_model)
 
 
 def _picker(
-    label: str, options: dict[str, str], *, current: str | None, key: str, choose: Callable[[str], object]
+    label: str, options: dict[str, str], *, current: str | None, key: str, choose: Callable[[str], None]
 ) -> None:
     # The widget follows the address: a link to another id must not be overruled by what the widget remembers.
     if current in options and st.session_state.get(key) != current:
         st.session_state[key] = current
+    ids: list[str] = list(options)
+    # index 0: what the session holds stands, and the choice cannot be cleared.
+    index = 0 if current in options else None
     st.selectbox(
         label,
-        list(options),
-        index=None,
+        ids,
+        index=index,
         format_func=lambda chosen: options.get(chosen, chosen),
         key=key,
         placeholder="Choose one",
         on_change=lambda: choose(st.session_state[key]),
     )
+
+
+def _choose_dataset(chosen: str) -> None:
+    state.choose(dataset=chosen)
+
+
+def _choose_model(chosen: str) -> None:
+    state.choose(model=chosen)
 
 
 def _describe_dataset(info: DatasetInfo) -> str:

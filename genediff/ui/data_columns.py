@@ -1,0 +1,73 @@
+"""Which obs columns of a data set can colour a map, under names that people read, and their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from genediff.ui import caching
+
+if TYPE_CHECKING:
+    from genediff.data import Dataset
+
+MOST_LEVELS = 60
+TITLES = {
+    "qc_total": "Counts per cell (all genes)",
+    "qc_genes": "Genes seen per cell",
+    "qc_mito": "Mitochondrial counts (%)",
+    "library": "Counts per cell (chosen genes)",
+    "split": "Split: train, validation, test",
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of obs columns that hold classes, and of those that hold numbers."""
+
+    classes: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+def colour_columns(dataset: Dataset) -> Columns:
+    """Sort a data set's obs columns into classes and numbers; the label comes first, identifiers are left out."""
+    obs, info = dataset.obs, dataset.info
+    classes, numbers = [], []
+    for name in obs.columns:
+        column = obs[name]
+        if column.dtype.kind in "fiu":
+            numbers.append(name)
+        elif 1 <= column.nunique() <= MOST_LEVELS:
+            classes.append(name)
+    roles = (info.label, info.perturbation, *info.conditions, info.batch)
+    first = [name for name in roles if name is not None and name in classes]
+    quality = [name for name in ("qc_total", "qc_genes", "qc_mito", "library") if name in numbers]
+    return Columns(tuple(dict.fromkeys([*first, *classes])), tuple(dict.fromkeys([*quality, *numbers])))
+
+
+def title(column: str) -> str:
+    """Return what a column is called on a page."""
+    return TITLES.get(column, column)
+
+
+def classes(dataset: Dataset, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the class of each cell as a place in the sorted levels, (cell,), -1 for none; and the levels."""
+    category = dataset.obs[column].astype("category").cat
+    return category.codes.to_numpy(), tuple(str(level) for level in category.categories)
+
+
+def numbers(dataset: Dataset, column: str) -> np.ndarray:
+    """Return a column of numbers as float32 (cell,)."""
+    return dataset.obs[column].to_numpy(dtype=np.float32, na_value=np.nan)
+
+
+def gene(dataset_id: str, name: str) -> np.ndarray:
+    """Return the log-normalised values of a gene, float32 (cell,), kept for the next look."""
+    return _gene(str(caching.workspace().root), dataset_id, name)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _gene(home_folder: str, dataset_id: str, name: str) -> np.ndarray:
+    return caching.dataset(dataset_id).gene_values(name)
