@@ -27,7 +27,7 @@ class ImportConfig(BaseModel):
     n_genes: int = Field(2000, ge=2, description="How many of the most variable genes are kept for models.")
     keep_genes: tuple[str, ...] = Field((), description="Genes that are kept whatever their variability.")
     target_sum: float | None = Field(
-        None, gt=0, description="Counts per cell after normalising; the median of the training cells when empty."
+        10_000.0, gt=0, description="Counts per cell after normalising; the median of the training cells when empty."
     )
     min_genes_per_cell: int = Field(0, ge=0, description="Cells with fewer genes than this are left out.")
     min_cells_per_gene: int = Field(3, ge=1, description="Genes seen in fewer training cells are never chosen.")
