@@ -32,7 +32,7 @@ def home() -> Path:
 
 
 class Workspace:
-    """Data sets, models and runs of a user. Folders come into being when something is put in them.
+    """Data sets, models and runs of a user. Folders come into being when they are first asked for.
 
     Parameters
     ----------

@@ -237,6 +237,8 @@ class Dataset:
         The first call in a process compiles for up to 45 seconds; see ``warm_umap``.
         """
         self._need_umap()
+        if pcs.ndim != 2 or pcs.shape[1] != self.pcs.shape[1]:
+            raise InputError(f"Cells to be placed need {self.pcs.shape[1]} components each; got {pcs.shape}.")
         if len(pcs) == 0:
             return np.zeros((0, 2), dtype=np.float32)
         with open_store(self.info.folder) as store:

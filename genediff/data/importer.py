@@ -73,7 +73,9 @@ def import_cells(
             steps.check()
             _publish(folder, final)
         except OSError as error:
-            raise InputError(f"The data set cannot be written to {workspace.datasets}: {error.strerror}.") from error
+            raise InputError(
+                f"The data set cannot be written to {workspace.datasets}: {error.strerror or error}."
+            ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return Dataset.open(final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,8 @@ def read_cells(path: str | Path, *, progress: Callable[[float, str], None] | Non
         raise InputError(f"There is no file {path.name} at {path.parent}; check the path.")
     if path.is_dir():
         raise InputError(f"{path.name} is a folder; give the path of an .h5ad, 10x .h5, .csv or .tsv file.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path.name} may not be read by this user; change its permissions.")
     if path.stat().st_size == 0:
         raise InputError(f"{path.name} is empty (0 bytes); the download or copy probably failed, so get it again.")
     if not name.endswith(SUFFIXES):

@@ -18,7 +18,8 @@ MAX_FITTED = 20_000
 """Training cells that take part in the layout; more cost minutes and look the same."""
 MIN_FITTED = 20
 """With fewer training cells there is no manifold to draw: the first two principal components stand in."""
-_rebuilding = threading.Lock()
+_one_at_a_time = threading.Lock()
+"""numba's simplest threading layer ends the process when two threads enter it at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,7 @@ def neighbours_for(n_cells: int) -> int:
 
 def rebuild(space: UmapSpace, pcs: np.ndarray) -> Any:
     """Rebuild the fitted model from the principal components (fitted cell, pc) and the stored coordinates."""
-    with _rebuilding:
-        model = _fit(pcs, n_neighbors=space.n_neighbors, seed=space.seed, n_epochs=0, init=space.coordinates)
+    model = _fit(pcs, n_neighbors=space.n_neighbors, seed=space.seed, n_epochs=0, init=space.coordinates)
     model.embedding_ = np.ascontiguousarray(space.coordinates, dtype=np.float32)
     model.n_epochs = None  # transform divides by it
     return model
@@ -59,7 +59,7 @@ def rebuild(space: UmapSpace, pcs: np.ndarray) -> Any:
 
 def place(model: Any, pcs: np.ndarray) -> np.ndarray:
     """Place cells (cell, pc) in the picture: (cell, 2), float32. The same cells always land in the same place."""
-    with warnings.catch_warnings():
+    with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return np.asarray(model.transform(np.ascontiguousarray(pcs, dtype=np.float32)), dtype=np.float32)
 
@@ -70,6 +70,6 @@ def _fit(pcs: np.ndarray, *, n_neighbors: int, seed: int, n_epochs: int | None, 
         import umap
     model = umap.UMAP(n_neighbors=n_neighbors, min_dist=0.3, random_state=seed, transform_seed=seed, n_jobs=1,
                       n_epochs=n_epochs, init=init)  # fmt: skip
-    with warnings.catch_warnings():
+    with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # spectral start values of separate islands, unused n_jobs
         return model.fit(np.ascontiguousarray(pcs, dtype=np.float32))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +13,9 @@ import pytest
 
 from genediff.data import Dataset, import_cells
 from genediff.data.store import open_store
-from genediff.errors import InputError
+from genediff.errors import Cancelled, InputError
 
-from .conftest import quick_config, small_cells
+from .conftest import nothing_left, quick_config, small_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,3 +93,35 @@ def test_listing_and_importing_the_package_stay_light() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+def test_cancelling_does_not_wait_for_the_layout(
+    workspace: Workspace, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The layout cannot be interrupted: a cancelled import must return while it still runs."""
+    release, message = threading.Event(), [""]
+
+    def slow(pcs: np.ndarray, *, seed: int) -> None:
+        release.wait(60)
+
+    monkeypatch.setattr("genediff.data.umap_space.fit_umap", slow)
+    begun: list[float] = []
+
+    def cancelled() -> bool:
+        if message[0] == "Drawing the UMAP" and not begun:
+            begun.append(time.monotonic())
+        return bool(begun) and time.monotonic() - begun[0] > 0.3
+
+    def progress(_: float, text: str) -> None:
+        message[0] = text
+
+    with pytest.raises(Cancelled):
+        import_cells(written(small_cells()), quick_config(umap=True), workspace, progress=progress, cancelled=cancelled)
+    assert time.monotonic() - begun[0] < 5
+    release.set()
+    assert nothing_left(workspace)
+
+
+def test_scores_of_another_data_set_are_refused(with_umap: Dataset) -> None:
+    with pytest.raises(InputError, match="10 components"):
+        with_umap.transform_umap(np.zeros((3, 50), dtype=np.float32))
