@@ -112,6 +112,9 @@ def _unpack(source: Path | BinaryIO, target: Path, name: str) -> None:
 def _checked(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     """Return the members that are files, after refusing an archive with any that does not belong."""
     files = [member for member in archive.infolist() if not member.is_dir()]
+    for member in files:  # first of all: a .pt file is a zip too, and the reader should hear what is wrong with it
+        if PurePosixPath(member.filename).suffix.lower() in PICKLES:
+            raise InputError(PICKLE.format(name=f"{member.filename} in {name}"))
     for member in archive.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in member.filename or len(path.parts) > 2:
@@ -122,8 +125,6 @@ def _checked(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
             raise InputError(f"{name} is encrypted; export the model without a password.")
     for member in files:
         suffix = PurePosixPath(member.filename).suffix.lower()
-        if suffix in PICKLES:
-            raise InputError(PICKLE.format(name=f"{member.filename} in {name}"))
         if suffix not in SUFFIXES:
             raise InputError(
                 f"{name} holds {member.filename}, which is no part of a model "

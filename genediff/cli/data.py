@@ -50,6 +50,9 @@ def import_file(
     """Import a file of cells as a data set: counts, chosen genes, splits, PCA and UMAP."""
     from genediff.data import ImportConfig, diagnose, import_cells, require_usable
 
+    excluded: dict[str, tuple[str, ...]] = {}
+    for column, level in pairs(exclude, "--exclude"):
+        excluded[column] = (*excluded.get(column, ()), level)
     found = diagnose(file)
     require_usable(found)
     given = {"label": label, "batch": batch, "perturbation": perturbation, "control": control}
@@ -59,9 +62,6 @@ def import_file(
         columns = {column: getattr(proposed, column) for column in columns}
         named = ", ".join(f"{column} {value!r}" for column, value in columns.items() if value)
         typer.echo(f"Columns as doctor proposes: {named or 'none'} (--no-propose to do without).", err=True)
-    excluded: dict[str, tuple[str, ...]] = {}
-    for column, level in pairs(exclude, "--exclude"):
-        excluded[column] = (*excluded.get(column, ()), level)
     config = ImportConfig.parse(
         {
             **columns,

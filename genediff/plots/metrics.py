@@ -66,13 +66,23 @@ def _draw(figure: go.Figure, strip: Strip, row: int) -> None:
             x=[dot.mean],
             y=[dot.name],
             error_x={"type": "data", "array": [dot.sd], "color": colour, "thickness": 2, "width": 0},
-            mode="markers+text",
+            mode="markers",
             marker={"size": 12 if dot.kind == "model" else 9, "color": colour},
-            text=[f"  {_short(dot.mean)}"],
-            textposition="middle right" if dot.mean < low + 0.75 * span else "middle left",
-            textfont={"size": 11.5},
             cliponaxis=False,
             hovertemplate=f"{dot.name}: {_short(dot.mean)} ± {_short(dot.sd)}<extra></extra>",
+            row=row,
+            col=1,
+        )
+        right = dot.mean < low + 0.75 * span
+        figure.add_scatter(
+            x=[dot.mean + dot.sd if right else dot.mean - dot.sd],
+            y=[dot.name],
+            mode="text",
+            text=[f"   {_short(dot.mean)}   "],
+            textposition="middle right" if right else "middle left",
+            textfont={"size": 11.5},
+            cliponaxis=False,
+            hoverinfo="skip",
             row=row,
             col=1,
         )
@@ -107,12 +117,4 @@ def _extent(strip: Strip) -> tuple[float, float]:
 
 def _short(value: float) -> str:
     size = abs(value)
-    return (
-        f"{value:.0f}"
-        if size >= 100
-        else f"{value:.1f}"
-        if size >= 10
-        else f"{value:.2f}"
-        if size >= 0.1 or not value
-        else f"{value:.2g}"
-    )
+    return f"{value:.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"

@@ -18,6 +18,7 @@ VALIDATION_COLOUR = "#D55E00"
 MAX_POINTS = 600
 TRAINING, VALIDATION = "training cells", "held-out (validation) cells"
 _TITLE = {"fontSize": 13, "fontWeight": "normal"}
+_NO_ENDS = {"showMinLabel": False, "showMaxLabel": False}  # the ends are cut where the curve is, not at round numbers
 _AXIS_NAME = {"nameLocation": "middle", "nameGap": 26, "splitLine": {"show": False}}
 _PLAIN = {"showSymbol": False, "tooltip": {"show": False}, "silent": True, "emphasis": {"disabled": True}}
 
@@ -161,7 +162,7 @@ def _lines(curve: Curve, panel: int) -> list[dict[str, Any]]:
 def _y_axis(curve: Curve, panel: int) -> dict[str, Any]:
     low, high = _range(curve) or (None, None)
     limits = {} if low is None else {"min": float(f"{low:.3g}"), "max": float(f"{high:.3g}")}
-    return {"type": "value", "gridIndex": panel, "scale": True, **limits}
+    return {"type": "value", "gridIndex": panel, "scale": True, "axisLabel": _NO_ENDS, **limits}
 
 
 def _pairs(x: np.ndarray, y: np.ndarray) -> list[list[float]]:

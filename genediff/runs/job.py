@@ -74,6 +74,7 @@ class Job:
     def note(self, message: str, *, stage: str = "") -> None:
         """Say something in words: in the events and as the status's message."""
         self._events.note(message, stage=stage)
+        _log(message)
         self.update(message=message)
 
     def step(
@@ -105,6 +106,8 @@ class Job:
                 seconds_left=self._seconds_left(step, total),
                 message=message or ("" if first else self._status.message),
             )
+        if first or message or validation is not None:
+            _log(_line(stage, step, total, loss, validation, message))
         if first or message or validation is not None or step >= total or now - self._last_event >= EVENT_EVERY:
             self._last_event = now
             self._events.append(
@@ -126,6 +129,7 @@ class Job:
 
     def close(self, **fields: object) -> None:
         """Write the last status and event, and end the thread."""
+        _log(f"{fields['state']}. {fields.get('message', '')}")
         self._over.set()
         self._watcher.join()
         now = time.time()
@@ -136,6 +140,7 @@ class Job:
     def resumed(self) -> None:
         """Note that a new worker takes the run on."""
         self._events.note("A new worker goes on with this run.", what="resumed")
+        _log("A new worker goes on with this run.")
 
     def _seconds_left(self, step: int, total: int) -> float | None:
         earliest, first_step = self._pace[0]
@@ -156,3 +161,13 @@ class Job:
     def _write(self) -> None:
         with self._lock:
             dataclasses.replace(self._status, heartbeat=time.time()).write(self.folder)
+
+
+def _log(message: str) -> None:
+    """Print a line with the time; a worker's output is its log."""
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), message, flush=True)
+
+
+def _line(stage: str, step: int, total: int, loss: float | None, validation: float | None, message: str) -> str:
+    numbers = [f"{name} {value:.4g}" for name, value in (("loss", loss), ("held out", validation)) if value is not None]
+    return ", ".join([f"{stage} {step:,} of {total:,}", *numbers, *([message] if message else [])])

@@ -54,7 +54,6 @@ def _run(job: Job) -> str:
     except Cancelled as stop:
         ended = {"state": "cancelled", "message": str(stop) or "Cancelled."}
     except InputError as problem:
-        print(problem)
         ended = {"state": "failed", "message": str(problem)}
     except Exception as error:  # noqa: BLE001  a worker's last duty is to say what ended it
         traceback.print_exc()

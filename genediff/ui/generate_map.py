@@ -9,8 +9,11 @@ import pandas as pd
 import scipy.sparse as sp
 import streamlit as st
 
+from genediff.errors import InputError
+from genediff.plots.embedding import by_label
 from genediff.plots.generated import Cells, Colouring, inside, map_figure, map_publication
-from genediff.ui import downloads, explain
+from genediff.ui import caching, downloads, explain
+from genediff.ui.figures import show_figure
 from genediff.ui.generate_job import log_values
 from genediff.ui.genes import gene_search
 
@@ -61,6 +64,27 @@ def show(cells: AnnData, xy: np.ndarray, dataset: Dataset, *, name: str) -> None
         )
     if region:
         _in_region(region, cells, xy, dataset)
+
+
+def show_real(dataset_id: str) -> None:
+    """Draw the real cells alone: what generated ones will be compared with. Nothing where there is no map."""
+    try:
+        dataset = caching.dataset(dataset_id)
+        xy = dataset.umap
+    except InputError:
+        return
+    label = dataset.info.label
+    st.markdown(f"**What they will be compared with:** {len(xy):,} real cells of {dataset.info.name}")
+    if label is not None:
+        figure = by_label(xy, dataset.codes(label), dataset.vocabulary(label), height=440)
+    else:
+        figure = by_label(xy, np.full(len(xy), -1), (), height=440)
+    show_figure(
+        figure,
+        name="real-map",
+        how_to_read="Each point is a measured cell; similar cells lie close together. Distances between "
+        "groups mean little.",
+    )
 
 
 def colour_by_gene(gene: str) -> None:

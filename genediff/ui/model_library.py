@@ -97,7 +97,8 @@ def details(info: ModelInfo) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         frame.link("generate", "Generate cells", icon=":material/auto_awesome:", model=info.id)
-        download("Download (zip)", lambda: _zipped(info.folder), f"{info.id}.zip", key=f"model-{info.id}")
+        with st.container(width=180):
+            download("Download (zip)", lambda: _zipped(info.folder), f"{info.id}.zip", key=f"model-{info.id}")
         if not info.shipped:
             _rename(info)
             st.button("Delete", icon=":material/delete:", key="delete_model", on_click=_delete, args=(info,))
@@ -153,7 +154,7 @@ def _figures(info: ModelInfo) -> None:
         explain.show_input_error(error)
         return
     trust_panel.verdict(evaluation)
-    trust_panel.show(evaluation, name=info.id)
+    trust_panel.show(evaluation, name=info.id, wide=True)
 
 
 def _options(info: ModelInfo) -> pd.DataFrame:

@@ -12,10 +12,12 @@ import numpy as np
 import streamlit as st
 
 from genediff.errors import InputError
+from genediff.evaluation import Evaluation
+from genediff.model_info import EVALUATION_FILE
 from genediff.plots.style import style
 from genediff.plots.training import Curve, live_losses, loss_curves
 from genediff.runs import Event, Run, without_repeats
-from genediff.ui import caching, downloads, explain, frame, state
+from genediff.ui import caching, downloads, explain, frame, state, trust_panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -114,7 +116,7 @@ def _body(run: Run, had_ended: bool) -> None:
         st.rerun()  # the whole page: links to the model appear, and the clock stops
     _heading(run, status)
     _message(run, status)
-    if status.stage is not None:
+    if status.stage is not None and status.state != "finished":
         _progress(run, status)
     history = _read(run)
     curves = curves_of(history.events)
@@ -178,11 +180,16 @@ def _message(run: Run, status: Status) -> None:
 
 def _finished(run: Run, status: Status) -> None:
     took = duration(status.ended - status.started) if status.ended and status.started else "–"
-    st.success(f"Finished in {took}. {status.message}".strip())
     model = model_of(run)
     if model is None:
-        st.caption("Its model is no longer in the library.")
+        st.success(f"Finished in {took}. Its model is no longer in the library.")
         return
+    st.success(f"Finished in {took}. The model is in the library.")
+    judged = caching.workspace().model_folder(model) / EVALUATION_FILE
+    if judged.exists():
+        trust_panel.verdict(Evaluation.read(judged))
+    else:
+        st.warning(status.message or "The model was not judged.")
     with st.container(horizontal=True):
         frame.link("generate", "Generate cells with it", icon=":material/auto_awesome:", model=model)
         frame.link("models", "See the model and its figures", icon=":material/deployed_code:", model=model)

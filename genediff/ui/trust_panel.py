@@ -36,17 +36,30 @@ def verdict(evaluation: Evaluation) -> None:
     _BOXES[level](evaluation.verdict.sentence, icon=_ICONS[level])
 
 
-def show(evaluation: Evaluation, *, name: str, choose_gene: Callable[[str], None] | None = None) -> None:
+def show(
+    evaluation: Evaluation, *, name: str, wide: bool = False, choose_gene: Callable[[str], None] | None = None
+) -> None:
     """Draw the panel: dots between floor and baseline, then types, genes, memorisation and all figures in tabs.
 
     Parameters
     ----------
     name
         Stem of downloaded files and keys.
+    wide
+        Whether dots and tabs stand side by side instead of one below the other.
     choose_gene
         Told the gene whose row the reader clicks, for instance to colour the map by it.
     """
-    figure = style(dot_ranges(strips(evaluation)), height=dot_ranges(strips(evaluation)).layout.height)
+    left, right = st.columns([0.42, 0.58], gap="medium") if wide else (st.container(), st.container())
+    with left:
+        _dots(evaluation, name)
+    with right:
+        _tabs(evaluation, name, choose_gene)
+
+
+def _dots(evaluation: Evaluation, name: str) -> None:
+    figure = dot_ranges(strips(evaluation))
+    style(figure, height=figure.layout.height)
     figure.update_layout(margin={"l": 8, "r": 30, "t": 28, "b": 8}, dragmode=False)
     st.plotly_chart(figure, key=f"dots-{name}", config={"displayModeBar": False})
     text, button = st.columns([0.8, 0.2])
@@ -57,6 +70,9 @@ def show(evaluation: Evaluation, *, name: str, choose_gene: Callable[[str], None
         )
     with button:
         downloads.figure_downloads(figure, name=f"{name}-trust", table=evaluation.table, key=f"dots-{name}")
+
+
+def _tabs(evaluation: Evaluation, name: str, choose_gene: Callable[[str], None] | None) -> None:
     types, genes, copies, figures = st.tabs(["By type", "Drifted genes", "Copied cells?", "All figures"])
     with types:
         _types(evaluation)
