@@ -35,7 +35,7 @@ def dataset(dataset_id: str) -> Dataset:
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the data set …")
 def _dataset(home_folder: str, dataset_id: str) -> Dataset:
-    return Workspace().open_dataset(dataset_id)
+    return workspace().open_dataset(dataset_id)
 
 
 def model(model_id: str) -> GeneDiff:
@@ -53,7 +53,7 @@ def model(model_id: str) -> GeneDiff:
 def _model(home_folder: str, model_id: str) -> GeneDiff:
     from genediff.model import GeneDiff
 
-    return GeneDiff.load(Workspace().model_folder(model_id))
+    return GeneDiff.load(workspace().model_folder(model_id))
 
 
 def forget_datasets() -> None:

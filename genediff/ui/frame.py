@@ -19,17 +19,17 @@ ASSETS = ROOT / "assets"
 _OPENED = "opened_by_app"
 
 # url_path equals the file's stem: otherwise a cold link first shows a false "Page not found".
-_TITLES = {"home": "Home", "data": "Data", "train": "Train", "models": "Models", "generate": "Generate"}
+TITLES = {"home": "Home", "data": "Data", "train": "Train", "models": "Models", "generate": "Generate"}
 
 
 def pages() -> dict[str, list[st.Page]]:
     """Return the menu: section heading to pages, in the order in which they are used."""
-    return {"": [page(name) for name in _TITLES if (ROOT / "pages" / f"{name}.py").exists()]}
+    return {"": [page(name) for name in TITLES if (ROOT / "pages" / f"{name}.py").exists()]}
 
 
 def page(name: str) -> st.Page:
     """Return one page by the stem of its file, for links and switches."""
-    return st.Page(ROOT / "pages" / f"{name}.py", title=_TITLES[name], url_path=name, default=name == "home")
+    return st.Page(ROOT / "pages" / f"{name}.py", title=TITLES[name], url_path=name, default=name == "home")
 
 
 def open_page() -> None:

@@ -1,0 +1,102 @@
+"""Pages under AppTest: opened as a browser opens them, with no data, with data, and with a trained model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from genediff.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
+from genediff.ui import caching
+from genediff.workspace import DEMO_DATASET, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = tuple(sorted(path.stem for path in (ROOT / "pages").glob("*.py")))
+
+
+class OpenPage(Protocol):
+    """Opens a page at an address and runs it."""
+
+    def __call__(self, name: str, query: Mapping[str, str] | None = None) -> AppTest: ...
+
+
+@pytest.fixture(autouse=True)
+def _quiet_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave UMAP cold, and forget what other tests have cached."""
+    monkeypatch.setenv("GENEDIFF_WARM_UP", "0")
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_page() -> OpenPage:
+    """Open a page as from a link: its ids in the address, nothing in the session."""
+
+    def open_(name: str, query: Mapping[str, str] | None = None) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for key, value in (query or {}).items():
+            app.query_params[key] = value
+        app.switch_page(f"pages/{name}.py").run()
+        assert not app.exception, [one.message for one in app.exception]
+        return app
+
+    return open_
+
+
+@pytest.fixture
+def workspace(own_workspace: Path) -> Workspace:
+    """The user's workspace: empty but for what ships with GeneDiff."""
+    return Workspace(own_workspace)
+
+
+@pytest.fixture
+def no_data(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace beside which nothing ships: what a user sees who has nothing at all."""
+    empty = tmp_path / "no-assets"
+    empty.mkdir()
+    bare = Workspace(own_workspace, assets=empty)
+    monkeypatch.setattr(caching, "workspace", lambda: bare)
+    return bare
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the demo cells, trained for a few steps: real in every way but good."""
+    from genediff.training.run import train_model
+
+    folder = tmp_path_factory.mktemp("training")
+    dataset = Workspace(folder / "home").open_dataset(DEMO_DATASET)
+    config = RunConfig(
+        name="A tiny model",
+        dataset_id=DEMO_DATASET,
+        model=ModelConfig(
+            tokenizer_options={"n_tokens": 4, "n_channels": 2, "hidden": 32}, width=32, depth=1, heads=2,
+            conditions=(str(dataset.info.label),),
+        ),
+        train=TrainConfig(tokenizer_steps=10, steps=10, batch_size=32, tokenizer_batch_size=32, warmup=2, patience=0),
+        sample=SampleConfig(sampler="euler", n_steps=2),
+        device="cpu",
+    )  # fmt: skip
+    for _ in train_model(config, dataset, folder=folder, model_id="tiny"):
+        pass
+    return folder / "model"
+
+
+@pytest.fixture
+def model_id(_trained: Path, workspace: Workspace) -> str:
+    """A trained model in the workspace; its data set is the demo."""
+    shutil.copytree(_trained, workspace.models / "tiny")
+    return "tiny"
+
+
+def texts(app: AppTest) -> str:
+    """Return all that a page says, for looking things up."""
+    parts = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.error, *app.info, *app.success, *app.warning]
+    return "\n".join(str(part.value) for part in parts)
