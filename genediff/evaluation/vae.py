@@ -37,7 +37,7 @@ class VAEConfig:
 
     n_hidden: int = 128
     n_latent: int = 10
-    n_steps: int = 3000
+    n_steps: int = 1500
     batch_size: int = 128
     learning_rate: float = 1e-3
     kl_warm_up: float = 0.5

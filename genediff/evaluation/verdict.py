@@ -113,7 +113,7 @@ def judge(
         _OPENING[level],
         *_classifier(value),
         *_about_classes(value, worst, missing),
-        *_about_genes(drifted),
+        *_about_genes(drifted, floor=value("floor", "c2st_pcs", "pooled") is not None),
         *([memorisation.sentence] if memorisation.level != "none" else []),
         *_about_baseline(no_better),
     ]
@@ -220,9 +220,9 @@ def _about_classes(
     return sentences
 
 
-def _about_genes(drifted: tuple[Drift, ...]) -> list[str]:
+def _about_genes(drifted: tuple[Drift, ...], *, floor: bool) -> list[str]:
     if not drifted:
-        return ["No gene is further off than genes are between two real samples."]
+        return [] if not floor else ["No gene is further off than genes are between two real samples."]
     genes = ", ".join(f"{drift.gene} ({drift.direction})" for drift in drifted[:3])
     return [f"Genes furthest off: {genes}."]
 

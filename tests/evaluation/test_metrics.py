@@ -248,5 +248,5 @@ def test_ks_distances_are_those_of_scipy_and_name_the_drifted_gene() -> None:
 def test_every_metric_says_how_to_read_it() -> None:
     for name, metric in METRICS.items():
         assert metric.name == name
-        assert metric.sentence.endswith(".")
+        assert metric.sentence.endswith((".", "?"))
         assert (metric.better == "target") <= (metric.ideal is not None)
