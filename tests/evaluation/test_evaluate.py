@@ -58,7 +58,7 @@ def test_genes_drawn_one_by_one_are_worse_than_the_floor(simulated: Dataset, kep
     evaluation = _evaluate(cells, simulated, kept)
     assert evaluation.verdict.level == "poor"
     assert "no better than cells drawn gene by gene" in evaluation.verdict.sentence
-    assert _mean(evaluation, "correlation_error") > 1.3 * _mean(of_fresh, "correlation_error")
+    assert _mean(evaluation, "correlation_error") > 1.15 * _mean(of_fresh, "correlation_error")
 
 
 def test_copies_of_training_cells_are_flagged(simulated: Dataset, kept: Path, fresh: AnnData) -> None:
@@ -101,7 +101,7 @@ def test_genes_shuffled_within_types_keep_means_and_lose_correlations(
             counts[rows, gene] = counts[rng.permutation(rows), gene]
     shuffled = AnnData(sparse.csr_matrix(counts), obs=fresh.obs.copy(), var=fresh.var.copy())
     evaluation = _evaluate(shuffled, simulated, kept)
-    assert _mean(evaluation, "correlation_error") > 1.3 * _mean(of_fresh, "correlation_error")
+    assert _mean(evaluation, "correlation_error") > 1.15 * _mean(of_fresh, "correlation_error")
     simple = _mean(evaluation, "mean_error", row="independent_nb")
     assert _mean(evaluation, "mean_error") < 2 * max(_mean(of_fresh, "mean_error"), simple)
     assert _mean(evaluation, "zero_error") == pytest.approx(_mean(of_fresh, "zero_error"), abs=0.02)
