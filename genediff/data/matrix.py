@@ -141,6 +141,8 @@ class DiskDense(Matrix):
         chunk = self._dataset.chunks[0] if self._dataset.chunks else 1
         if chunk < step:
             step -= step % chunk
+        elif chunk * self.shape[1] <= 4 * _DENSE_ENTRIES:
+            step = chunk  # part of a chunk costs as much to read as the whole
         return [(start, min(start + step, self.shape[0])) for start in range(0, self.shape[0], step)]
 
     def _tile(self, start: int, stop: int) -> Tile:
