@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +16,7 @@ from genediff.ui import caching
 from genediff.workspace import DEMO_DATASET, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = tuple(sorted(path.stem for path in (ROOT / "pages").glob("*.py")))
@@ -33,6 +34,15 @@ def _quiet_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENEDIFF_WARM_UP", "0")
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    """Wait for what pages do in the background: torch in a thread does not survive the end of the interpreter."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name in ("estimate", "generate"):
+            thread.join(timeout=120)
 
 
 @pytest.fixture
