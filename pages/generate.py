@@ -40,6 +40,7 @@ if go:
 made = st.query_params.get("made")
 if made is None:
     st.info("Choose how many cells of which kind, then press **Generate**. A thousand cells take some seconds.")
+    generate_map.show_real(info.dataset_id)
     st.stop()
 if made != mark:
     st.info("The choices above have changed since the last cells were made. Press **Generate** to make these.")
@@ -56,6 +57,7 @@ if job.problem is not None:
     st.error(job.problem)
     st.stop()
 if job.cells is None:
+    generate_map.show_real(info.dataset_id)
     st.stop()
 name = generate_job.file_name(request)
 rate = job.cells.n_obs / max(job.seconds, 1e-9)

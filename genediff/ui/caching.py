@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from genediff.data.placer import PLACER
 from genediff.workspace import Workspace, home
 
 if TYPE_CHECKING:
@@ -66,6 +67,6 @@ def warm_umap() -> None:
     try:
         shipped = [info for info in workspace().list_datasets() if info.shipped]
         if shipped:
-            workspace().open_dataset(shipped[0].id).warm_umap()
+            PLACER.warm(shipped[0].folder)
     except Exception:
         logging.getLogger(__name__).warning("UMAP could not be warmed up", exc_info=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from genediff.data.placer import PLACER
 from genediff.errors import Cancelled, InputError
 from genediff.workspace import Workspace, home
 
@@ -175,7 +176,7 @@ def _compare(job: Job, workspace: Workspace) -> None:
         return
     if dataset.info.has_umap:
         job.enter("placing")
-        job.xy = place(job.cells, dataset)
+        job.xy = place(job.cells, dataset, waiting=lambda: job.report(0.0))
     job.enter("judging")
     from genediff.evaluation import evaluate
 
@@ -217,15 +218,17 @@ def judged_by(fixed: dict[str, str], label: str | None) -> tuple[str | None, lis
     return column, [fixed[column]]
 
 
-def place(cells: AnnData, dataset: Dataset) -> np.ndarray:
+def place(cells: AnnData, dataset: Dataset, *, waiting: Callable[[], None] | None = None) -> np.ndarray:
     """Return the coordinates of generated cells on the map of a data set, ``(cell, 2)``; genes are matched by name.
+
+    `waiting` is called now and then meanwhile and may raise to stop.
 
     Raises
     ------
     InputError
         When genes of the data set were not generated.
     """
-    return dataset.transform_umap(dataset.project(log_values(cells, dataset)))
+    return PLACER.place(dataset.info.folder, dataset.project(log_values(cells, dataset)), waiting=waiting)
 
 
 def log_values(cells: AnnData, dataset: Dataset) -> Any:
