@@ -18,6 +18,10 @@ Times = Literal["logit_normal", "uniform"]
 # Turning noise into a velocity divides by alpha, and data into a velocity by sigma: both vanish at one end.
 FLOOR = 0.02
 
+# States are standardised, so data beyond this many standard deviations come from the division, not from cells. (DDPM
+# clips its estimate of the data for the same reason.)
+MOST = 6.0
+
 
 @dataclass(frozen=True, eq=False)
 class PathSample:
@@ -95,8 +99,9 @@ class Objective:
             return output
         c = _columns(self.path(t))
         if self.predict == "noise":
-            data = (x_t - c.sigma * output) / c.alpha.clamp(min=1e-3)
-            return c.d_alpha * data + c.d_sigma * output
+            data = ((x_t - c.sigma * output) / c.alpha.clamp(min=1e-3)).clamp(-MOST, MOST)
+            noise = (x_t - c.alpha * data) / c.sigma.clamp(min=FLOOR)
+            return c.d_alpha * data + c.d_sigma * noise
         noise = (x_t - c.alpha * output) / c.sigma.clamp(min=FLOOR)
         return c.d_alpha * output + c.d_sigma * noise
 

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from genediff.model import GeneDiff, Statistics
+from genediff.training.batches import Shuffle, stream
+from genediff.training.cells import TrainingCells
+from genediff.training.corruption import Corruption
+from genediff.training.device import choose_device
+from genediff.training.ema import EMA
+from genediff.training.estimate import estimate
+from genediff.training.run import make_spec
+
+
+def test_every_epoch_shows_every_cell_once_in_a_new_order() -> None:
+    shuffle = Shuffle(12, 4, seed=0)
+    epochs = [torch.cat([shuffle.rows(3 * epoch + k) for k in range(3)]) for epoch in range(3)]
+    assert all(sorted(epoch.tolist()) == list(range(12)) for epoch in epochs)
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_the_rows_of_a_step_do_not_depend_on_the_steps_before() -> None:
+    one, other = Shuffle(50, 8, seed=3), Shuffle(50, 8, seed=3)
+    wanted = [one.rows(k) for k in range(20)][17]
+    assert torch.equal(other.rows(17), wanted)
+
+
+def test_streams_with_different_numbers_differ() -> None:
+    draws = {float(torch.rand((), generator=stream(0, a, b))) for a in range(5) for b in range(50)}
+    assert len(draws) == 250
+
+
+def test_the_average_follows_the_weights_and_gives_them_back() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(layer.weight)
+    ema = EMA(layer, 0.9)
+    torch.nn.init.ones_(layer.weight)
+    expected = 0.0
+    for step in range(1, 200):
+        ema.update(step)
+        expected += (1 - min(0.9, (1 + step) / (10 + step))) * (1 - expected)
+    with ema.applied():
+        assert layer.weight.item() == pytest.approx(expected, rel=1e-5)
+    assert layer.weight.item() == 1.0
+
+
+@pytest.fixture
+def parts(small, planted):
+    config = small()
+    cells = TrainingCells.of(planted, config.model.conditions)
+    model = GeneDiff(make_spec(config, planted, cells, model_id="m"), cells.statistics())
+    return cells, model
+
+
+def test_statistics_are_those_of_training_cells_alone(parts, planted) -> None:
+    cells, model = parts
+    counts = np.asarray(planted.counts("train").todense())
+    library = counts.sum(1, keepdims=True)
+    x = np.log1p(counts / library * np.median(library))
+    np.testing.assert_allclose(model.mean.numpy(), x.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(model.std.numpy(), x.std(0), rtol=1e-3)
+    assert isinstance(cells.statistics(), Statistics)
+
+
+def test_corruption_hides_and_thins_at_the_stated_rates(parts) -> None:
+    cells, model = parts
+    counts = torch.full((400, 40), 50.0)
+    clean = Corruption(0, 0).apply(cells, model, counts, stream(0, 0))
+    hidden = Corruption(0.5, 0).apply(cells, model, counts, stream(0, 0))
+    assert (hidden == 0).float().mean().item() == pytest.approx(0.5, abs=0.02)
+    torch.testing.assert_close(hidden[hidden != 0], (2 * clean)[hidden != 0])
+    thinned = Corruption(0, 0.6).apply(cells, model, counts, stream(0, 0))
+    spread = (thinned * model.std + model.mean).expm1().std(1)
+    assert spread.mean() > 0.5  # what was constant now varies as counts do
+    assert not torch.equal(thinned, clean)
+
+
+def test_a_device_that_is_not_there_is_said() -> None:
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        choose_device("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no cuda device"):
+            choose_device("cuda:0")
+    assert choose_device("cpu").type == "cpu"
+
+
+def test_the_estimate_counts_the_parameters_of_the_run(small, planted, parts) -> None:
+    _, model = parts
+    guess = estimate(small(), planted.info, levels={"kind": 3, "day": 2})
+    assert guess.n_parameters == model.n_parameters
+    assert guess.seconds > 0
+    longer = estimate(small(steps=3000), planted.info, levels={"kind": 3, "day": 2})
+    assert longer.seconds > 3 * guess.seconds
