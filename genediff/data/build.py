@@ -92,7 +92,7 @@ def build(cells: CellFile, config: ImportConfig, folder: Path, content: str, ste
 
     obs, counts, empty = _write(folder, source, obs, keep, totals, chosen, steps)
     notes += [*split.notes, *empty, *_choice_notes(source, config, chosen)]
-    obs["library"] = np.asarray(counts.sum(axis=1)).ravel() if source.has_counts else np.nan
+    obs["library"] = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() if source.has_counts else np.nan
     info = _info(source, config, obs, folder, content, len(chosen), tuple(notes))
     _store_cells(folder, source, obs, counts, chosen)
     has_umap, pictured = add_pictures(Dataset(info), config, steps)

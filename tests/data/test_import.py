@@ -40,10 +40,14 @@ def test_x_is_scanpys_normalisation_over_the_chosen_genes(imported: Dataset) -> 
     np.testing.assert_allclose(imported.normalise(imported.counts().toarray()), kept.X.toarray(), rtol=1e-5)
 
 
-def test_target_sum_is_the_median_training_library(imported: Dataset) -> None:
-    library = imported.obs["library"].to_numpy()
-    np.testing.assert_array_equal(library, imported.counts().sum(axis=1).A1)
-    assert imported.info.target_sum == np.median(library[imported.rows("train")])
+def test_target_sum_is_10_000_unless_the_median_training_library_is_asked_for(
+    imported: Dataset, workspace: Workspace, written: Callable[..., Path]
+) -> None:
+    assert imported.info.target_sum == 10_000
+    dataset = import_cells(written(small_cells(), "again.h5ad"), quick_config(target_sum=None), workspace)
+    library = dataset.obs["library"].to_numpy()
+    np.testing.assert_array_equal(library, dataset.counts().sum(axis=1).A1)
+    assert dataset.info.target_sum == np.median(library[dataset.rows("train")])
 
 
 def test_any_gene_can_be_read_by_name(imported: Dataset) -> None:
