@@ -117,7 +117,7 @@ def wait_for() -> Callable[..., None]:
 def wait_for_end() -> Callable[..., None]:
     """Wait for a run to end; its log is in the failure."""
 
-    def wait(run: Run, *, seconds: float = 120) -> None:
+    def wait(run: Run, *, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while not run.status.has_ended:
             if time.monotonic() > end:
