@@ -1,0 +1,122 @@
+"""The Generate page: from a model to cells, their place on the map, and a verdict."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import anndata
+import numpy as np
+import pytest
+
+from genediff.errors import InputError
+from genediff.model_info import read_spec
+from genediff.ui import generate_downloads, generate_job
+from genediff.ui.generate_job import Request, draw_conditions, judged_by, mark_of
+from tests.pages.conftest import texts
+
+LABEL = "cell_type_derived"
+
+
+def test_without_a_model_it_says_what_to_do(no_data, open_page):
+    assert "No model yet" in texts(open_page("generate"))
+
+
+def test_with_a_model_it_asks_and_shows_the_real_cells(model_id, open_page):
+    app = open_page("generate", {"n": "77", "seed": "5"})
+    assert app.number_input(key="n").value == 77
+    assert app.number_input(key="seed").value == 5
+    assert app.selectbox(key=f"c_{LABEL}").options[0] == "as in the data"
+    assert len(app.get("plotly_chart")) == 1
+    assert "Generate" in texts(app)
+
+
+@pytest.mark.slow
+def test_cells_are_generated_placed_judged_and_found_again(model_id, open_page, tmp_path):
+    query = {"n": "120", "n_steps": "2", "sampler": "euler", f"c_{LABEL}": "CD4 T"}
+    app = open_page("generate", query)
+    next(button for button in app.button if button.label == "Generate").click().run()
+    made = app.query_params["made"][0]
+    _wait_for(app, "Drifted genes")
+    said = texts(app)
+    assert "120 generated cells" in said
+    assert "A map of two dimensions hides much" in said
+    assert len(app.get("plotly_chart")) == 2  # the map and the dots
+    assert app.success or app.warning or app.error  # the verdict in its colour
+
+    request = Request(model_id, 120, ((LABEL, "CD4 T"),), 1.0, "euler", 2, 0)
+    assert made == mark_of(request)
+    job = generate_job.find(request)
+    assert job.stage == "done" and job.evaluation is not None and job.xy.shape == (120, 2)
+    assert job.evaluation.classes == ("CD4 T",)
+    _check_file(generate_downloads.to_h5ad(job), request, tmp_path)
+
+    again = open_page("generate", {**query, "model": model_id, "made": made})  # a cold link finds the same job
+    assert "120 generated cells" in texts(again)
+    inside = open_page("generate", {**query, "model": model_id, "made": made, "region": "-99,-99;99,-99;99,99;-99,99"})
+    assert "120 of 120 generated cells" in texts(inside)
+    changed = open_page("generate", {**query, "model": model_id, "made": made, "n": "121"})
+    assert "have changed" in texts(changed)
+
+
+def test_a_model_without_its_data_set_still_gives_cells(_trained, no_data, open_page, monkeypatch):
+    import shutil
+
+    shutil.copytree(_trained, no_data.models / "tiny")
+    monkeypatch.setattr(generate_job, "Workspace", lambda: no_data)
+    app = open_page("generate", {"n": "20", "n_steps": "1", "sampler": "euler"})
+    next(button for button in app.button if button.label == "Generate").click().run()
+    _wait_for(app, "not in this workspace")
+    assert "20 generated cells" in texts(app)
+
+
+def test_fixed_conditions_leave_the_others_as_in_the_data(model_id, workspace):
+    spec = read_spec(workspace.model_folder(model_id))
+    two = spec.model_copy(
+        update={
+            "levels": {"type": ("B", "T"), "batch": ("one", "two", "three")},
+            "combinations": (((0, 0), 90), ((0, 1), 10), ((1, 2), 50)),
+        }
+    )
+    table = draw_conditions(two, {"type": "B"}, n=2000, seed=0)
+    assert set(table["type"]) == {"B"}
+    share = (table["batch"] == "one").mean()
+    assert set(table["batch"]) == {"one", "two"} and share == pytest.approx(0.9, abs=0.03)
+    assert draw_conditions(two, {"type": "B"}, n=2000, seed=0).equals(table)
+    unseen = draw_conditions(two, {"type": "T", "batch": "one"}, n=5, seed=0)
+    assert unseen.to_numpy().tolist() == [["T", "one"]] * 5
+    assert not generate_job.seen_together(two, {"type": "T", "batch": "one"})
+    assert draw_conditions(two, {}, n=5, seed=0) is None
+    with pytest.raises(InputError, match="knows no"):
+        draw_conditions(two, {"type": "Z"}, n=5, seed=0)
+
+
+def test_cells_of_one_kind_are_judged_by_real_cells_of_that_kind():
+    assert judged_by({}, "type") == ("type", None)
+    assert judged_by({"type": "B"}, "type") == ("type", ["B"])
+    assert judged_by({"batch": "one"}, "type") == ("batch", ["one"])
+
+
+def _wait_for(app, words: str, seconds: float = 300.0) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        app.run()
+        assert not app.exception, [one.message for one in app.exception]
+        if words in texts(app) or words in [tab.label for tab in app.tabs]:
+            return
+        time.sleep(1.0)
+    raise AssertionError(f"“{words}” never came; the page says:\n{texts(app)}")
+
+
+def _check_file(content: bytes, request: Request, folder) -> None:
+    path = folder / "cells.h5ad"
+    path.write_bytes(content)
+    cells = anndata.read_h5ad(path)
+    values = cells.X.data
+    assert (values == np.rint(values)).all() and (values >= 0).all()
+    assert set(cells.obs[LABEL]) == {"CD4 T"}
+    assert cells.obsm["X_umap"].shape == (request.n, 2)
+    told = cells.uns["genediff"]
+    assert told["model_id"] == request.model_id and told["request"]["seed"] == 0
+    assert json.loads(told["request"]["conditions"]) == {LABEL: "CD4 T"}
+    assert "real" in told["verdict"]
