@@ -46,6 +46,7 @@ class AutoencoderStage(Stage):
             warmup=min(config.warmup, config.tokenizer_steps // 10),
             clip=50.0,  # the loss is a sum over genes, so its gradients are larger than a mean's
             ema=min(config.ema, 0.99),
+            patience=config.patience,
             fast={f"head.{name}": FAST_RATE for name in module.head.fast},
             seed=seed,
         )

@@ -48,6 +48,7 @@ class FlowStage(Stage):
             warmup=min(config.warmup, config.steps // 10),
             clip=config.clip,
             ema=config.ema,
+            patience=config.patience,
             fast={},
             seed=seed,
         )
