@@ -29,14 +29,10 @@ with st.container(border=True):
     with right:
         frame.link("models", "About this model", icon=":material/info:", model=info.id)
     request = generate_form.ask(info, read_spec(info.folder))
-    go = st.button("Generate", type="primary", icon=":material/auto_awesome:")
+    st.button("Generate", type="primary", icon=":material/auto_awesome:", on_click=generate_map.make, args=(request,))
 
 # --- action: the address says what was made, so that a link or a reload shows it again ----------------------------
 mark = generate_job.mark_of(request)
-if go:
-    st.query_params["made"] = mark
-    generate_map.forget_region()
-    generate_job.start(request)
 made = st.query_params.get("made")
 if made is None:
     st.info("Choose how many cells of which kind, then press **Generate**. A thousand cells take some seconds.")

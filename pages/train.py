@@ -3,7 +3,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genediff.errors import InputError
-from genediff.runs import find_run, submit
+from genediff.runs import find_run
 from genediff.ui import caching, estimate_view, explain, frame, needs, run_list, run_view, state, train_form
 
 frame.guard()
@@ -57,12 +57,7 @@ except InputError as error:
 with st.container(border=True):
     st.markdown("**What this will take on this machine**")
     estimate_view.show(config, info)
-    if st.button("Start training", type="primary", icon=":material/play_arrow:"):
-        try:
-            started = submit(config, caching.workspace())
-        except InputError as error:
-            explain.show_input_error(error)
-        else:
-            state.choose(run=started.id)
-            st.rerun()
+    if problem := st.session_state.pop("start_problem", None):
+        st.error(problem)
+    st.button("Start training", type="primary", icon=":material/play_arrow:", on_click=run_view.begin, args=(config,))
 run_list.show(runs)

@@ -91,7 +91,7 @@ def map_figure(
     colouring: Colouring,
     side_by_side: bool = True,
     region: list[tuple[float, float]] | None = None,
-    height: int = 520,
+    height: int = 600,
 ) -> go.Figure:
     """Draw generated and real cells on one map, or on two maps that move together.
 

@@ -155,7 +155,7 @@ def _generate(job: Job, workspace: Workspace) -> None:
         sampler=request.sampler,
         n_steps=request.n_steps,
         seed=request.seed,
-        batch_size=min(1024, max(64, request.n // 20)),
+        batch_size=min(1024, max(250, request.n // 8)),
         progress=_progress(job, begun),
     )
     job.seconds = time.monotonic() - begun

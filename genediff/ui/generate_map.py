@@ -14,13 +14,14 @@ from genediff.plots.embedding import by_label
 from genediff.plots.generated import Cells, Colouring, inside, map_figure, map_publication
 from genediff.ui import caching, downloads, explain
 from genediff.ui.figures import show_figure
-from genediff.ui.generate_job import log_values
+from genediff.ui.generate_job import log_values, mark_of, start
 from genediff.ui.genes import gene_search
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from genediff.data import Dataset
+    from genediff.ui.generate_job import Request
 
 Polygon = list[tuple[float, float]]
 SOURCE, GENE = "Source", "Gene"
@@ -91,6 +92,13 @@ def colour_by_gene(gene: str) -> None:
     """Colour the map by a gene from the next run on."""
     st.session_state["colour"] = GENE
     st.session_state["gene"] = gene
+
+
+def make(request: Request) -> None:
+    """Start the generation that is asked for, and note in the address that it was made."""
+    st.query_params["made"] = mark_of(request)
+    forget_region()
+    start(request)
 
 
 def read_region() -> Polygon | None:

@@ -20,6 +20,8 @@ from genediff.ui.downloads import download
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from genediff.model_info import ModelInfo
 
 _DELETED = "deleted_model"
@@ -120,15 +122,8 @@ def upload() -> None:
             "A zip of safetensors and JSON holds numbers and words only. Pickles (.pt, .ckpt, .pkl) can run code when "
             "they are opened, so they are refused."
         )
-        if given is not None and st.button("Add to the library", type="primary", icon=":material/add:"):
-            try:
-                info = import_model(io.BytesIO(given.getvalue()), caching.workspace(), name=given.name)
-            except InputError as error:
-                explain.show_input_error(error)
-            else:
-                st.session_state[_NEWS] = f"“{info.title}” is in the library."
-                state.choose(model=info.id)
-                st.rerun()
+        if given is not None:
+            st.button("Add to the library", type="primary", icon=":material/add:", on_click=_add, args=(given,))
 
 
 def trash() -> None:
@@ -164,14 +159,25 @@ def _options(info: ModelInfo) -> pd.DataFrame:
 
 def _rename(info: ModelInfo) -> None:
     with st.popover("Rename", icon=":material/edit:"):
-        title = st.text_input("Name", info.title, key=f"title-{info.id}", max_chars=120)
-        if st.button("Save name", type="primary", key="save_title"):
-            try:
-                caching.workspace().rename_model(info.id, title or "")
-            except InputError as error:
-                explain.show_input_error(error)
-            else:
-                st.rerun()
+        st.text_input("Name", info.title, key=f"title-{info.id}", max_chars=120)
+        st.button("Save name", type="primary", key="save_title", on_click=_save_title, args=(info.id,))
+
+
+def _save_title(model_id: str) -> None:
+    try:
+        caching.workspace().rename_model(model_id, st.session_state[f"title-{model_id}"] or "")
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)
+
+
+def _add(given: UploadedFile) -> None:
+    try:
+        info = import_model(io.BytesIO(given.getvalue()), caching.workspace(), name=given.name)
+    except InputError as error:
+        st.session_state[_PROBLEM] = str(error)
+        return
+    st.session_state[_NEWS] = f"“{info.title}” is in the library."
+    state.choose(model=info.id)
 
 
 def _delete(info: ModelInfo) -> None:

@@ -16,12 +16,13 @@ from genediff.evaluation import Evaluation
 from genediff.model_info import EVALUATION_FILE
 from genediff.plots.style import style
 from genediff.plots.training import Curve, live_losses, loss_curves
-from genediff.runs import Event, Run, without_repeats
+from genediff.runs import Event, Run, submit, without_repeats
 from genediff.ui import caching, downloads, explain, frame, state, trust_panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from genediff.config import RunConfig
     from genediff.runs import Status
 
 Colour = Literal["green", "blue", "orange", "red", "gray"]
@@ -249,6 +250,14 @@ def _tell(act: Callable[[], object]) -> None:
         act()
     except InputError as error:
         st.session_state["run_problem"] = str(error)
+
+
+def begin(config: RunConfig) -> None:
+    """Start a run and go to it; what stands in the way is shown beside the button."""
+    try:
+        state.choose(run=submit(config, caching.workspace()).id)
+    except InputError as error:
+        st.session_state["start_problem"] = str(error)
 
 
 def leave() -> None:

@@ -25,7 +25,7 @@ HINTS = {
     "train_ratio": "1: as new as real cells, 0: copies",
 }
 KINDS = {"model": "model", "floor": "floor", "independent_nb": "baseline", "copied": "copies"}
-BY_TYPE = ("c2st_pcs", "c2st_genes", "w2_debiased", "recall")
+BY_TYPE = {"c2st_genes": "genes", "c2st_pcs": "PCs", "w2_debiased": "W2²", "recall": "recall"}  # column headings
 _BOXES = {"good": st.success, "mixed": st.warning, "poor": st.error}
 _ICONS = {"good": ":material/verified:", "mixed": ":material/balance:", "poor": ":material/report:"}
 
@@ -99,8 +99,7 @@ def types_table(evaluation: Evaluation) -> pd.DataFrame:
     rows = []
     for label in evaluation.classes:
         row: dict[str, object] = {evaluation.label or "type": label}
-        for metric in BY_TYPE:
-            title = METRICS[metric].title
+        for metric, title in BY_TYPE.items():
             own, floor = evaluation.score("model", metric, label), evaluation.score("floor", metric, label)
             row["cells"] = own.n if own and "cells" not in row else row.get("cells")
             row[title] = own.mean if own else None
@@ -108,7 +107,7 @@ def types_table(evaluation: Evaluation) -> pd.DataFrame:
                 row[f"{title} (real)"] = floor.mean if floor else None
         rows.append(row)
     table = pd.DataFrame(rows)
-    order = METRICS["c2st_genes"].title
+    order = BY_TYPE["c2st_genes"]
     return table.sort_values(order, ascending=False) if order in table else table
 
 
@@ -121,13 +120,13 @@ def _types(evaluation: Evaluation) -> None:
         st.caption("These cells carry no labels, so there are figures for all of them together only.")
         return
     table = types_table(evaluation)
-    shaded = [column for column in table if column in (METRICS["c2st_pcs"].title, METRICS["c2st_genes"].title)]
+    shaded = [column for column in table if column in (BY_TYPE["c2st_pcs"], BY_TYPE["c2st_genes"])]
     numbers = table.select_dtypes("number").columns.difference(["cells"])
     styled = table.style.map(_shade, subset=shaded).format("{:.2f}", subset=list(numbers), na_rep="–")
     st.dataframe(styled, hide_index=True)
     explain.how_to_read(
-        "The darker, the easier a type's generated cells are told from real ones of the same type. “(real)”: what two "
-        "real samples of that type reach; with few cells even those differ."
+        "Genes and PCs: how often a classifier picks out the generated cell of that type; the darker, the more easily. "
+        "“(real)”: what two real samples of that type reach; with few cells even those differ."
     )
     if evaluation.too_few:
         few = ", ".join(f"{name} ({n})" for name, n in evaluation.too_few.items())

@@ -36,7 +36,7 @@ def test_cells_are_generated_placed_judged_and_found_again(model_id, open_page, 
     query = {"n": "120", "n_steps": "2", "sampler": "euler", f"c_{LABEL}": "CD4 T"}
     app = open_page("generate", query)
     next(button for button in app.button if button.label == "Generate").click().run()
-    made = app.query_params["made"][0]
+    made = app.query_params["made"]
     _wait_for(app, "Drifted genes")
     said = texts(app)
     assert "120 generated cells" in said
