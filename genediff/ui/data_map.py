@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import embedding, palettes, publication
-from genediff.ui import data_columns, downloads, figures, genes, theme
+from genediff.ui import data_columns, downloads, figures, frame, genes, theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -163,6 +163,7 @@ def _invitation(dataset: Dataset) -> None:
             f"{info.n_cells:,} cells · {info.n_genes_total:,} genes, {info.n_genes:,} of them chosen for models · "
             f"{info.species} · {'raw counts' if info.has_counts else f'{info.values} values, no raw counts'}"
         )
+        frame.link("train", "Train a model on these cells", icon=":material/arrow_forward:", dataset=info.id)
 
 
 def _summary(dataset: Dataset, chosen: np.ndarray, columns: data_columns.Columns) -> None:

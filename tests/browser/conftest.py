@@ -1,0 +1,146 @@
+"""A real server on a free port, and a real Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = ROOT / "tests" / "screenshots"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-unsafe-swiftshader",
+)  # fmt: skip
+PATIENCE = 90_000  # ms: a busy machine is no reason to fail
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app: where it answers, and where its workspace lies."""
+
+    url: str
+    home: Path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A Chromium: the system's, or Playwright's own; without one the test skips and says so, in CI it fails."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        system = next((path for name in NAMES if (path := shutil.which(name))), None)
+        path = system or playwright.chromium.executable_path
+        if not path or not os.path.exists(path):
+            message = "no Chromium: install Debian's `chromium`, or run `python -m playwright install chromium`"
+            if os.environ.get("CI") == "true":
+                pytest.fail(message)
+            pytest.skip(message)
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app on a free port with an empty workspace of its own, for the tests of one file."""
+    yield from _serve(tmp_path_factory.mktemp("server"))
+
+
+@pytest.fixture
+def cold_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that nobody has visited yet."""
+    yield from _serve(tmp_path)
+
+
+def _serve(folder: Path) -> Iterator[Server]:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    home = folder / "home"
+    roots = [str(folder), str(ROOT.parent / "shared" / "data")]
+    environment = {
+        **os.environ,
+        "GENEDIFF_HOME": str(home),
+        "GENEDIFF_ROOTS": os.pathsep.join(roots),
+        "GENEDIFF_WARM_UP": "0",
+    }
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        _wait(f"http://localhost:{port}/_stcore/health", process, log)
+        yield Server(f"http://localhost:{port}", home)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"the server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def open_browser(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Open a page in a fresh session. What it asks of other hosts, and errors on the page, fail the test at its end.
+
+    A screenshot of every page is left in tests/screenshots when the test ends.
+    """
+    pages: list[Page] = []
+    outside: list[str] = []
+
+    def open_(address: str, *, width: int = 1440, height: int = 900, dark: bool = False) -> Page:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", accept_downloads=True
+        )
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.on("request", lambda asked: None if _is_own(asked.url) else outside.append(asked.url))
+        pages.append(page)
+        page.goto(address)
+        page.get_by_role("heading", level=1).first.wait_for()
+        return page
+
+    yield open_
+    SCREENSHOTS.mkdir(exist_ok=True)
+    troubles = []
+    for number, page in enumerate(pages):
+        page.screenshot(path=SCREENSHOTS / f"{request.node.name}-{number}.png")
+        troubles += page.locator("[data-testid=stException]").all_inner_texts()
+        page.context.close()
+    assert not troubles, troubles
+    assert not outside, f"asked other hosts: {outside}"
+
+
+def _is_own(url: str) -> bool:
+    return url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))

@@ -1,0 +1,77 @@
+"""In a real browser: cold links, the demo in one click, the map and its lasso, a file sent and imported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+pytestmark = pytest.mark.browser
+PAGES = tuple(sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "pages").glob("*.py")))
+
+
+def test_a_cold_server_opens_a_deep_link_with_its_frame(cold_server, open_browser):
+    """Streamlit runs pages/data.py without app.py on a cold server: the menu would be the wrong one, the state lost."""
+    page = open_browser(f"{cold_server.url}/data?dataset=pbmc3k&view=Quality")
+    page.get_by_text("Class by class").wait_for()
+    for name in PAGES:
+        page.get_by_role("link", name=name.capitalize(), exact=True).first.wait_for()
+    assert page.get_by_text("Page not found").count() == 0
+    assert "dataset=pbmc3k" in page.url
+    assert "view=Quality" in page.url
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_home_shows_the_idea_and_leads_to_the_demo(server, open_browser, dark):
+    page = open_browser(server.url, width=1280, height=720, dark=dark)
+    page.locator("img[alt*='cut into tokens']").wait_for()
+    page.get_by_role("button", name="Try it on 2,700 blood cells").click()
+    page.wait_for_url(re.compile(r"/(data|generate)\?.*dataset=pbmc3k"))
+
+
+def test_a_lasso_on_the_map_says_which_cells_lie_inside(server, open_browser):
+    page = open_browser(f"{server.url}/data?dataset=pbmc3k")
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    plot.wait_for()
+    page.get_by_text("Ask about a group of cells").wait_for()
+    page.wait_for_timeout(1500)  # the first frame of WebGL
+    box = plot.bounding_box()
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.03)]
+    points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in corners]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=5)
+    page.mouse.up()
+    page.get_by_text("cells selected").wait_for()
+    assert "2,638 cells selected" in page.locator("body").inner_text()  # all of them: nothing lies outside the frame
+
+
+def test_a_file_that_is_sent_is_reported_on_imported_and_shown(server, open_browser, tmp_path):
+    page = open_browser(f"{server.url}/data?add=1", width=1280, height=720)
+    page.locator("input[type=file]").set_input_files(_cells(tmp_path / "mine.h5ad"))
+    page.get_by_text("What the columns mean").wait_for()
+    page.get_by_text("Leave out cells whose cell_type is").wait_for()  # the label is proposed
+    page.get_by_text("Genes, split and thresholds").click()
+    page.get_by_text("Draw a UMAP").click()  # its compilation takes longer than all the rest
+    page.get_by_role("button", name="Import these cells").click()
+    page.get_by_text("are ready as 'mine'").wait_for()
+    page.reload()
+    page.get_by_text("mine · 120 cells").wait_for()
+
+
+def _cells(path: Path) -> Path:
+    draw = np.random.default_rng(0)
+    kind = np.repeat(["one", "two"], 60)
+    counts = draw.poisson(np.where(kind[:, None] == "one", 2.0, 0.5) * np.linspace(0.2, 3, 30), (120, 30))
+    anndata.AnnData(
+        sparse.csr_matrix(counts.astype(np.float32)),
+        obs=pd.DataFrame({"cell_type": kind}, index=[f"c{i}" for i in range(120)]),
+        var=pd.DataFrame(index=[f"G{i}" for i in range(30)]),
+    ).write_h5ad(path)
+    return path

@@ -1,0 +1,151 @@
+"""Data: the map and its colours, quality, rename, delete and undo, and adding a file."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import anndata
+import numpy as np
+import pandas as pd
+import plotly.io
+import pytest
+from scipy import sparse
+
+from genediff.data import ImportConfig, import_cells
+from genediff.runs import ImportJob, list_runs, submit
+from genediff.workspace import DEMO_DATASET
+
+
+def _figures(app):
+    return [plotly.io.from_json(chart.proto.spec, skip_invalid=True) for chart in app.get("plotly_chart")]
+
+
+def _said(app):
+    parts = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.error, *app.info, *app.success]
+    return "\n".join(str(one.value) for one in parts)
+
+
+def _button(app, label):
+    return next(one for one in app.button if one.label == label)
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """A file of 120 cells of two types and 30 genes."""
+    draw = np.random.default_rng(0)
+    kind = np.repeat(["one", "two"], 60)
+    counts = draw.poisson(np.where(kind[:, None] == "one", 2.0, 0.5) * np.linspace(0.2, 3, 30), (120, 30))
+    path = tmp_path / "mine.h5ad"
+    anndata.AnnData(
+        sparse.csr_matrix(counts.astype(np.float32)),
+        obs=pd.DataFrame({"cell_type": kind}, index=[f"c{i}" for i in range(120)]),
+        var=pd.DataFrame(index=[f"G{i}" for i in range(30)]),
+    ).write_h5ad(path)
+    return path
+
+
+@pytest.fixture
+def own(cells, workspace):
+    """A data set of the user's own."""
+    config = ImportConfig(name="Mine", label="cell_type", n_genes=20, umap=False, n_pcs=5, min_cells_per_gene=1)
+    return import_cells(cells, config, workspace).info.id
+
+
+def test_the_map_is_one_trace_of_all_cells_and_a_legend(open_page):
+    figure = _figures(open_page("data", {"dataset": DEMO_DATASET}))[0]
+    drawn = [trace for trace in figure.data if trace.type == "scattergl"]
+    assert len(drawn) == 1
+    assert len(base64.b64decode(drawn[0].x["bdata"])) == 4 * 2638  # 32-bit numbers, and no more of them
+    assert any("CD4 T" in trace.name for trace in figure.data if trace.type == "scatter")
+
+
+def test_genes_stand_side_by_side_in_one_figure(open_page):
+    app = open_page("data", {"dataset": DEMO_DATASET})
+    app.multiselect(key="genes").set_value(["CD3E", "LYZ", "MS4A1"]).run()
+    assert not app.exception
+    figure = _figures(app)[0]
+    assert [note.text for note in figure.layout.annotations] == ["CD3E", "LYZ", "MS4A1"]
+    assert len(figure.data) == 3
+
+
+def test_the_address_chooses_the_genes(open_page):
+    app = open_page("data", {"dataset": DEMO_DATASET, "genes": "LYZ"})
+    assert app.multiselect(key="genes").value == ["LYZ"]
+    assert "LYZ" in _figures(app)[0].data[0].marker.colorbar.title.text
+
+
+def test_every_figure_says_how_to_read_it(open_page):
+    app = open_page("data", {"dataset": DEMO_DATASET, "view": "Quality"})
+    charts = app.get("plotly_chart")
+    assert len(charts) == 5
+    assert len([one for one in app.caption if len(one.value) > 60]) >= len(charts)
+
+
+def test_an_own_data_set_is_renamed_deleted_and_brought_back(open_page, own, workspace):
+    app = open_page("data", {"dataset": own, "view": "About"})
+    app.text_input(key=f"name-{own}").set_value("Ours").run()
+    _button(app, "Save the name").click().run()
+    assert "Ours" in [info.name for info in workspace.list_datasets()]
+    _button(app, "Delete this data set").click().run()
+    assert not app.exception
+    assert own not in [info.id for info in workspace.list_datasets()]
+    _button(app, "Undo").click().run()
+    assert not app.exception
+    assert own in [info.id for info in workspace.list_datasets()]
+    assert app.query_params["dataset"] in (own, [own])
+
+
+def test_what_ships_cannot_be_deleted(open_page):
+    app = open_page("data", {"dataset": DEMO_DATASET, "view": "About"})
+    assert not [one for one in app.button if one.label == "Delete this data set"]
+
+
+def test_a_sent_file_is_reported_on_with_proposals_and_imported(open_page, cells, workspace):
+    app = open_page("data", {"add": "1"})
+    app.file_uploader[0].upload("mine.h5ad", cells.read_bytes()).run()
+    assert not app.exception
+    assert {one.label: one.value for one in app.metric}["Cells"] == "120"
+    app = open_page("data", {"file": "mine.h5ad"})  # the address that the page has gone on to
+    label = next(one for one in app.selectbox if one.label == "Cell type or other label")
+    assert label.value == "cell_type"
+    next(one for one in app.checkbox if one.label == "Draw a UMAP").uncheck().run()
+    _button(app, "Import these cells").click().run()
+    assert not app.error, app.error[0].value
+    run = list_runs(workspace)[0]
+    assert "Importing mine" in _said(open_page("data", {"import": run.id})) or run.status.has_ended
+    end = time.monotonic() + 120
+    while not run.status.has_ended and time.monotonic() < end:
+        time.sleep(0.5)
+    assert run.status.state == "finished", run.log_tail()
+    assert "mine" in [info.name for info in workspace.list_datasets()]
+
+
+def test_an_import_that_failed_says_why_and_what_to_do(open_page, cells, workspace):
+    run = submit(ImportJob.of(cells, ImportConfig(label="no such column")), workspace)
+    end = time.monotonic() + 120
+    while not run.status.has_ended and time.monotonic() < end:
+        time.sleep(0.5)
+    app = open_page("data", {"import": run.id})
+    assert any("no such column" in one.value for one in app.error)
+    assert _button(app, "Change the choices and try again")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("empty.h5ad", b""), ("text.h5ad", b"this is no HDF5"), ("one.csv", b"gene\n1\n"), ("broken.h5", b"\x89HDF\r\n")],
+)
+def test_a_bad_file_is_one_clear_sentence(open_page, workspace, name, content):
+    app = open_page("data", {"add": "1"})
+    app.file_uploader[0].upload(name, content).run()
+    assert not app.exception
+    stopped = [one.value for one in app.error] + [one.value for one in app.markdown if "Stops the import" in one.value]
+    assert len(stopped) >= 1
+    assert "Traceback" not in "".join(stopped)
+    assert not [one for one in app.button if one.label == "Import these cells"]
+
+
+def test_a_path_outside_the_allowed_folders_is_refused(open_page, monkeypatch, tmp_path):
+    monkeypatch.setenv("GENEDIFF_ROOTS", str(tmp_path))
+    app = open_page("data", {"file": "/etc/passwd"})
+    assert any("outside the folders" in one.value for one in app.error)
