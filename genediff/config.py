@@ -105,7 +105,7 @@ class TrainConfig(_Frozen):
         "still explain them all.",
     )
     shrinkage: float = Field(
-        20.0,
+        500.0,
         ge=0,
         le=1e6,
         title="Pattern shrinkage",
