@@ -22,11 +22,23 @@ if TYPE_CHECKING:
 def show(job: Job, *, name: str) -> None:
     """Draw the download buttons of a finished job."""
     with st.container(horizontal=True):
-        download("Cells (h5ad)", lambda: to_h5ad(job), f"{name}.h5ad", key="cells")
+        download("Cells (h5ad)", lambda: to_h5ad(job), f"{name}.h5ad", key="cells", narrow=True)
         if job.evaluation is not None:
             evaluation = job.evaluation
-            download("Evaluation (JSON)", lambda: to_json(evaluation), f"{name}-evaluation.json", key="evaluation")
-            download("Evaluation (CSV)", lambda: to_csv(evaluation.table()), f"{name}-evaluation.csv", key="figures")
+            download(
+                "Evaluation (JSON)",
+                lambda: to_json(evaluation),
+                f"{name}-evaluation.json",
+                key="evaluation",
+                narrow=True,
+            )
+            download(
+                "Evaluation (CSV)",
+                lambda: to_csv(evaluation.table()),
+                f"{name}-evaluation.csv",
+                key="figures",
+                narrow=True,
+            )
 
 
 def to_h5ad(job: Job) -> bytes:

@@ -90,7 +90,7 @@ def show_real(dataset_id: str) -> None:
 
 def colour_by_gene(gene: str) -> None:
     """Colour the map by a gene from the next run on."""
-    st.session_state["colour"] = GENE
+    st.session_state["colour_by"] = GENE
     st.session_state["gene"] = gene
 
 
@@ -141,7 +141,7 @@ def _controls(cells: AnnData, xy: np.ndarray, dataset: Dataset) -> tuple[Colouri
             default=labels[0] if labels else SOURCE,
             required=True,
             format_func=lambda choice: words[choice],
-            key="colour",
+            key="colour_by",
             bind="query-params",
         )
         layout = st.segmented_control(

@@ -99,8 +99,7 @@ def details(info: ModelInfo) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         frame.link("generate", "Generate cells", icon=":material/auto_awesome:", model=info.id)
-        with st.container(width=180):
-            download("Download (zip)", lambda: _zipped(info.folder), f"{info.id}.zip", key=f"model-{info.id}")
+        download("Download (zip)", lambda: _zipped(info.folder), f"{info.id}.zip", key=f"model-{info.id}", narrow=True)
         if not info.shipped:
             _rename(info)
             st.button("Delete", icon=":material/delete:", key="delete_model", on_click=_delete, args=(info,))

@@ -1,0 +1,85 @@
+"""The two walks that a newcomer takes, in a real browser, on real cells, with nothing made up on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata
+import pytest
+
+from genediff.workspace import DEMO_DATASET, Workspace
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+ROOT = Path(__file__).resolve().parents[2]
+LONG = 420_000  # ms: training, judging and UMAP's compilation on two busy cores
+SHIPPED = sorted((ROOT / "assets" / "models").glob("*/model.json"))
+
+
+@pytest.mark.skipif(not SHIPPED, reason="no model ships with this checkout")
+def test_from_home_to_generated_cells_with_the_shipped_model(cold_server, open_browser):
+    page = open_browser(cold_server.url)
+    page.get_by_role("button", name="Try it on 2,700 blood cells").click()
+    page.get_by_role("heading", name="Generate", level=1).wait_for()
+    _generate(page, n=200)
+
+
+def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, tmp_path):
+    page = open_browser(cold_server.url)
+    page.get_by_role("link", name="Start with your own cells").click()
+    page.locator("input[type=file]").set_input_files(_real_cells(tmp_path / "mine.h5ad"))
+    page.get_by_text("What the columns mean").wait_for()
+    page.get_by_role("button", name="Import these cells").click()
+    page.get_by_text("are ready as 'mine'").wait_for(timeout=LONG)
+
+    page.get_by_role("link", name="Train", exact=True).first.click()
+    page.get_by_text("How large the model is").wait_for()
+    page.get_by_text("Every other option").click()
+    page.get_by_role("tab", name="Length of training").click()
+    for label, steps in (("Autoencoder steps", 60), ("Flow steps", 60)):
+        page.get_by_label(label, exact=True).fill(str(steps))
+        page.get_by_label(label, exact=True).press("Enter")
+        page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_role("button", name="Cancel").wait_for()
+    assert "run=" in page.url
+    page.reload()  # the run goes on, and the address brings it back
+    page.get_by_text("The model is in the library").wait_for(timeout=LONG)
+    page.locator("[data-testid=stEChartsChart] canvas, canvas").first.wait_for()
+
+    page.get_by_role("link", name="Generate cells with it").click()
+    page.get_by_role("heading", name="Generate", level=1).wait_for()
+    _generate(page, n=120)
+
+
+def _generate(page: Page, *, n: int) -> None:
+    """Generate cells and wait for the map, the verdict and the figures behind it."""
+    page.get_by_label("Cells", exact=True).fill(str(n))
+    page.get_by_label("Cells", exact=True).press("Enter")
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    page.get_by_text(f"{n} generated cells", exact=True).wait_for(timeout=LONG)
+    page.get_by_text("Mark the real cells they are judged by").wait_for(timeout=LONG)
+    page.get_by_role("tab", name="Drifted genes").wait_for(timeout=LONG)
+    verdict = page.locator("[data-testid=stAlert]").first.inner_text()
+    assert "classifier picks out the generated one" in verdict
+    assert page.locator(".js-plotly-plot").count() == 2  # the map and the dots
+    with page.expect_download() as file:
+        page.get_by_role("button", name="Cells (h5ad)").click()
+    cells = anndata.read_h5ad(file.value.path())
+    assert cells.n_obs == n
+    assert cells.uns["genediff"]["generated"]
+
+
+def _real_cells(path: Path) -> Path:
+    """Write 600 of the shipped blood cells as a file of one's own, with their labels."""
+    dataset = Workspace(path.parent / "home").open_dataset(DEMO_DATASET)
+    counts = dataset.counts()[:600]
+    obs = dataset.obs[[str(dataset.info.label)]].iloc[:600]
+    cells = anndata.AnnData(counts, obs=obs.rename(columns={str(dataset.info.label): "cell_type"}))
+    cells.var_names = list(dataset.genes)
+    cells.write_h5ad(path)
+    return path
