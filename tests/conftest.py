@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -18,8 +23,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point GENEDIFF_HOME at an empty folder, so that no test sees another's or the user's data."""
+def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Point GENEDIFF_HOME at an empty folder, so that no test sees another's or the user's data.
+
+    Workers outlive the process that submits them, tests included: what a test left running in its folder is ended.
+    """
     home = tmp_path / "home"
     monkeypatch.setenv("GENEDIFF_HOME", str(home))
-    return home
+    yield home
+    if (home / "runs").exists():
+        for process in psutil.process_iter(["cmdline"]):
+            if any(str(home) in word for word in process.info["cmdline"] or ()):
+                process.kill()

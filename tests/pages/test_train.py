@@ -75,7 +75,9 @@ def test_a_run_is_started_watched_cancelled_and_deleted(workspace, open_page):
 
 def test_a_dead_worker_is_said_plainly(workspace, open_page):
     run = submit(preset_run("quick", workspace.list_datasets()[0], title="Unlucky"), workspace)
-    run.cancel(wait=30)
+    run.cancel(wait=60)
+    # A worker that has not ended would go on training behind the status written here.
+    assert run.status.has_ended
     Status(state="running", stage="flow", step=5, total=10, pid=2**22 - 1, process_mark="gone", host=HOST).write(
         run.folder
     )
