@@ -34,6 +34,7 @@ if demo:
     st.caption(
         "Blood cells of one healthy donor (10x Genomics, CC BY 4.0). "
         + ("A model trained on them is here already: cells appear within a minute." if ready else "")
+        + " Of the four cuts, latent tokens can be trained today; the others follow."
     )
 
 # --- result: what is here -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from genediff.cli.browser import open_when_up
 from genediff.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[2]
@@ -26,18 +27,32 @@ def app(
     if port is not None and not _is_free(address, port):
         raise InputError(f"Port {port} is taken on {address}; choose another, or leave --port away.")
     chosen = port or (USUAL_PORT if _is_free(address, USUAL_PORT) else _any_port(address))
-    typer.echo(f"GeneDiff Explorer: http://{'localhost' if address == '0.0.0.0' else address}:{chosen}")
+    url = f"http://{'localhost' if address == '0.0.0.0' else address}:{chosen}{_first_page()}"
+    typer.echo(f"GeneDiff Explorer: {url}")
+    if browser:
+        open_when_up(chosen, url)
     os.chdir(FOLDER)  # Streamlit reads .streamlit/ of the working folder
     options = {
         "server.port": chosen,
         "server.address": address,
-        "server.headless": str(not browser).lower(),
+        "server.headless": "true",  # the page is opened here, without Streamlit's notes to programmers
+        "logger.hideWelcomeMessage": "true",
         "server.showEmailPrompt": "false",
     }
     arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     sys.stdout.flush()
     # The server takes this process's place, so that Ctrl-C and signals reach it.
     os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", "app.py", *arguments])
+
+
+def _first_page() -> str:
+    """Return where a newcomer begins: on the demo; who has data of their own begins at home."""
+    from genediff.workspace import DEMO_DATASET, Workspace
+
+    workspace = Workspace()
+    own = any(not info.shipped for info in workspace.list_datasets())
+    model = next((m.id for m in workspace.list_models() if m.shipped and m.dataset_id == DEMO_DATASET), None)
+    return "" if own or model is None else f"/generate?dataset={DEMO_DATASET}&model={model}"
 
 
 def _is_free(address: str, port: int) -> bool:

@@ -236,6 +236,7 @@ def _assemble(
             drifted=tuple(drift for drift in drifted if drift.distance > (beyond or 0.0)),
             memorisation=alarm,
             missing=missing,
+            n_cells=n_cells,
         ),
         notes=notes,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -26,6 +26,8 @@ FAR_WORSE = 0.15
 CLASS_WORTH_NAMING = 0.10
 # Where the baseline is hardly worse than the floor a gap would be noise; AUCs are then measured on this scale.
 SMALLEST_AUC_SPAN = 0.1
+# Between halves of fewer cells the debiased W2² of two real samples strays further than most models do.
+FEWEST_CELLS_FOR_W2 = 300
 AUC_SPAN_ALONE = 0.35
 
 _IN_WORDS = {
@@ -89,6 +91,7 @@ def judge(
     drifted: tuple[Drift, ...],
     memorisation: Memorisation,
     missing: tuple[str, ...],
+    n_cells: int,
 ) -> Verdict:
     """Put figures into words.
 
@@ -104,8 +107,11 @@ def judge(
         The alarm.
     missing
         Labels asked for and never generated.
+    n_cells
+        Cells on each side; with few of them W2 is shown but not judged by.
     """
-    gaps = {name: gap for name in HEADLINE if (gap := _gap(value, name)) is not None}
+    judged_by = [name for name in HEADLINE if name != "w2_debiased" or n_cells >= FEWEST_CELLS_FOR_W2]
+    gaps = {name: gap for name in judged_by if (gap := _gap(value, name)) is not None}
     no_better = tuple(name for name, gap in gaps.items() if gap >= NO_BETTER_GAP and _has_baseline(value, name))
     worst = worst_class(value, classes)
     level = _level(gaps, no_better, worst, memorisation, missing)

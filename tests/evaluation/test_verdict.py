@@ -36,6 +36,7 @@ def _judge(
     missing: tuple[str, ...] = (),
     floor: bool = True,
     simple: bool = True,
+    n_cells: int = 500,
 ) -> Verdict:
     return judge(
         _value(model, classes, floor=floor, simple=simple),
@@ -43,7 +44,15 @@ def _judge(
         drifted=(),
         memorisation=alarm(ratio, share, n=500),
         missing=missing,
+        n_cells=n_cells,
     )
+
+
+def test_few_cells_are_not_judged_by_a_distance_that_is_mostly_noise() -> None:
+    """With 120 cells a floor of -7.6 once made "poor" of cells that classifiers took for real."""
+    figures = {**GOOD, "w2_debiased": 14.0}
+    assert _judge(figures, n_cells=120).level == "good"
+    assert _judge(figures, n_cells=500).level != "good"
 
 
 def test_a_good_model_is_called_good_with_its_figures() -> None:
