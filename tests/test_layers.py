@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
         "presets": "config data errors",
         "training": "autoencoder checkpoint config data diffusion errors model model_info nn versions",
         "evaluation": "data errors model model_info versions workspace",
-        "runs": "config data errors evaluation model model_archive model_info training versions workspace",
+        "runs": "config data errors presets evaluation model model_archive model_info training versions workspace",
         "plots": "errors",
         "cli": "config data errors evaluation model model_archive model_info presets runs training versions workspace",
         "__main__": "cli",
