@@ -206,7 +206,7 @@ def _assemble(
     mean = {(one.row, one.metric, one.scope): one.mean for one in scores}
     own = results["model"]
     n_cells = min(result.sizes[POOLED] for result in own)
-    smallest = {name: min(result.sizes[name] for result in own) for name in own[0].sizes if name != POOLED}
+    smallest = {name: n for name, n in own[0].sizes.items() if name != POOLED}
     comparison = bench.compare(cells, target, seeds[0])
     drifted = most_drifted(comparison.generated.x, comparison.real.x, bench.dataset.genes)
     beyond = None
@@ -249,7 +249,7 @@ def _summaries(row: str, results: list[Result]) -> Iterator[Score]:
         for metric in results[0].scores[scope]:
             # A label may have enough cells at one seed and too few at another: then the figure is over the former.
             values = [r.scores[scope][metric] for r in results if metric in r.scores.get(scope, {})]
-            yield summarise(row, metric, scope, values, min(r.sizes[scope] for r in results))
+            yield summarise(row, metric, scope, values, min(r.sizes[scope] for r in results if scope in r.sizes))
 
 
 def _model_id(generated: AnnData) -> str | None:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from genediff.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
 from genediff.ui import caching
-from genediff.workspace import DEMO_DATASET, Workspace
+from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,9 +61,14 @@ def open_page() -> OpenPage:
 
 
 @pytest.fixture
-def workspace(own_workspace: Path) -> Workspace:
-    """The user's workspace: empty but for what ships with GeneDiff."""
-    return Workspace(own_workspace)
+def workspace(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The user's workspace: empty but for the shipped cells. The shipped model would be one more in every list."""
+    cells_only = tmp_path / "cells-only"
+    cells_only.mkdir()
+    (cells_only / "datasets").symlink_to(ASSETS / "datasets")
+    place = Workspace(own_workspace, assets=cells_only)
+    monkeypatch.setattr(caching, "workspace", lambda: place)
+    return place
 
 
 @pytest.fixture
