@@ -41,7 +41,9 @@ def import_file(
     exclude: list[str] = typer.Option([], help="column=level of cells to leave out; may be repeated."),
     split_column: str | None = typer.Option(None, help="Column of obs that says train, validation, test."),
     min_genes: int = typer.Option(0, help="Cells with fewer genes than this are left out."),
-    target_sum: float | None = typer.Option(None, help="Counts per cell after normalising; the median unless given."),
+    target_sum: float = typer.Option(
+        10_000, min=0, help="Counts per cell after normalising; 0 for the median of the training cells."
+    ),
     seed: int = typer.Option(0, help="Decides which cell is for training, and the UMAP."),
     umap: bool = typer.Option(True, help="Draw the UMAP; it takes most of the time."),
     propose: bool = typer.Option(True, help="Take the columns that doctor proposes where none are given."),
@@ -70,7 +72,7 @@ def import_file(
             "n_genes": genes,
             "exclude_levels": excluded,
             "min_genes_per_cell": min_genes,
-            "target_sum": target_sum,
+            "target_sum": target_sum or None,
             "seed": seed,
             "umap": umap,
         }
