@@ -40,14 +40,14 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "standard",
             "Standard",
-            "64 tokens and 8 layers of 256: about an hour on a GPU, a night on a CPU.",
+            "64 tokens and 8 layers of 256: for a GPU, or a night on a CPU.",
             ModelConfig(
                 tokenizer_options={"n_tokens": 64, "n_channels": 2, "hidden": 512},
                 width=256,
                 depth=8,
                 heads=8,
             ),
-            TrainConfig(tokenizer_steps=4000, steps=20_000, batch_size=256, learning_rate=5e-4, ema=0.9995),
+            TrainConfig(tokenizer_steps=3000, steps=10_000, learning_rate=5e-4, ema=0.999, patience=0),
         ),
         Preset(
             "large",
@@ -59,7 +59,9 @@ PRESETS: dict[str, Preset] = {
                 depth=16,
                 heads=16,
             ),
-            TrainConfig(tokenizer_steps=20_000, steps=200_000, batch_size=512, learning_rate=3e-4, ema=0.9999),
+            TrainConfig(
+                tokenizer_steps=20_000, steps=200_000, batch_size=512, learning_rate=3e-4, ema=0.9999, patience=0
+            ),
         ),
         Preset(
             "cfgen-style",

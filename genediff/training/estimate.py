@@ -17,9 +17,16 @@ from genediff.training.device import make_fabric
 from genediff.training.flow import FlowStage
 
 if TYPE_CHECKING:
-    from genediff.config import RunConfig
+    from collections.abc import Callable
+
+    from genediff.config import RunConfig, TrainConfig
     from genediff.data.dataset import DatasetInfo
     from genediff.training.stage import Stage
+
+
+# Steps that may take longer than this (seconds) are timed with so many cells and not whole.
+LONG_STEP = 1.0
+SMALL_BATCHES = (8, 32)
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,34 @@ def estimate(config: RunConfig, info: DatasetInfo, *, levels: dict[str, int] | N
     train = config.train
     seconds = 0.0
     if model.in_latent_space:
-        seconds += _seconds(AutoencoderStage(model, cells, train, fabric=fabric, seed=0)) * train.tokenizer_steps
-    seconds += _seconds(FlowStage(model, cells, train, fabric=fabric, seed=0)) * train.steps
+        size = train.tokenizer_batch_size
+        seconds += train.tokenizer_steps * _step_seconds(
+            lambda part: AutoencoderStage(model, cells, part, fabric=fabric, seed=0), train, size
+        )
+    seconds += train.steps * _step_seconds(
+        lambda part: FlowStage(model, cells, part, fabric=fabric, seed=0), train, train.batch_size
+    )
     n = model.n_parameters
     # Weights, gradients, two AdamW moments, the average, the best: six copies; then activations of one batch, the data.
     activations = _activations(config, model) * train.batch_size
     data = 8 * info.n_genes * info.n_cells // 10
     return Estimate(n_parameters=n, memory_bytes=int(6 * 4 * n + 4 * activations + data + 600e6), seconds=seconds)
+
+
+def _step_seconds(make: Callable[[TrainConfig], Stage], train: TrainConfig, size: int) -> float:
+    """Time a step of a whole batch; where that would take long, extend the line through two small ones."""
+
+    def seconds(cells: int) -> float:
+        return _seconds(make(train.model_copy(update={"batch_size": cells, "tokenizer_batch_size": cells})))
+
+    few, some = SMALL_BATCHES
+    if size <= some:
+        return seconds(size)
+    at_few = seconds(few)
+    if at_few * size / few <= LONG_STEP:
+        return seconds(size)
+    at_some = seconds(some)
+    return at_some + max(at_some - at_few, 0.0) / (some - few) * (size - some)
 
 
 def _seconds(stage: Stage) -> float:
