@@ -265,3 +265,20 @@ def test_app_opens_on_a_free_port(home):
         process.terminate()
         output, _ = process.communicate(timeout=20)
     assert f"http://localhost:{port}" in output
+
+
+def test_any_option_can_be_set_by_name_and_a_typo_is_said() -> None:
+    from genediff.cli.training import _set
+    from genediff.config import RunConfig
+    from genediff.errors import InputError
+
+    run = RunConfig(dataset_id="d")
+    changed = _set(run, ["model.path=variance_preserving", "model.predict=noise", "train.ema=0.5", "sample.n_steps=7"])
+    assert (changed.model.path, changed.model.predict) == ("variance_preserving", "noise")
+    assert (changed.train.ema, changed.sample.n_steps) == (0.5, 7)
+    assert _set(run, ["model.tokenizer_options.n_tokens=16"]).model.tokenizer_options["n_tokens"] == 16
+    for typo in ("model.pth=x", "train.ema", "model.depth.x=1", "nothing=1"):
+        with pytest.raises(InputError, match="names no option"):
+            _set(run, [typo])
+    with pytest.raises(InputError):
+        _set(run, ["model.depth=many"])

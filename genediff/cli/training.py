@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import typer
 
 from genediff.cli.base import workspace
 from genediff.cli.follow import follow
+from genediff.errors import InputError
 
 if TYPE_CHECKING:
     from genediff.config import RunConfig
@@ -25,6 +27,13 @@ def train(
     steps: int | None = typer.Option(None, help="Steps of the flow; the preset's unless given."),
     tokenizer_steps: int | None = typer.Option(None, help="Steps of the autoencoder; the preset's unless given."),
     batch_size: int | None = typer.Option(None, help="Cells per step; the preset's unless given."),
+    option: list[str] = typer.Option(
+        [],
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any other option of the Train page, such as model.path=variance_preserving, model.predict=noise, "
+        "model.tokenizer_options.n_tokens=16, train.ema=0.999 or sample.n_steps=20; repeatable.",
+    ),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
     wait: bool = typer.Option(
         True, "--wait/--detach", help="Watch it to its end (Ctrl-C cancels it), or start it and leave."
@@ -42,12 +51,42 @@ def train(
         run = in_gene_space(run) if space == "gene" else _changed(run, model={"space": space})
     wanted = {"steps": steps, "tokenizer_steps": tokenizer_steps, "batch_size": batch_size}
     run = _changed(run, train={key: value for key, value in wanted.items() if value is not None}, device=device)
+    run = _set(run, option)
     started = submit(run, place)
     typer.echo(f"Run {started.id}: {started.name} on {info.name}.", err=wait)
     if wait:
         follow(started)
     else:
         typer.echo(f"Watch it: python -m genediff runs watch {started.id}")
+
+
+def _set(run: RunConfig, options: list[str]) -> RunConfig:
+    """Return the configuration with options named by their path, checked as a whole."""
+    from genediff.runs import KINDS
+
+    content = run.model_dump(mode="json")
+    for given in options:
+        path, equals, value = given.partition("=")
+        *rooms, name = path.split(".")
+        place = content
+        for room in rooms:
+            place = place.get(room, None) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict) or (rooms[-1:] != ["tokenizer_options"] and name not in place):
+            raise InputError(
+                f"--set {given} names no option; write it as model.depth=6, train.ema=0.99 or sample.n_steps=20, "
+                "with the names in the model's configuration (python -m genediff models show)"
+            )
+        place[name] = _plain(value)
+    changed: RunConfig = KINDS["train"].read_config(content)
+    return changed
+
+
+def _plain(text: str) -> object:
+    """Read a number, true, false or null as such, and anything else as text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def _changed(
