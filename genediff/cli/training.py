@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -68,7 +68,7 @@ def _set(run: RunConfig, options: list[str]) -> RunConfig:
     for given in options:
         path, equals, value = given.partition("=")
         *rooms, name = path.split(".")
-        place = content
+        place: Any = content
         for room in rooms:
             place = place.get(room, None) if isinstance(place, dict) else None
         if not equals or not isinstance(place, dict) or (rooms[-1:] != ["tokenizer_options"] and name not in place):
