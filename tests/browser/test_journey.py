@@ -47,7 +47,7 @@ def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, t
     page.get_by_role("button", name="Cancel").wait_for()
     assert "run=" in page.url
     page.reload()  # the run goes on, and the address brings it back
-    page.get_by_text("The model is in the library").wait_for(timeout=LONG)
+    page.get_by_text("The model is in the library").first.wait_for(timeout=LONG)
     page.locator("[data-testid=stEChartsChart] canvas, canvas").first.wait_for()
 
     page.get_by_role("link", name="Generate cells with it").click()
