@@ -205,9 +205,9 @@ def test_every_path_and_script_named_is_there() -> None:
 
 
 def test_every_make_target_named_is_there() -> None:
-    named = set(re.findall(r"^make (\S+)|`make (\S+?)[` ]", README, re.MULTILINE))
+    named = [*commands(README, *SHELLS), *re.findall(r"`([^`\n]+)`", README)]
+    wanted = {text.split()[1] for text in named if text.startswith("make ")}
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    wanted = {first or second for first, second in named}
     assert wanted >= {"app", "test"}
     assert wanted <= targets
 
