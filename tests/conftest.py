@@ -22,16 +22,25 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+def end_workers_of(folder: Path) -> None:
+    """End what still runs for a folder: workers outlive the process that submits them, tests included."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or ()):
+            process.kill()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_worker_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """End workers of this session's folders. One that a failed test left trained on for an hour unseen."""
+    yield
+    end_workers_of(tmp_path_factory.getbasetemp())
+
+
 @pytest.fixture(autouse=True)
 def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Point GENEDIFF_HOME at an empty folder, so that no test sees another's or the user's data.
-
-    Workers outlive the process that submits them, tests included: what a test left running in its folder is ended.
-    """
+    """Point GENEDIFF_HOME at an empty folder, so that no test sees another's or the user's data."""
     home = tmp_path / "home"
     monkeypatch.setenv("GENEDIFF_HOME", str(home))
     yield home
     if (home / "runs").exists():
-        for process in psutil.process_iter(["cmdline"]):
-            if any(str(home) in word for word in process.info["cmdline"] or ()):
-                process.kill()
+        end_workers_of(home)
