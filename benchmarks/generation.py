@@ -118,7 +118,8 @@ def scvi_cells(dataset, label: str, replicate: int):
     obs = dataset.obs.loc[dataset.obs["split"] == "train", [label]].astype(str)
     train_cells = AnnData(dataset.counts("train"), obs=obs)
     scvi.model.SCVI.setup_anndata(train_cells, batch_key=label)
-    model = scvi.model.SCVI(train_cells, n_latent=10, gene_likelihood="nb")
+    # The encoder must know the label too: else z keeps the cell type, and a prior draw meets labels it does not fit.
+    model = scvi.model.SCVI(train_cells, n_latent=10, gene_likelihood="nb", encode_covariates=True)
     model.train(max_epochs=100, accelerator="cpu", enable_progress_bar=False)
     seconds = time.perf_counter() - wall
     # Class-conditional: the label is scVI's covariate, the latent comes from the prior, the library from the training
