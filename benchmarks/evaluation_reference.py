@@ -1,6 +1,6 @@
 """The rows that every model stands beside: two real samples, simple baselines, copies; on the demo cells.
 
-Run from the repository's root: ``python benchmarks/evaluation_reference.py [h5ad] [--vae]``. With the path of
+Run from the repository's root: ``python -m benchmarks.evaluation_reference [h5ad] [--vae]``. With the path of
 ``pbmc3k_raw_counts.h5ad`` the same is done at a target sum of 10,000 counts per cell, the scale of published tables.
 Writes ``benchmarks/evaluation_reference.md``.
 """

@@ -1,7 +1,7 @@
 """How good are generated cells? Every preset and baseline, on every labelled real data set, on three splits.
 
-    python benchmarks/generation.py --data pbmc3k kang --rows quick cfgen-style --replicates 0 1 2
-    python benchmarks/generation.py --table        # the table of all results so far, also into generation.md
+    python -m benchmarks.generation --data pbmc3k kang --rows quick cfgen-style --replicates 0 1 2
+    python -m benchmarks.generation --table        # the table of all results so far, also into generation.md
 
 A replicate is a split and a training seed of its own, so test cells differ between replicates. Each result is one JSON
 file in ``--results``; what is there is not run again. Cells are generated for the labels of the test cells, library
@@ -45,7 +45,7 @@ DATASETS: dict[str, tuple[str, dict[str, object]]] = {
 ROWS = (*PRESETS, "quick-gene", "quick-mlp", "scvi")
 HEAD = """# Generation: presets and baselines on held-out cells
 
-Written by `python benchmarks/generation.py --table` from the results beside it. In brackets behind a row: how many
+Written by `python -m benchmarks.generation --table` from the results beside it. In brackets behind a row: how many
 splits it was run on; figures are their mean ± standard deviation. A single run carries noise of about ± 0.02 in C2ST
 and ± 2 in debiased W2². Training ran in one thread, several processes side by side on two shared cores, so its seconds
 and cells/s compare rows and say little of an idle machine. Notes on what was tried stand in generation_notes.md.

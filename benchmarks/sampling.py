@@ -1,7 +1,7 @@
 """How many sampling steps are enough? Quality and speed of each sampler with the shipped model, in one run.
 
-    python benchmarks/sampling.py                      # the table, also into sampling.md
-    python benchmarks/sampling.py --model FOLDER --dataset ID
+    python -m benchmarks.sampling                      # the table, also into sampling.md
+    python -m benchmarks.sampling --model FOLDER --dataset ID
 
 Cells are generated for the labels of the *validation* cells and judged against them, since a default is chosen here. An
 evaluation is one call of the network for one cell; Heun makes two of them per step. Speed is that of 2,048 cells in one
