@@ -23,6 +23,23 @@ class ModelConfig(_Frozen):
     tokenizer_options: dict[str, Option] = Field(
         default_factory=dict, title="Strategy options", description="Options of that strategy; the rest keep defaults."
     )
+    gene_sets: str | None = Field(
+        None,
+        title="Gene sets",
+        description="The collection of gene sets that pathway tokens stand for: its id, or nmf:40 for 40 modules found "
+        "in the training cells.",
+    )
+    network: str | None = Field(
+        None,
+        title="Network",
+        description="The regulatory network along which gene tokens attend: its id, inferred:50000 for edges found in "
+        "the training cells, or both (collectri+inferred:20000).",
+    )
+    shuffled: bool = Field(
+        False,
+        title="Shuffled control",
+        description="Deal out genes (or rewire edges) at random, keeping sizes and degrees: does the biology matter?",
+    )
     space: Literal["latent", "gene"] = Field(
         "latent",
         title="Space",

@@ -39,14 +39,13 @@ class Steering(nn.Module):
 class TokenBackbone(nn.Module):
     """Blocks over a token sequence, and one more token for the library size.
 
-    The MLP backbone sees the same numbers as a single flat token.
+    The MLP backbone sees the same numbers as a single flat token, and a single token has nothing to attend to.
     """
 
-    def __init__(
-        self, n_tokens: int, n_channels: int, *, config: ModelConfig, n_levels: Sequence[int], library: bool
-    ) -> None:
+    def __init__(self, layout: TokenLayout, config: ModelConfig, n_levels: Sequence[int], *, library: bool) -> None:
         super().__init__()
-        self.flat = config.backbone == "mlp"
+        n_tokens, n_channels = layout.n_tokens, layout.n_channels
+        self.flat = config.backbone == "mlp" or n_tokens == 1
         self.shape = (n_tokens, n_channels)
         width = config.width
         self.steering = Steering(width, n_levels)
@@ -79,9 +78,7 @@ class LatentDenoiser(nn.Module):
     def __init__(self, layout: TokenLayout, config: ModelConfig, n_levels: Sequence[int], *, library: bool) -> None:
         super().__init__()
         self.size, self.shape = layout.size, (layout.n_tokens, layout.n_channels)
-        self.backbone = TokenBackbone(
-            layout.n_tokens, layout.n_channels, config=config, n_levels=n_levels, library=library
-        )
+        self.backbone = TokenBackbone(layout, config, n_levels, library=library)
 
     def forward(self, state: Tensor, t: Tensor, codes: Tensor) -> Tensor:
         """Map the state (cell, dim) at times t (cell,) to a prediction (cell, dim)."""
@@ -109,11 +106,8 @@ class GeneDenoiser(nn.Module):
         library: bool,
     ) -> None:
         super().__init__()
-        layout = tokenizer.layout
         self.tokenizer, self.path, self.n_genes = tokenizer, path, n_genes
-        self.backbone = TokenBackbone(
-            layout.n_tokens, layout.n_channels, config=config, n_levels=n_levels, library=library
-        )
+        self.backbone = TokenBackbone(tokenizer.layout, config, n_levels, library=library)
         self.log_s = nn.Parameter(torch.full((n_genes,), -0.1))
 
     def forward(self, state: Tensor, t: Tensor, codes: Tensor) -> Tensor:

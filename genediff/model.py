@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +15,11 @@ from genediff.denoiser import GeneDenoiser, LatentDenoiser
 from genediff.diffusion import PATHS, Objective, sample
 from genediff.diffusion.guidance import GUIDANCE
 from genediff.errors import InputError
-from genediff.model_info import WEIGHTS_FILE, ModelSpec, read_spec
+from genediff.knowledge import Knowledge
+from genediff.model_info import KNOWLEDGE_FILE, WEIGHTS_FILE, ModelSpec, read_spec
 from genediff.nn.counts import Gaussian, Head, NegativeBinomial, ZeroInflatedNegativeBinomial
-from genediff.tokenizers import build_tokenizer
+from genediff.statistics import Statistics
+from genediff.tokenizers import Material, build_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,25 +32,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """What is measured on training cells before anything is learned.
-
-    ``mean`` and ``std`` are of x and ``log_profile`` is the log share of each gene in all counts, each (gene,);
-    ``library`` are mean and standard deviation of the log library size.
-    """
-
-    mean: Tensor
-    std: Tensor
-    log_profile: Tensor
-    library: Tensor
-
-    @classmethod
-    def empty(cls, n_genes: int) -> Statistics:
-        """Return statistics that a checkpoint will overwrite."""
-        return cls(torch.zeros(n_genes), torch.ones(n_genes), torch.zeros(n_genes), torch.tensor([0.0, 1.0]))
-
-
 class GeneDiff(nn.Module):
     """A generative model of cells.
 
@@ -59,6 +41,8 @@ class GeneDiff(nn.Module):
         What the model is: configuration, genes, label levels.
     statistics
         Of the training cells; None when weights will be loaded.
+    knowledge
+        Gene sets or a network over the genes, for the strategies that need them.
     """
 
     mean: Tensor
@@ -68,13 +52,17 @@ class GeneDiff(nn.Module):
     token_std: Tensor
     null: Tensor
 
-    def __init__(self, spec: ModelSpec, statistics: Statistics | None = None) -> None:
+    def __init__(
+        self, spec: ModelSpec, statistics: Statistics | None = None, *, knowledge: Knowledge | None = None
+    ) -> None:
         super().__init__()
         config = spec.run.model
         _check(spec)
         known = statistics or Statistics.empty(len(spec.genes))
         self.spec = spec
-        tokenizer = build_tokenizer(config.tokenizer, spec.genes, config.tokenizer_options)
+        self.knowledge = knowledge or Knowledge()
+        material = Material(spec.genes, known, self.knowledge)
+        tokenizer = build_tokenizer(config.tokenizer, material, config.tokenizer_options)
         self.in_latent_space = config.space == "latent"
         path = PATHS[config.path]()
         self.objective = Objective(path, config.predict, config.times)
@@ -322,7 +310,7 @@ class GeneDiff(nn.Module):
         from genediff.training.device import choose_device
 
         spec = read_spec(folder)
-        model = cls(spec)
+        model = cls(spec, knowledge=read_knowledge(folder / KNOWLEDGE_FILE))
         try:
             model.load_state_dict(read_tensors(folder / WEIGHTS_FILE))
         except RuntimeError:
@@ -345,6 +333,11 @@ def _check(spec: ModelSpec) -> None:
         raise InputError(
             f"these data hold no counts, so the {config.likelihood.upper()} likelihood does not apply; choose gaussian"
         )
+
+
+def read_knowledge(path: Path) -> Knowledge:
+    """Return what a model folder knows of gene sets and networks; InputError when the file is damaged."""
+    return Knowledge.from_json(path.read_text()) if path.exists() else Knowledge()
 
 
 def _build_head(spec: ModelSpec, known: Statistics) -> Head:

@@ -16,6 +16,7 @@ MODEL_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.md"
 EVALUATION_FILE = "evaluation.json"
+KNOWLEDGE_FILE = "knowledge.json"
 
 
 class ModelSpec(BaseModel):
@@ -23,6 +24,7 @@ class ModelSpec(BaseModel):
 
     ``levels`` keeps the order of the labels, so that an index means the same at training and at sampling.
     ``combinations`` are the rows of level codes seen in training (-1: no label) with their number of cells.
+    ``knowledge`` says in words which gene sets and network the model was built on (they lie in a file beside this one).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +42,7 @@ class ModelSpec(BaseModel):
     has_counts: bool
     target_sum: float
     n_parameters: int = 0
+    knowledge: dict[str, str] = {}
     trained: dict[str, Any] = {}
     versions: dict[str, str] = {}
 

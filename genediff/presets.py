@@ -22,6 +22,8 @@ class Preset:
     model: ModelConfig
     train: TrainConfig
     sample: SampleConfig = SampleConfig()
+    strategies: tuple[str, ...] = ()
+    """The strategies it is for; empty: all."""
 
 
 # The published models do not hide anything from their encoders, nor shrink their decoders.
@@ -85,6 +87,7 @@ PRESETS: dict[str, Preset] = {
             ),
             TrainConfig(tokenizer_steps=1500, steps=5000, batch_size=256, **_PLAIN),
             SampleConfig(sampler="dopri5"),
+            strategies=("latent",),
         ),
         Preset(
             "scldm-style",
@@ -106,25 +109,38 @@ PRESETS: dict[str, Preset] = {
             ),
             TrainConfig(tokenizer_steps=1500, steps=2000, batch_size=128, ema=0.998, **_PLAIN),
             SampleConfig(sampler="dopri5"),
+            strategies=("latent",),
         ),
     )
 }
 
 
+# What a strategy takes where it needs gene sets or a network and none was named: both ship with GeneDiff.
+DEFAULT_KNOWLEDGE = {"gene_sets": "hallmark", "network": "collectri"}
+
+
 def preset_run(
-    name: str, dataset: DatasetInfo, *, conditions: tuple[str, ...] | None = None, seed: int = 0, title: str = ""
+    name: str,
+    dataset: DatasetInfo,
+    *,
+    strategy: str = "latent",
+    conditions: tuple[str, ...] | None = None,
+    seed: int = 0,
+    title: str = "",
 ) -> RunConfig:
     """Return the run that a preset means for a data set.
 
     Parameters
     ----------
+    strategy
+        How cells are cut into tokens; each strategy says what the preset means for it.
     conditions
         The obs columns to condition on; None takes the data set's label.
 
     Raises
     ------
     InputError
-        For an unknown preset.
+        For an unknown preset or strategy, or a preset that is not for that strategy.
     """
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
@@ -134,7 +150,7 @@ def preset_run(
     changes: dict[str, object] = {"conditions": conditions}
     if not dataset.has_counts and preset.model.space == "latent":
         changes["likelihood"] = "gaussian"
-    return RunConfig(
+    run = RunConfig(
         name=title,
         dataset_id=dataset.id,
         preset=name,
@@ -143,6 +159,29 @@ def preset_run(
         train=preset.train,
         sample=preset.sample,
     )
+    return run if strategy == "latent" else _with_strategy(run, preset, strategy)
+
+
+def _with_strategy(run: RunConfig, preset: Preset, strategy: str) -> RunConfig:
+    from genediff.tokenizers import TOKENIZERS
+
+    if strategy not in TOKENIZERS:
+        raise InputError(f"unknown strategy {strategy!r}; known: {', '.join(TOKENIZERS)}")
+    if preset.strategies and strategy not in preset.strategies:
+        raise InputError(
+            f"the preset {preset.name!r} is for {', '.join(preset.strategies)} tokens; choose quick, standard or large"
+        )
+    kind = TOKENIZERS[strategy]
+    own = kind.presets.get(preset.name, {})
+    model: dict[str, object] = {"tokenizer": strategy, "tokenizer_options": dict(own.get("options", {}))}
+    model |= {need: DEFAULT_KNOWLEDGE[need] for need in kind.needs}
+    run = run.model_copy(
+        update={
+            "model": run.model.model_copy(update={**model, **own.get("model", {})}),
+            "train": run.train.model_copy(update=dict(own.get("train", {}))),
+        }
+    )
+    return in_gene_space(run) if kind.spaces[0] == "gene" else run
 
 
 def in_gene_space(run: RunConfig) -> RunConfig:

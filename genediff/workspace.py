@@ -16,6 +16,7 @@ from genediff.errors import InputError
 
 if TYPE_CHECKING:
     from genediff.data.dataset import Dataset
+    from genediff.knowledge.library import Library
     from genediff.model_info import ModelInfo
 
 Kind = Literal["datasets", "models"]
@@ -68,6 +69,17 @@ class Workspace:
     def uploads(self) -> Path:
         """Folder of files that came through the browser."""
         return self._folder("uploads")
+
+    @property
+    def knowledge(self) -> Path:
+        """Folder of gene sets and networks that the user added or downloaded."""
+        return self._folder("knowledge")
+
+    def library(self) -> Library:
+        """Return the gene sets and networks to choose from: what ships, and the user's own."""
+        from genediff.knowledge.library import Library
+
+        return Library(self.knowledge, self._assets / "knowledge")
 
     @property
     def trash(self) -> Path:

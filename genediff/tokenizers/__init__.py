@@ -6,22 +6,24 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from genediff.errors import InputError
-from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.base import Material, Posterior, Tokenizer, TokenLayout, option
 from genediff.tokenizers.latent import Latent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+NEEDS = {"gene_sets": "collection of gene sets", "network": "regulatory network"}
 
 TOKENIZERS: dict[str, type[Tokenizer]] = {strategy.name: strategy for strategy in (Latent,)}
 
 
-def build_tokenizer(name: str, genes: Sequence[str], options: Mapping[str, Any]) -> Tokenizer:
-    """Return an untrained tokenizer for these genes.
+def build_tokenizer(name: str, material: Material, options: Mapping[str, Any]) -> Tokenizer:
+    """Return an untrained tokenizer for the genes of the material.
 
     Raises
     ------
     InputError
-        For an unknown strategy or an option that it does not have.
+        For an unknown strategy, an option that it does not have, or knowledge that it needs and was not given.
     """
     if name not in TOKENIZERS:
         raise InputError(f"unknown tokenizer {name!r}; known: {', '.join(map(repr, sorted(TOKENIZERS)))}")
@@ -29,7 +31,10 @@ def build_tokenizer(name: str, genes: Sequence[str], options: Mapping[str, Any])
     known = {f.name for f in dataclasses.fields(strategy.Config)}
     if unknown := sorted(set(options) - known):
         raise InputError(f"tokenizer {name!r} has no option {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    return strategy(genes, strategy.Config(**options))
+    for need in strategy.needs:
+        if getattr(material.knowledge, need) is None:
+            raise InputError(f"{strategy.title} need a {NEEDS[need]}; choose one (model.{need})")
+    return strategy(material, strategy.Config(**options))
 
 
-__all__ = ["TOKENIZERS", "Posterior", "TokenLayout", "Tokenizer", "build_tokenizer", "option"]
+__all__ = ["NEEDS", "TOKENIZERS", "Material", "Posterior", "TokenLayout", "Tokenizer", "build_tokenizer", "option"]

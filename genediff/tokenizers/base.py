@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from genediff.knowledge import Knowledge
+    from genediff.statistics import Statistics
 
 
 def option(
@@ -23,12 +26,28 @@ def option(
 
 
 @dataclass(frozen=True, eq=False)
+class Material:
+    """What a strategy is built from besides its options; the knowledge speaks of these genes only."""
+
+    genes: tuple[str, ...]
+    statistics: Statistics
+    knowledge: Knowledge
+
+
+@dataclass(frozen=True, eq=False)
 class TokenLayout:
-    """The names of the tokens, their channels, and which token may attend to which (None: all to all)."""
+    """The names of the tokens, their channels, and which token attends to which.
+
+    With ``edges`` (source, target) a token attends to the sources of its edges and to itself, without them to all;
+    with ``learned`` to all, through an adjacency that is learned. ``parts`` are the title and the number of tokens of
+    each part of a hybrid, in order.
+    """
 
     names: tuple[str, ...]
     n_channels: int
     edges: Tensor | None = None  # (2, edge) source -> target
+    learned: bool = False
+    parts: tuple[tuple[str, int], ...] = ()
 
     @property
     def n_tokens(self) -> int:
@@ -72,6 +91,15 @@ class Tokenizer(nn.Module, ABC):
     shrunk: ClassVar[tuple[str, ...]] = ()
     """Names of weights with a normal prior around zero (`TrainConfig.shrinkage` is its precision)."""
     spaces: ClassVar[tuple[str, ...]] = ("latent", "gene")
+    """Where it makes sense; the first is the default."""
+    needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ()
+    """Which knowledge it cannot do without."""
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    """What a preset changes for it: {"quick": {"options": {…}, "model": {…}, "train": {…}}}; options replace the
+    preset's own token options as a whole."""
+
+    def __init__(self, material: Material, config: Any) -> None:
+        super().__init__()
 
     @property
     @abstractmethod

@@ -12,7 +12,7 @@ from torch.nn import functional
 from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from genediff.tokenizers.base import Material
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class Latent(Tokenizer):
     Config: ClassVar[type] = LatentConfig
     shrunk: ClassVar[tuple[str, ...]] = ("patterns.weight",)
 
-    def __init__(self, genes: Sequence[str], config: LatentConfig) -> None:
-        super().__init__()
+    def __init__(self, material: Material, config: LatentConfig) -> None:
+        super().__init__(material, config)
         self.config = config
+        n_genes = len(material.genes)
         size = config.n_tokens * config.n_channels
         self.trunk = nn.Sequential(
-            nn.Linear(len(genes), config.hidden),
+            nn.Linear(n_genes, config.hidden),
             nn.GELU(),
             nn.LayerNorm(config.hidden),
             nn.Linear(config.hidden, config.hidden),
@@ -69,7 +70,7 @@ class Latent(Tokenizer):
             nn.init.zeros_(self.spread.bias)
         n_joint = config.decoder_hidden if config.decoder == "mlp" else 0
         self.joint = nn.Sequential(nn.Linear(size, n_joint), nn.GELU()) if n_joint else None
-        self.patterns = nn.Linear(size + n_joint, len(genes))
+        self.patterns = nn.Linear(size + n_joint, n_genes)
         with torch.no_grad():
             self.patterns.weight.mul_(0.3)  # start near the mean profile
         self._shape = (config.n_tokens, config.n_channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genediff.errors import InputError
-from genediff.model import Statistics
+from genediff.statistics import Statistics
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -98,9 +99,27 @@ class TrainingCells:
         return Statistics(
             mean=torch.tensor(mean, dtype=torch.float32),
             std=torch.tensor(np.maximum(std, 1e-2), dtype=torch.float32),
+            median=self._medians(),
             log_profile=torch.tensor(np.log(profile), dtype=torch.float32),
             library=torch.tensor([float(logs.mean()), max(float(logs.std()), 1e-3)], dtype=torch.float32),
         )
+
+    def _medians(self) -> Tensor:
+        """Return the median x of every gene over the training cells in which it was seen (1 where never), (gene,)."""
+        x = self.log_normalised().tocsc()
+        medians = np.ones(x.shape[1], dtype=np.float32)
+        for gene, (start, end) in enumerate(itertools.pairwise(x.indptr)):
+            if end > start:
+                medians[gene] = np.median(x.data[start:end])
+        return torch.from_numpy(medians)
+
+    def log_normalised(self) -> csr_matrix:
+        """Return x of the training cells, (cell, gene), sparse."""
+        x = self.train.copy()
+        if self.has_counts:
+            library = np.maximum(np.asarray(x.sum(1)).ravel(), 1)
+            x.data = np.log1p(x.data * np.repeat(self.target_sum / library, np.diff(x.indptr))).astype(np.float32)
+        return x
 
 
 def _codes(dataset: Dataset, conditions: tuple[str, ...], split: str) -> Tensor:

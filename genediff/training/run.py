@@ -12,8 +12,9 @@ import torch
 
 from genediff.checkpoint import read_json, read_tensors, settle, write_folder
 from genediff.errors import InputError
+from genediff.knowledge import Knowledge, Library, gather
 from genediff.model import GeneDiff
-from genediff.model_info import CARD_FILE, MODEL_FILE, ModelSpec
+from genediff.model_info import CARD_FILE, KNOWLEDGE_FILE, MODEL_FILE, ModelSpec
 from genediff.training.autoencoder import AutoencoderStage
 from genediff.training.card import model_card
 from genediff.training.cells import TrainingCells
@@ -57,15 +58,21 @@ class Training:
         unbroken run (bitwise on a CPU).
     model_id
         The id that the saved model carries.
+    library
+        Where the gene sets and the network that the configuration names are looked up; what ships where None.
     """
 
-    def __init__(self, config: RunConfig, dataset: Dataset, *, folder: Path, model_id: str) -> None:
+    def __init__(
+        self, config: RunConfig, dataset: Dataset, *, folder: Path, model_id: str, library: Library | None = None
+    ) -> None:
         self.config, self.folder = config, folder
         self.fabric = make_fabric(config.device, config.precision)
         self.cells = TrainingCells.of(dataset, config.model.conditions)
         self.spec = make_spec(config, dataset, self.cells, model_id=model_id)
+        self.knowledge = self._knowledge(library or Library(folder))
+        self.spec = self.spec.model_copy(update={"knowledge": _titles(self.knowledge)})
         torch.manual_seed(config.seed)  # initial weights; everything after draws from generators of its own
-        self.model = GeneDiff(self.spec, self.cells.statistics()).to(self.fabric.device)
+        self.model = GeneDiff(self.spec, self.cells.statistics(), knowledge=self.knowledge).to(self.fabric.device)
         self.seconds = 0.0
         self.cells_seen = 0
 
@@ -98,6 +105,25 @@ class Training:
             if name == "autoencoder":
                 fit_token_scale(self.model, self.cells, self.config.train, seed=self.config.seed)
         self.save(finished=True)
+
+    def _knowledge(self, library: Library) -> Knowledge:
+        """Return the knowledge that the configuration names; what a run found once it keeps."""
+        kept = self.folder / KNOWLEDGE_FILE
+        if kept.exists():
+            return Knowledge.from_json(kept.read_text())
+        model = self.config.model
+        knowledge = gather(
+            library,
+            gene_sets=model.gene_sets,
+            network=model.network,
+            genes=self.spec.genes,
+            x=self.cells.log_normalised,
+            seed=self.config.seed,
+            shuffled=model.shuffled,
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(knowledge.to_json())
+        return knowledge
 
     def _stage(self, name: str) -> Stage:
         kind = {"autoencoder": AutoencoderStage, "flow": FlowStage}[name]
@@ -181,14 +207,30 @@ class Training:
         }
         spec = self.spec.model_copy(update={"n_parameters": self.model.n_parameters, "trained": trained})
         texts = {MODEL_FILE: spec.model_dump_json(indent=1), CARD_FILE: model_card(spec)}
+        if spec.knowledge:
+            texts[KNOWLEDGE_FILE] = self.knowledge.to_json()
         write_folder(self.folder / "model", dict(self.model.state_dict()), texts, name="model")
 
 
 def train_model(
-    config: RunConfig, dataset: Dataset, *, folder: Path, model_id: str, stop: Callable[[], bool] = lambda: False
+    config: RunConfig,
+    dataset: Dataset,
+    *,
+    folder: Path,
+    model_id: str,
+    library: Library | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainEvent]:
     """Train a model into ``folder / "model"``; see `Training` for resuming and stopping."""
-    yield from Training(config, dataset, folder=folder, model_id=model_id).run(stop=stop)
+    named = [name for name in (config.model.gene_sets, config.model.network) if name]
+    if named:
+        yield TrainEvent("start", 0, 0, message=f"Reading {' and '.join(named)}.")
+    yield from Training(config, dataset, folder=folder, model_id=model_id, library=library).run(stop=stop)
+
+
+def _titles(knowledge: Knowledge) -> dict[str, str]:
+    given = {"gene_sets": knowledge.gene_sets, "network": knowledge.network}
+    return {kind: item.title for kind, item in given.items() if item is not None}
 
 
 def make_spec(config: RunConfig, dataset: Dataset, cells: TrainingCells, *, model_id: str) -> ModelSpec:

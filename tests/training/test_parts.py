@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from genediff.model import GeneDiff, Statistics
+from genediff.model import GeneDiff
+from genediff.statistics import Statistics
 from genediff.training.batches import Shuffle, stream
 from genediff.training.cells import TrainingCells
 from genediff.training.corruption import Corruption

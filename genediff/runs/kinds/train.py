@@ -32,10 +32,19 @@ def _run(job: Job, config: RunConfig) -> str:
 
 
 def _train(job: Job, config: RunConfig) -> None:
+    from genediff.knowledge import Library
     from genediff.training.run import train_model
 
     dataset = job.workspace.open_dataset(config.dataset_id)
-    for event in train_model(config, dataset, folder=job.folder / "checkpoint", model_id=job.id, stop=job.stop):
+    events = train_model(
+        config,
+        dataset,
+        folder=job.folder / "checkpoint",
+        model_id=job.id,
+        library=Library(job.workspace.knowledge),
+        stop=job.stop,
+    )
+    for event in events:
         if event.total_steps == 0:
             job.note(event.message)
             continue

@@ -1,0 +1,33 @@
+"""What is measured on training cells before anything is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Scales of genes and of library sizes.
+
+    ``mean`` and ``std`` are of x, ``median`` is of x over the cells in which the gene was seen, and ``log_profile`` is
+    the log share of each gene in all counts, each (gene,); ``library`` are mean and standard deviation of the log
+    library size.
+    """
+
+    mean: Tensor
+    std: Tensor
+    median: Tensor
+    log_profile: Tensor
+    library: Tensor
+
+    @classmethod
+    def empty(cls, n_genes: int) -> Statistics:
+        """Return statistics that a checkpoint will overwrite."""
+        zeros, ones = torch.zeros(n_genes), torch.ones(n_genes)
+        return cls(zeros, ones, ones, zeros, torch.tensor([0.0, 1.0]))
