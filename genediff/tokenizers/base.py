@@ -46,6 +46,7 @@ class TokenLayout:
     names: tuple[str, ...]
     n_channels: int
     edges: Tensor | None = None  # (2, edge) source -> target
+    signs: Tensor | None = None  # (edge,) 1 activates, -1 represses, 0 unknown
     learned: bool = False
     parts: tuple[tuple[str, int], ...] = ()
 
