@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
         "tokenizers": "errors knowledge nn statistics",
         "autoencoder": "nn tokenizers",
         "denoiser": "config diffusion nn tokenizers",
-        "data": "errors versions workspace",
+        "data": "errors knowledge versions workspace",
         "workspace": "data errors model_info",
         "model": "autoencoder checkpoint config denoiser diffusion errors knowledge model_info nn statistics tokenizers "
         "training",

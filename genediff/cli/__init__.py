@@ -9,12 +9,14 @@ from genediff.cli.generate import generate
 from genediff.cli.models import models
 from genediff.cli.runs import runs
 from genediff.cli.serve import app as serve
+from genediff.cli.simulate import simulate
 from genediff.cli.training import train
 
 app = make_group("See how the way a cell's expression is cut into tokens decides what a diffusion model learns.")
 app.command()(doctor)
 app.command("import")(import_file)
 app.command()(datasets)
+app.command()(simulate)
 app.command()(train)
 app.add_typer(runs, name="runs")
 app.add_typer(models, name="models")
