@@ -26,9 +26,9 @@ ALLOWED: dict[str, set[str]] = {
         "statistics": "",
         "tokenizers": "errors knowledge nn statistics",
         "autoencoder": "nn tokenizers",
-        "denoiser": "config diffusion nn tokenizers",
+        "denoiser": "config diffusion errors nn tokenizers",
         "data": "errors knowledge versions workspace",
-        "workspace": "data errors model_info",
+        "workspace": "data errors knowledge model_info",
         "model": "autoencoder checkpoint config denoiser diffusion errors knowledge model_info nn statistics tokenizers "
         "training",
         "model_archive": "checkpoint errors model_info workspace",
@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
         "evaluation": "data errors model model_info versions workspace",
         "runs": "config data errors knowledge presets evaluation model model_archive model_info training versions workspace",
         "plots": "errors",
-        "cli": "config data errors evaluation model model_archive model_info presets runs training versions workspace",
+        "cli": "config data errors evaluation knowledge model model_archive model_info presets runs training versions workspace",
         "__main__": "cli",
     }.items()
 }

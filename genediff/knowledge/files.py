@@ -1,0 +1,71 @@
+"""Gene sets and networks as files of our own: GMT and tab-separated edges, gzipped, the same bytes each time."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from genediff.errors import InputError
+from genediff.knowledge.network import COLUMNS
+
+if TYPE_CHECKING:
+    from genediff.knowledge.gene_sets import GeneSets
+
+
+def read_text(path: str | Path) -> str:
+    """Return the text of a file, gzipped or not.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, it is empty, or it holds no text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path.name} at {path.parent}; check the path.")
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        text = content.decode("utf-8-sig")
+    except (OSError, EOFError):
+        raise InputError(f"{path.name} cannot be unpacked or read; copy or download it again.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path.name} is no text file; save it as text in UTF-8.") from None
+    if "\0" in text:
+        raise InputError(f"{path.name} is no text file; save it as text in UTF-8.")
+    if not text.strip():
+        raise InputError(f"{path.name} is empty; the download or copy probably failed, so get it again.")
+    return text
+
+
+def write_gzip(path: Path, text: str) -> None:
+    """Write text gzipped, without name and time, so that the same text gives the same bytes."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as file:
+        file.write(text.encode("utf-8"))
+    path.write_bytes(packed.getvalue())
+
+
+def gmt_text(gene_sets: GeneSets) -> str:
+    """Write sets as GMT: name, description, genes, with tabs between them."""
+    said = gene_sets.descriptions
+    lines = ("\t".join([name, said.get(name, ""), *members]) for name, members in gene_sets.sets.items())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def edges_text(edges: pd.DataFrame) -> str:
+    """Write edges as tab-separated text with a header."""
+    return str(edges.to_csv(sep="\t", index=False, lineterminator="\n"))
+
+
+def parse_edges(text: str) -> pd.DataFrame:
+    """Read what ``edges_text`` wrote. A gene may be called NA or nan, so nothing is taken for missing."""
+    types = {"source": str, "target": str, "weight": float, "sign": "int8"}
+    edges = pd.read_csv(io.StringIO(text), sep="\t", dtype=types, keep_default_na=False)
+    assert set(COLUMNS) <= set(edges.columns)
+    return edges
