@@ -343,7 +343,7 @@ def read_knowledge(path: Path) -> Knowledge:
 def _build_head(spec: ModelSpec, known: Statistics) -> Head:
     config = spec.run.model
     if config.likelihood == "gaussian":
-        return Gaussian(known.mean, known.std)
+        return Gaussian(known.mean, known.std, known.smallest)
     kind = NegativeBinomial if config.likelihood == "nb" else ZeroInflatedNegativeBinomial
     return kind(known.log_profile, ambient=bool(config.tokenizer_options.get("ambient", True)))
 

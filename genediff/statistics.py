@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 class Statistics:
     """Scales of genes and of library sizes.
 
-    ``mean`` and ``std`` are of x, ``median`` is of x over the cells in which the gene was seen, and ``log_profile`` is
-    the log share of each gene in all counts, each (gene,); ``library`` are mean and standard deviation of the log
+    ``mean`` and ``std`` are of x, ``median`` is of x over the cells in which the gene was seen, ``smallest`` is the
+    smallest x above zero (-inf for genes that are never zero), and ``log_profile`` is the log share of each gene in
+    all counts, each (gene,); ``library`` are mean and standard deviation of the log
     library size.
     """
 
     mean: Tensor
     std: Tensor
     median: Tensor
+    smallest: Tensor
     log_profile: Tensor
     library: Tensor
 
@@ -30,4 +32,4 @@ class Statistics:
     def empty(cls, n_genes: int) -> Statistics:
         """Return statistics that a checkpoint will overwrite."""
         zeros, ones = torch.zeros(n_genes), torch.ones(n_genes)
-        return cls(zeros, ones, ones, zeros, torch.tensor([0.0, 1.0]))
+        return cls(zeros, ones, ones, zeros, zeros, torch.tensor([0.0, 1.0]))

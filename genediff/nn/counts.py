@@ -99,25 +99,39 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
 
 
 class Gaussian(Head):
-    """Log-normalised values with one standard deviation per gene, for data without counts."""
+    """Log-normalised values, for data without counts: a normal that is zero wherever it falls below a limit.
 
-    mean_x: Tensor
-    fast = ("log_std",)
+    A gene of which one transcript was caught in the deepest cell has the smallest value that can be seen, the
+    ``limit`` (gene,); between it and zero lies nothing. Genes that are never zero have the limit -inf. Without the
+    limit a classifier tells all generated cells from real ones by values that no cell can have.
 
-    def __init__(self, mean_x: Tensor, std_x: Tensor) -> None:
+    Source: Tobin 1958, "Estimation of relationships for limited dependent variables".
+    """
+
+    limit: Tensor
+    fast = ("centre", "log_std")
+
+    def __init__(self, mean_x: Tensor, std_x: Tensor, limit: Tensor) -> None:
         super().__init__()
-        self.register_buffer("mean_x", mean_x)
+        self.register_buffer("limit", limit)
+        self.centre = nn.Parameter(mean_x.clone())
         self.log_std = nn.Parameter(std_x.clamp(min=1e-3).log())
 
     def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
         """Return log p(x) for each cell and gene, (cell, gene); the library plays no part."""
-        z = (measured - self.mean_x - logits) * torch.exp(-self.log_std)
-        return -0.5 * z.square() - self.log_std - 0.5 * math.log(2 * math.pi)
+        centre, scale = self.centre + logits, torch.exp(-self.log_std)
+        z = (measured - centre) * scale
+        seen = -0.5 * z.square() - self.log_std - 0.5 * math.log(2 * math.pi)
+        # Where there is no limit the other branch would be log 0, whose gradient is not a number.
+        limited = torch.isfinite(self.limit)
+        limit = torch.where(limited, self.limit, 0.0)
+        return torch.where((measured == 0) & limited, torch.special.log_ndtr((limit - centre) * scale), seen)
 
     def sample(self, logits: Tensor, library: Tensor, *, generator: Generator) -> Tensor:
-        """Draw log-normalised values (cell, gene); what falls below zero is zero."""
+        """Draw log-normalised values (cell, gene); what falls below the limit is zero."""
         noise = torch.randn(logits.shape, generator=generator).to(logits.device)
-        return (self.mean_x + logits + noise * self.log_std.exp()).clamp(min=0).float().cpu()
+        x = self.centre + logits + noise * self.log_std.exp()  # (cell, gene)
+        return torch.where(x < self.limit, 0.0, x).clamp(min=0).float().cpu()
 
 
 def log_negative_binomial(counts: Tensor, mean: Tensor, theta: Tensor) -> Tensor:

@@ -94,24 +94,30 @@ class TrainingCells:
         mean = sums / n
         std = np.sqrt(np.maximum(squares / n - mean**2, 0))
         logs = torch.cat(log_library)
+        median, smallest = self._seen()
         # Genes never seen in training keep a tiny share, so that their logarithm is finite.
         profile = (shares + 0.1) / (shares + 0.1).sum()
         return Statistics(
             mean=torch.tensor(mean, dtype=torch.float32),
             std=torch.tensor(np.maximum(std, 1e-2), dtype=torch.float32),
-            median=self._medians(),
+            median=median,
+            smallest=smallest,
             log_profile=torch.tensor(np.log(profile), dtype=torch.float32),
             library=torch.tensor([float(logs.mean()), max(float(logs.std()), 1e-3)], dtype=torch.float32),
         )
 
-    def _medians(self) -> Tensor:
-        """Return the median x of every gene over the training cells in which it was seen (1 where never), (gene,)."""
+    def _seen(self) -> tuple[Tensor, Tensor]:
+        """Return median and smallest x over the cells in which a gene was seen, each (gene,); see `Statistics`."""
         x = self.log_normalised().tocsc()
-        medians = np.ones(x.shape[1], dtype=np.float32)
+        x.eliminate_zeros()
+        median = np.ones(x.shape[1], dtype=np.float32)
+        smallest = np.full(x.shape[1], -np.inf, dtype=np.float32)
         for gene, (start, end) in enumerate(itertools.pairwise(x.indptr)):
             if end > start:
-                medians[gene] = np.median(x.data[start:end])
-        return torch.from_numpy(medians)
+                median[gene] = np.median(x.data[start:end])
+            if start < end < start + x.shape[0]:
+                smallest[gene] = x.data[start:end].min()
+        return torch.from_numpy(median), torch.from_numpy(smallest)
 
     def log_normalised(self) -> csr_matrix:
         """Return x of the training cells, (cell, gene), sparse."""

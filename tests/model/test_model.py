@@ -11,8 +11,8 @@ from genediff.checkpoint import settle, write_folder
 from genediff.config import ModelConfig, RunConfig
 from genediff.errors import InputError
 from genediff.model import GeneDiff
-from genediff.statistics import Statistics
 from genediff.model_info import ModelInfo, ModelSpec
+from genediff.statistics import Statistics
 from genediff.training.card import model_card
 
 
@@ -44,9 +44,7 @@ def spec(**model: object) -> ModelSpec:
 
 def model(seed: int = 0, **changes: object) -> GeneDiff:
     torch.manual_seed(seed)
-    known = Statistics(
-        torch.ones(4), torch.ones(4), torch.ones(4), torch.full((4,), 0.25).log(), torch.tensor([4.0, 0.3])
-    )
+    known = Statistics(*[torch.ones(4)] * 4, torch.full((4,), 0.25).log(), torch.tensor([4.0, 0.3]))
     made = GeneDiff(spec(**changes), known)
     for p in made.denoiser.parameters():
         torch.nn.init.normal_(p, std=0.2)

@@ -55,10 +55,24 @@ def test_ambient_rna_puts_a_floor_under_every_gene() -> None:
     assert head.mean(logits, torch.tensor([100.0])).sum().item() == pytest.approx(100, rel=1e-5)
 
 
-def test_the_gaussian_head_is_scipys_and_draws_no_negatives() -> None:
-    head = Gaussian(torch.tensor([1.0, 0.2]), torch.tensor([0.5, 2.0]))
-    x = torch.tensor([[1.3, 0.0]])
-    ours = head.log_prob(torch.tensor([[0.1, -0.1]]), torch.ones(1), x).detach().numpy()
-    np.testing.assert_allclose(ours, stats.norm.logpdf(x.numpy(), [[1.1, 0.1]], [[0.5, 2.0]]), rtol=1e-5)
-    drawn = head.sample(torch.zeros(500, 2), torch.ones(500), generator=torch.Generator().manual_seed(0))
+def test_the_gaussian_head_is_scipys_with_and_without_a_limit() -> None:
+    """The second gene is zero below 0.9, so its zero has the probability of all that lies there."""
+    head = Gaussian(torch.tensor([1.0, 0.2]), torch.tensor([0.5, 2.0]), torch.tensor([-torch.inf, 0.9]))
+    logits = torch.tensor([[0.1, -0.1], [0.1, -0.1]], requires_grad=True)
+    x = torch.tensor([[1.3, 0.0], [0.0, 1.4]])
+    ours = head.log_prob(logits, torch.ones(2), x)
+    density = stats.norm.logpdf(x.numpy(), [[1.1, 0.1]], [[0.5, 2.0]])
+    density[0, 1] = stats.norm.logcdf(0.9, 0.1, 2.0)
+    np.testing.assert_allclose(ours.detach().numpy(), density, rtol=1e-5)
+    ours.sum().backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+def test_the_gaussian_head_draws_nothing_between_zero_and_the_limit() -> None:
+    """Such values told generated cells without counts from real ones with certainty (C2ST on genes 1.00)."""
+    head = Gaussian(torch.tensor([1.0, 0.2]), torch.tensor([0.5, 2.0]), torch.tensor([-torch.inf, 0.9]))
+    drawn = head.sample(torch.zeros(2000, 2), torch.ones(2000), generator=torch.Generator().manual_seed(0)).detach()
     assert drawn.min() == 0
+    assert ((drawn[:, 1] == 0) | (drawn[:, 1] >= 0.9)).all()
+    share = float((drawn[:, 1] == 0).float().mean())
+    assert share == pytest.approx(stats.norm.cdf(0.9, 0.2, 2.0), abs=4 * (0.25 / 2000) ** 0.5)
