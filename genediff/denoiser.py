@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from genediff.errors import InputError
+from genediff.nn.adjacency import Adjacency
 from genediff.nn.dit import Stack, zero_linear
+from genediff.nn.edge_lists import Graph
 from genediff.nn.embeddings import ConditionEmbedding, TimeEmbedding
 
 if TYPE_CHECKING:
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
     from genediff.config import ModelConfig
     from genediff.diffusion import Path
     from genediff.tokenizers import Tokenizer, TokenLayout
+
+
+# Without gradients cells pass in groups of about this many tokens: it keeps generation within the caches and in little
+# memory.
+MOST_TOKENS = 2**17
 
 
 class Steering(nn.Module):
@@ -39,7 +47,9 @@ class Steering(nn.Module):
 class TokenBackbone(nn.Module):
     """Blocks over a token sequence, and one more token for the library size.
 
-    The MLP backbone sees the same numbers as a single flat token, and a single token has nothing to attend to.
+    The MLP backbone sees the same numbers as a single flat token, and a single token has nothing to attend to. Tokens
+    that are joined by edges hear of one another along the edges alone: the library size, which would be a bridge
+    between all of them, enters with time and condition and leaves as a mean over tokens.
     """
 
     def __init__(self, layout: TokenLayout, config: ModelConfig, n_levels: Sequence[int], *, library: bool) -> None:
@@ -49,27 +59,63 @@ class TokenBackbone(nn.Module):
         self.shape = (n_tokens, n_channels)
         width = config.width
         self.steering = Steering(width, n_levels)
-        self.stack = Stack(width, config.depth, 0 if self.flat else config.heads)
+        self.graph = _graph(layout, config)
+        self.adjacency = Adjacency(n_tokens) if layout.learned and not self.flat else None
+        self.stack = Stack(width, config.depth, 0 if self.flat else config.heads, graph=self.graph)
         n_in = n_tokens * n_channels if self.flat else n_channels
         self.lift = nn.Linear(n_in, width)
         self.lower = zero_linear(width, n_in)
         self.lift_library = nn.Linear(1, width) if library else None
         self.lower_library = zero_linear(width, 1) if library else None
-        n_places = 1 if self.flat else n_tokens + library
-        self.place = nn.Parameter(torch.randn(n_places, width) * 0.5)
+        self.has_library_token = library and not self.flat and self.graph is None
+        self.place = nn.Parameter(torch.randn(1 if self.flat else n_tokens + self.has_library_token, width) * 0.5)
 
     def forward(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Map tokens (cell, token, channel) and library (cell, 0 or 1) to outputs of the same shapes."""
-        x = tokens.flatten(1)[:, None] if self.flat else tokens
-        hidden = self.lift(x)  # (cell, token, width)
-        if self.lift_library is not None:
-            lifted = self.lift_library(library)[:, None]  # (cell, 1, width)
-            hidden = hidden + lifted if self.flat else torch.cat([hidden, lifted], dim=1)
-        hidden = self.stack(hidden + self.place, self.steering(t, codes))  # (cell, token (+ 1), width)
+        size = len(tokens) if torch.is_grad_enabled() else max(1, MOST_TOKENS // self.shape[0])
+        groups = zip(*(part.split(size) for part in (tokens, library, t, codes)), strict=True)
+        moved, libraries = zip(*(self._forward(*group) for group in groups), strict=True)
+        return torch.cat(moved), torch.cat(libraries)
+
+    def attention_weights(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> list[Tensor]:
+        """Return the attention weights of each layer for some cells.
+
+        Each is (cell, head, token, token), or (cell, head, edge) in the order of ``graph.edges`` where tokens attend
+        along edges. A token for the library size is the last one.
+        """
+        return self.stack.weights(*self._lifted(tokens, library, t, codes), self._bias())
+
+    def _forward(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.stack(*self._lifted(tokens, library, t, codes), self._bias())  # (cell, token (+ 1), width)
         if self.lower_library is not None:
-            library = self.lower_library(hidden[:, -1])  # (cell, 1)
-            hidden = hidden if self.flat else hidden[:, :-1]
+            library = self.lower_library(hidden[:, -1] if self.graph is None else hidden.mean(1))  # (cell, 1)
+        hidden = hidden[:, :-1] if self.has_library_token else hidden
         return self.lower(hidden).reshape(-1, *self.shape), library
+
+    def _lifted(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what enters the first block (cell, token, width), and what steers all (cell, width)."""
+        hidden = self.lift(tokens.flatten(1)[:, None] if self.flat else tokens)  # (cell, token, width)
+        steering = self.steering(t, codes)
+        if self.lift_library is not None:
+            lifted = self.lift_library(library)  # (cell, width)
+            if self.has_library_token:
+                hidden = torch.cat([hidden, lifted[:, None]], dim=1)
+            elif self.flat:
+                hidden = hidden + lifted[:, None]
+            else:
+                steering = steering + lifted
+        return hidden + self.place, steering
+
+    def _bias(self) -> Tensor | None:
+        return None if self.adjacency is None else self.adjacency(int(self.has_library_token))
+
+
+def _graph(layout: TokenLayout, config: ModelConfig) -> Graph | None:
+    if layout.edges is None:
+        return None
+    if config.backbone == "mlp":
+        raise InputError("these tokens attend along a network, which an MLP backbone cannot; set the backbone to 'dit'")
+    return Graph(layout.edges, layout.n_tokens, signs=layout.signs)
 
 
 class LatentDenoiser(nn.Module):
