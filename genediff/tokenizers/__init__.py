@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from genediff.errors import InputError
 from genediff.tokenizers.base import Material, Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.hybrid import LatentPathway
 from genediff.tokenizers.latent import Latent
+from genediff.tokenizers.mlp import MLP
+from genediff.tokenizers.pathway import Pathway
+from genediff.tokenizers.rank import Rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NEEDS = {"gene_sets": "collection of gene sets", "network": "regulatory network"}
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {strategy.name: strategy for strategy in (Latent,)}
+TOKENIZERS: dict[str, type[Tokenizer]] = {strategy.name: strategy for strategy in (Latent, Pathway, Rank, LatentPathway, MLP)}
 
 
 def build_tokenizer(name: str, material: Material, options: Mapping[str, Any]) -> Tokenizer:
