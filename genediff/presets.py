@@ -115,6 +115,8 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+MANY_GENES = 2000
+
 # What a strategy takes where it needs gene sets or a network and none was named: both ship with GeneDiff.
 DEFAULT_KNOWLEDGE = {"gene_sets": "hallmark", "network": "collectri"}
 
@@ -156,10 +158,27 @@ def preset_run(
         preset=name,
         seed=seed,
         model=preset.model.model_copy(update=changes),
-        train=preset.train,
+        train=_fitted(preset.train, dataset),
         sample=preset.sample,
     )
     return run if strategy == "latent" else _with_strategy(run, preset, strategy)
+
+
+def _fitted(train: TrainConfig, dataset: DatasetInfo) -> TrainConfig:
+    """Return how much is hidden from the encoder of these data (measured in benchmarks/generation_notes.md).
+
+    Half of 2,000 genes still tells what a cell is, half of 299 does not. Without counts nothing can be thinned, so
+    more genes are hidden instead.
+    """
+    if not (train.input_dropout or train.thinning or train.shrinkage):
+        return train
+    if dataset.has_counts:
+        share = min(1.0, (dataset.n_genes / MANY_GENES) ** 0.5)
+        values = (train.input_dropout * share, train.thinning * share, train.shrinkage * share**2)
+    else:
+        values = (1.5 * train.input_dropout, 0.0, 4 * train.shrinkage)
+    dropout, thinning, shrinkage = (round(value, 3) for value in values)
+    return train.model_copy(update={"input_dropout": dropout, "thinning": thinning, "shrinkage": shrinkage})
 
 
 def _with_strategy(run: RunConfig, preset: Preset, strategy: str) -> RunConfig:

@@ -19,7 +19,9 @@ def generate(
     n: int = typer.Option(1000, "-n", "--cells", min=1, help="How many cells."),
     output: Path = typer.Option(..., "-o", "--output", help="The .h5ad to write.", show_default=False),
     label: str | None = typer.Option(None, help="Of which type; a mix as in the training cells unless given."),
-    condition: list[str] = typer.Option([], help="column=level; may be repeated."),
+    condition: list[str] = typer.Option(
+        [], help="column=level; may be repeated; columns left out are drawn as in the training cells."
+    ),
     guidance: float | None = typer.Option(None, help="1: as learned; above: more typical, less varied."),
     steps: int | None = typer.Option(None, help="Steps from noise to cells."),
     sampler: str | None = typer.Option(None, help="euler, heun, ddim or dopri5; the model's own unless given."),
@@ -27,10 +29,12 @@ def generate(
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
 ) -> None:
     """Generate cells with a model and write them as h5ad: counts, labels, and where they come from."""
-    from genediff.model_info import ModelInfo
+    from genediff.conditions import draw_conditions
+    from genediff.model_info import read_spec
 
     folder = workspace().model_folder(model)
-    levels = ModelInfo.read(folder).conditions
+    spec = read_spec(folder)
+    levels = spec.levels
     wanted = dict(pairs(condition, "--condition"))
     if label is not None:
         wanted[_column_of(label, levels)] = label
@@ -43,7 +47,7 @@ def generate(
     with progress_bar("Generating") as report:
         cells = GeneDiff.load(folder, device=device).generate(
             n,
-            conditions=wanted or None,
+            conditions=draw_conditions(spec, wanted, n=n, seed=seed),
             guidance=guidance,
             sampler=sampler,
             n_steps=steps,

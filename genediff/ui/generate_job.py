@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from genediff.conditions import draw_conditions
 from genediff.data.placer import PLACER
 from genediff.errors import Cancelled, InputError
 from genediff.workspace import Workspace, home
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
-    import pandas as pd
     from anndata import AnnData
 
     from genediff.data import Dataset
@@ -241,52 +241,6 @@ def log_values(cells: AnnData, dataset: Dataset) -> Any:
         )
     matrix = cells[:, list(dataset.genes)].X
     return dataset.normalise(matrix) if dataset.info.has_counts else matrix
-
-
-def draw_conditions(spec: ModelSpec, fixed: dict[str, str], *, n: int, seed: int) -> pd.DataFrame | None:
-    """Return one row of conditions per cell: fixed columns as asked, the others as they occur with them in the data.
-
-    Parameters
-    ----------
-    spec
-        What the model knows of its training cells: levels, and how often they occurred together.
-    fixed
-        Level by column; columns that are left out follow the training cells of those levels, or all training cells
-        where no training cell had them together.
-    n, seed
-        How many rows, and the seed of the draw.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        None when nothing is fixed: the model then draws by itself.
-
-    Raises
-    ------
-    InputError
-        For a column or level that the model does not know.
-    """
-    import numpy as np
-    import pandas as pd
-
-    if not fixed:
-        return None
-    columns = list(spec.levels)
-    for column, level in fixed.items():
-        if column not in columns or level not in spec.levels[column]:
-            raise InputError(f"This model knows no “{level}” in “{column}”; choose from the lists on the page.")
-    rows = np.array([codes for codes, _ in spec.combinations], dtype=int).reshape(-1, len(columns))
-    weights = np.array([count for _, count in spec.combinations], dtype=float)
-    wanted = {columns.index(c): spec.levels[c].index(level) for c, level in fixed.items()}
-    fits = np.all([rows[:, position] == code for position, code in wanted.items()], axis=0)
-    if not fits.any():
-        fits = np.ones(len(rows), dtype=bool)
-    chance = np.where(fits, weights, 0.0)
-    drawn = rows[np.random.default_rng(seed).choice(len(rows), size=n, p=chance / chance.sum())]
-    for position, code in wanted.items():
-        drawn[:, position] = code
-    levels = {c: np.array([*spec.levels[c], None], dtype=object) for c in columns}
-    return pd.DataFrame({c: levels[c][drawn[:, i]] for i, c in enumerate(columns)})
 
 
 def seen_together(spec: ModelSpec, fixed: dict[str, str]) -> bool:

@@ -9,10 +9,11 @@ import anndata
 import numpy as np
 import pytest
 
+from genediff.conditions import draw_conditions
 from genediff.errors import InputError
 from genediff.model_info import read_spec
 from genediff.ui import generate_downloads, generate_job
-from genediff.ui.generate_job import Request, draw_conditions, judged_by, mark_of
+from genediff.ui.generate_job import Request, judged_by, mark_of
 from tests.pages.conftest import texts
 
 LABEL = "cell_type_derived"
