@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
         "versions": "",
         "checkpoint": "errors",
         "model_info": "config errors",
+        "conditions": "errors model_info",
         "nn": "errors",
         "diffusion": "errors",
         "knowledge": "errors",
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
         "evaluation": "data errors model model_info versions workspace",
         "runs": "config data errors knowledge presets evaluation model model_archive model_info training versions workspace",
         "plots": "errors",
-        "cli": "config data errors evaluation knowledge model model_archive model_info presets runs training versions workspace",
+        "cli": "conditions config data errors evaluation knowledge model model_archive model_info presets runs training versions workspace",
         "__main__": "cli",
     }.items()
 }
