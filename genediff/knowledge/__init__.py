@@ -5,6 +5,7 @@ from genediff.knowledge.gene_sets import Coverage, GeneSets, make_gene_sets
 from genediff.knowledge.knowledge import Knowledge
 from genediff.knowledge.library import Library, LibraryItem
 from genediff.knowledge.network import Network, NetworkCoverage, make_network
+from genediff.knowledge.wanted import check_wanted, stand_in
 
 __all__ = [
     "Coverage",
@@ -14,7 +15,9 @@ __all__ = [
     "LibraryItem",
     "Network",
     "NetworkCoverage",
+    "check_wanted",
     "gather",
     "make_gene_sets",
     "make_network",
+    "stand_in",
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from genediff.errors import InputError
 from genediff.knowledge.knowledge import Knowledge
+from genediff.knowledge.wanted import INFERRED, MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from genediff.knowledge.gene_sets import GeneSets
     from genediff.knowledge.library import Library
     from genediff.knowledge.network import Network
-
-_MODULES = re.compile(r"nmf:(\d+)")
-_INFERRED = re.compile(r"(?:(?P<prior>.+)\+)?inferred:(?P<edges>\d+)")
 
 
 def gather(
@@ -76,7 +73,7 @@ class _Task:
     progress: Callable[[float, str], None] | None
 
     def sets(self, wanted: str) -> GeneSets:
-        if found := _MODULES.fullmatch(wanted):
+        if found := MODULES.fullmatch(wanted):
             return self._modules(int(found[1]))
         if wanted.startswith("nmf"):
             raise InputError(f"{wanted!r} does not say how many modules; write nmf: and a number, such as nmf:30.")
@@ -87,7 +84,7 @@ class _Task:
         return kept
 
     def network(self, wanted: str) -> Network:
-        if found := _INFERRED.fullmatch(wanted):
+        if found := INFERRED.fullmatch(wanted):
             # The prior first: when its id is wrong, nobody waits for an inference.
             prior = self._known(found["prior"]) if found["prior"] else None
             return self._inferred(prior, int(found["edges"]))

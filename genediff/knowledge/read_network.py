@@ -101,6 +101,18 @@ def read_network(
     return NetworkReading(network, found.format, found.reason, notes, mapped.unmapped)
 
 
+def read_table(path: str | Path) -> Table:
+    """Return a network file as the table that it is, so that a reader can say what its columns mean.
+
+    Raises
+    ------
+    InputError
+        When there is no file, or it is no table.
+    """
+    path = Path(path)
+    return _table(path, read_text(path), ())
+
+
 @dataclass(frozen=True, eq=False)
 class _Found:
     edges: pd.DataFrame
