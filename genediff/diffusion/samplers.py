@@ -103,6 +103,17 @@ def _combine(weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
 SAMPLERS: dict[str, Sampler] = {"euler": euler, "heun": heun, "ddim": ddim, "dopri5": dopri5}
 
 
+# How far the grid leans from equal steps (0) to a smooth step (1); .75 has half to a third of the error of equal steps
+# (benchmarks/sampling.md).
+LEAN = 0.75
+
+
+def grid(n_steps: int) -> Tensor:
+    """Return n_steps + 1 rising numbers from 0 to 1, closer together at both ends, where the velocity turns most."""
+    s = torch.linspace(0, 1, n_steps + 1, dtype=torch.double)
+    return (1 - LEAN) * s + LEAN * s.square() * (3 - 2 * s)
+
+
 def sample(
     velocity: Velocity, x_0: Tensor, path: Path, *, sampler: str, n_steps: int, start: float = 0.0
 ) -> Iterator[Tensor]:
@@ -117,5 +128,5 @@ def sample(
         raise InputError(f"unknown sampler {sampler!r}; known: {', '.join(map(repr, SAMPLERS))}")
     if n_steps < 1:
         raise InputError(f"the number of sampling steps is {n_steps}; give at least 1")
-    times = torch.linspace(start, 1, n_steps + 1, device=x_0.device, dtype=x_0.dtype)
+    times = start + (1 - start) * grid(n_steps).to(x_0)
     yield from SAMPLERS[sampler](velocity, x_0, times, path)

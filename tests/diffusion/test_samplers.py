@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchdiffeq import odeint
 
-from genediff.diffusion import PATHS, sample
+from genediff.diffusion import PATHS, sample, samplers
 from genediff.errors import InputError
 
 MEAN, STD = 2.0, 0.5
@@ -79,3 +79,13 @@ def test_unknown_samplers_and_no_steps_are_said() -> None:
         list(sample(gaussian_velocity(path), x, path, sampler="rk9", n_steps=4))
     with pytest.raises(InputError, match="give at least 1"):
         list(sample(gaussian_velocity(path), x, path, sampler="heun", n_steps=0))
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 7, 10])
+def test_the_grid_rises_from_noise_to_data_and_is_finer_at_both_ends(n_steps: int) -> None:
+    times = samplers.grid(n_steps)
+    gaps = times.diff()
+    assert times[0] == 0 and times[-1] == 1 and (gaps > 0).all()
+    torch.testing.assert_close(gaps, gaps.flip(0))
+    if n_steps > 3:
+        assert gaps[0] < 0.5 / n_steps and gaps[n_steps // 2] > 1.2 / n_steps
