@@ -12,12 +12,21 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
 from genediff.errors import InputError
-from genediff.model_info import CARD_FILE, EVALUATION_FILE, MODEL_FILE, WEIGHTS_FILE, ModelInfo, read_spec
+from genediff.model_info import (
+    CARD_FILE,
+    EVALUATION_FILE,
+    KNOWLEDGE_FILE,
+    MEASURES_FILE,
+    MODEL_FILE,
+    WEIGHTS_FILE,
+    ModelInfo,
+    read_spec,
+)
 
 if TYPE_CHECKING:
     from genediff.workspace import Workspace
 
-FILES = (WEIGHTS_FILE, MODEL_FILE, CARD_FILE, EVALUATION_FILE)
+FILES = (WEIGHTS_FILE, MODEL_FILE, CARD_FILE, EVALUATION_FILE, KNOWLEDGE_FILE, MEASURES_FILE)
 """What a model folder may hold."""
 
 SUFFIXES = (".safetensors", ".json", ".md")

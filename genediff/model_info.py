@@ -17,6 +17,7 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.md"
 EVALUATION_FILE = "evaluation.json"
 KNOWLEDGE_FILE = "knowledge.json"
+MEASURES_FILE = "measures.json"
 
 
 class ModelSpec(BaseModel):
@@ -48,7 +49,11 @@ class ModelSpec(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """One row of the model library."""
+    """One row of the model library.
+
+    ``measures`` are what was measured of the model besides the quality of its cells: how fast it draws them, and how
+    well its tokens bring held-out cells back. Empty where that was not done.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,8 +68,10 @@ class ModelInfo(BaseModel):
     n_parameters: int
     n_genes: int
     conditions: dict[str, tuple[str, ...]]
+    knowledge: dict[str, str] = {}
     has_counts: bool
     metrics: dict[str, float]
+    measures: dict[str, float] = {}
     config: RunConfig
     trained: dict[str, Any]
     versions: dict[str, str]
@@ -93,8 +100,10 @@ class ModelInfo(BaseModel):
             n_parameters=spec.n_parameters,
             n_genes=len(spec.genes),
             conditions=spec.levels,
+            knowledge=spec.knowledge,
             has_counts=spec.has_counts,
-            metrics=_headline(folder / EVALUATION_FILE),
+            metrics=_numbers(folder / EVALUATION_FILE, "headline"),
+            measures=_numbers(folder / MEASURES_FILE, "measures"),
             config=spec.run,
             trained=spec.trained,
             versions=spec.versions,
@@ -129,10 +138,10 @@ def read_spec(folder: Path) -> ModelSpec:
         ) from None
 
 
-def _headline(path: Path) -> dict[str, float]:
-    """Return the headline metrics of an evaluation, or none where it was not evaluated."""
+def _numbers(path: Path, part: str) -> dict[str, float]:
+    """Return the numbers under a name of a JSON file, or none where it is not there."""
     try:
-        headline = json.loads(path.read_text()).get("headline", {})
+        found = json.loads(path.read_text()).get(part, {})
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
-    return {str(k): float(v) for k, v in headline.items() if isinstance(v, int | float)}
+    return {str(k): float(v) for k, v in found.items() if isinstance(v, int | float)}

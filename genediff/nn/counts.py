@@ -27,6 +27,10 @@ class Head(nn.Module, ABC):
     fast: tuple[str, ...] = ()
 
     @abstractmethod
+    def mean(self, logits: Tensor, library: Tensor) -> Tensor:
+        """Return what is expected to be measured, (cell, gene)."""
+
+    @abstractmethod
     def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
         """Return log p(measured) for each cell and gene, (cell, gene)."""
 
@@ -116,6 +120,10 @@ class Gaussian(Head):
         self.register_buffer("limit", limit)
         self.centre = nn.Parameter(mean_x.clone())
         self.log_std = nn.Parameter(std_x.clamp(min=1e-3).log())
+
+    def mean(self, logits: Tensor, library: Tensor) -> Tensor:
+        """Return the centre of the normal where it is positive, else zero, (cell, gene)."""
+        return (self.centre + logits).clamp(min=0)
 
     def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
         """Return log p(x) for each cell and gene, (cell, gene); the library plays no part."""

@@ -20,6 +20,7 @@ from genediff.training.card import model_card
 from genediff.training.cells import TrainingCells
 from genediff.training.device import device_name, make_fabric
 from genediff.training.flow import FlowStage, fit_token_scale
+from genediff.training.memory import peak_gpu_memory, peak_memory
 from genediff.versions import versions
 
 if TYPE_CHECKING:
@@ -204,6 +205,8 @@ class Training:
             "cells_seen": self.cells_seen,
             "device": device_name(self.fabric.device),
             "threads": torch.get_num_threads(),
+            "peak_memory": peak_memory(),
+            "peak_gpu_memory": peak_gpu_memory(self.fabric.device),
         }
         spec = self.spec.model_copy(update={"n_parameters": self.model.n_parameters, "trained": trained})
         texts = {MODEL_FILE: spec.model_dump_json(indent=1), CARD_FILE: model_card(spec)}

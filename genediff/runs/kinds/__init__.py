@@ -8,9 +8,10 @@ from genediff.errors import InputError
 from genediff.runs.kinds.base import Kind
 from genediff.runs.kinds.evaluate import EVALUATE, EvaluateJob
 from genediff.runs.kinds.import_cells import IMPORT, ImportJob
+from genediff.runs.kinds.series import SERIES, SeriesJob
 from genediff.runs.kinds.train import TRAIN
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, IMPORT, EVALUATE)}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, IMPORT, EVALUATE, SERIES)}
 
 
 def find_kind(name: str) -> Kind[Any]:
@@ -29,4 +30,4 @@ def kind_of(config: object) -> Kind[Any]:
     raise InputError(f"No kind of run takes a {type(config).__name__}; known configurations: {known}.")
 
 
-__all__ = ["KINDS", "EvaluateJob", "ImportJob", "Kind", "find_kind", "kind_of"]
+__all__ = ["KINDS", "EvaluateJob", "ImportJob", "Kind", "SeriesJob", "find_kind", "kind_of"]

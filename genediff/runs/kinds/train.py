@@ -13,6 +13,7 @@ from genediff.errors import Cancelled
 from genediff.runs.files import read_json
 from genediff.runs.kinds.base import Kind
 from genediff.runs.kinds.judge import judge_model
+from genediff.runs.kinds.measure import measure_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,7 @@ def _run(job: Job, config: RunConfig) -> str:
         raise Cancelled("Stopped; the checkpoint is kept, and resume goes on from there.")
     model = publish(made, job.workspace.models / job.id)
     job.result(model_id=job.id)
+    measure_model(job, model, config.dataset_id)
     return f"The model is in the library. {judge_model(job, model, config.dataset_id)}".strip()
 
 
