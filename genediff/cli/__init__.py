@@ -6,6 +6,7 @@ from genediff.cli.base import make_group
 from genediff.cli.data import datasets, doctor, import_file
 from genediff.cli.evaluate import evaluate
 from genediff.cli.generate import generate
+from genediff.cli.knowledge import knowledge
 from genediff.cli.models import models
 from genediff.cli.runs import runs
 from genediff.cli.serve import app as serve
@@ -20,6 +21,7 @@ app.command()(simulate)
 app.command()(train)
 app.add_typer(runs, name="runs")
 app.add_typer(models, name="models")
+app.add_typer(knowledge, name="knowledge")
 app.command()(generate)
 app.command()(evaluate)
 app.command("app")(serve)

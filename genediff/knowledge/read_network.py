@@ -127,7 +127,7 @@ def _read(path: Path, columns: Mapping[str, str] | None, names: Mapping[str, str
     text = read_text(path)
     if columns is None and path.name.lower().removesuffix(".gz").endswith(".gmt"):
         return _read_targets(path, text)
-    table = _table(path, text, set((columns or {}).values()))
+    table = _table(path, text, {column for column in (columns or {}).values() if column})
     if columns is not None:
         return _Found(by_columns(table, columns), "table with columns as told", "you said which columns to read")
     for kind in FORMATS:
