@@ -38,7 +38,7 @@ class ModelConfig(_Frozen):
     shuffled: bool = Field(
         False,
         title="Shuffled control",
-        description="Deal out genes (or rewire edges) at random, keeping sizes and degrees: does the biology matter?",
+        description="Deal out genes (or rewire edges) at random, keeping sizes and degrees: no biology is left.",
     )
     space: Literal["latent", "gene"] = Field(
         "latent",

@@ -4,7 +4,19 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.runs import find_run
-from genediff.ui import caching, estimate_view, explain, frame, needs, run_list, run_view, state, train_form
+from genediff.ui import (
+    caching,
+    estimate_view,
+    explain,
+    frame,
+    knowledge_choice,
+    knowledge_view,
+    needs,
+    run_list,
+    run_view,
+    state,
+    train_form,
+)
 
 frame.guard()
 frame.header(
@@ -29,7 +41,8 @@ if chosen is not None:
         st.stop()
 
 # --- need: cells --------------------------------------------------------------------------------------------------
-info = needs.require_dataset().info
+dataset = needs.require_dataset()
+info = dataset.info
 
 # --- inputs -------------------------------------------------------------------------------------------------------
 left, right = st.columns(2, gap="large")
@@ -44,19 +57,24 @@ with right:
 
 st.subheader("How a cell is cut into tokens", anchor=False)
 strategy = train_form.strategy_cards()
+known = knowledge_choice.ask(strategy, dataset)
+coverage = st.container()
 st.subheader("How large the model is", anchor=False)
-preset = train_form.preset_cards()
+preset = train_form.preset_cards(strategy)
 
 try:
-    config = train_form.options(preset, strategy, train_form.start(info, preset, columns))
+    config = train_form.options(preset, train_form.start(info, preset, strategy, columns, known))
 except InputError as error:
     explain.show_input_error(error)
     st.stop()
 
+with coverage:
+    knowledge_view.show(config, dataset)
+
 # --- action -------------------------------------------------------------------------------------------------------
 with st.container(border=True):
     st.markdown("**What this will take on this machine**")
-    estimate_view.show(config, info)
+    estimate_view.show(config, dataset)
     if problem := st.session_state.pop("start_problem", None):
         st.error(problem)
     st.button("Start training", type="primary", icon=":material/play_arrow:", on_click=run_view.begin, args=(config,))

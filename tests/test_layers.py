@@ -37,8 +37,10 @@ ALLOWED: dict[str, set[str]] = {
         "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn statistics versions",
         "evaluation": "data errors model model_info versions workspace",
         "runs": "config data errors knowledge presets evaluation model model_archive model_info training versions workspace",
+        "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "plots": "errors",
-        "cli": "conditions config data errors evaluation knowledge model model_archive model_info presets runs training versions workspace",
+        "cli": "comparison conditions config data errors evaluation knowledge model model_archive model_info presets runs tokenizers "
+        "training versions workspace",
         "__main__": "cli",
     }.items()
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,11 +14,28 @@ from genediff.errors import InputError
 
 if TYPE_CHECKING:
     from genediff.config import RunConfig
+    from genediff.knowledge import Library
+    from genediff.knowledge.library import Kind
+    from genediff.workspace import Workspace
 
 
 def train(
     dataset: str = typer.Argument(..., help="Id of a data set (see `datasets`).", show_default=False),
-    preset: str = typer.Option("quick", help="quick, standard, large, cfgen-style or scldm-style."),
+    preset: str = typer.Option(
+        "quick", help="quick, standard or large; cfgen-style and scldm-style are for latent tokens."
+    ),
+    strategy: str = typer.Option("latent", help="How cells are cut into tokens: latent, pathway, rank, mlp, …"),
+    gene_sets: str | None = typer.Option(
+        None,
+        help="For strategies that need them: hallmark, reactome, go_bp, a collection of your own, nmf:30 for 30 "
+        "modules of the training cells, or a GMT file.",
+    ),
+    network: str | None = typer.Option(
+        None,
+        help="For strategies that need one: collectri, trrust, a network of your own, inferred:5000 for edges found in "
+        "the training cells, collectri+inferred:5000 for both, or a file.",
+    ),
+    shuffled: bool = typer.Option(False, "--shuffled", help="Shuffle the gene sets or the network: the control."),
     name: str = typer.Option("", help="A name to find the model by."),
     seed: int = typer.Option(0, help="The same seed gives the same model."),
     condition: list[str] = typer.Option(
@@ -46,7 +64,8 @@ def train(
 
     place = workspace()
     info = DatasetInfo.read(place.dataset_folder(dataset))
-    run = preset_run(preset, info, conditions=tuple(condition) or None, seed=seed, title=name)
+    run = preset_run(preset, info, strategy=strategy, conditions=tuple(condition) or None, seed=seed, title=name)
+    run = _with_knowledge(run, place, gene_sets=gene_sets, network=network, shuffled=shuffled)
     if space is not None:
         run = in_gene_space(run) if space == "gene" else _changed(run, model={"space": space})
     wanted = {"steps": steps, "tokenizer_steps": tokenizer_steps, "batch_size": batch_size}
@@ -58,6 +77,44 @@ def train(
         follow(started)
     else:
         typer.echo(f"Watch it: python -m genediff runs watch {started.id}")
+
+
+def _with_knowledge(
+    run: RunConfig, place: Workspace, *, gene_sets: str | None, network: str | None, shuffled: bool
+) -> RunConfig:
+    """Return the run on the named knowledge; files are put into the library, and unknown names fail here."""
+    from genediff.knowledge import check_wanted
+    from genediff.tokenizers import TOKENIZERS
+
+    strategy = TOKENIZERS[run.model.tokenizer]
+    named = {"gene_sets": gene_sets, "network": network}
+    if unused := [what for what, given in named.items() if given is not None and what not in strategy.needs]:
+        raise InputError(
+            f"{strategy.title} use no {unused[0].replace('_', ' ')}; leave out --{unused[0].replace('_', '-')} or "
+            "choose another --strategy"
+        )
+    if shuffled and not strategy.needs:
+        raise InputError(f"{strategy.title} are built on no knowledge, so --shuffled has nothing to shuffle")
+    library = place.library()
+    chosen: dict[str, object] = {}
+    if gene_sets is not None:
+        chosen["gene_sets"] = _kept(library, gene_sets, "gene_sets")
+    if network is not None:
+        chosen["network"] = _kept(library, network, "network")
+    run = _changed(run, model={**chosen, "shuffled": shuffled})
+    check_wanted(library, gene_sets=run.model.gene_sets, network=run.model.network)
+    return run
+
+
+def _kept(library: Library, given: str, kind: Kind) -> str:
+    """Return the id of what is in the library, or of a file that is put there now."""
+    if not Path(given).is_file():
+        return given
+    from genediff.knowledge import add_file
+
+    added = add_file(library, given, kind=kind)
+    typer.echo(f"{Path(given).name} is in the library as {added.id}: {added.format}, since {added.reason}.", err=True)
+    return added.id
 
 
 def _set(run: RunConfig, options: list[str]) -> RunConfig:

@@ -16,6 +16,7 @@ def model_card(spec: ModelSpec) -> str:
         f"- `{name}`: {len(levels)} levels ({', '.join(levels[:12])}{', …' if len(levels) > 12 else ''})"
         for name, levels in spec.levels.items()
     )
+    known = "".join(f"\nBuilt on {what.replace('_', ' ')}: {title}." for what, title in spec.knowledge.items())
     ended = "" if spec.trained.get("finished", True) else "\n**Training was stopped before its end.**\n"
     return f"""# {spec.title}
 
@@ -24,7 +25,7 @@ A generative model of single cells: {model.tokenizer} tokens, {model.space} spac
 {ended}
 ## Data
 Trained on the training cells of **{spec.dataset_name}** (data set `{spec.dataset_id}`). Genes, statistics and labels
-come from those cells alone.
+come from those cells alone.{known}
 
 ## Conditions
 {conditions or "None: it generates cells of the whole data set."}

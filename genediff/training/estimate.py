@@ -1,7 +1,8 @@
-"""Parameters, memory and time of a run, before it starts: by building it and timing two steps of each stage."""
+"""Parameters, memory and time of a run, before it starts: by building it and timing a few steps of each stage."""
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,34 +18,56 @@ from genediff.training.device import make_fabric
 from genediff.training.flow import FlowStage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from genediff.config import RunConfig, TrainConfig
     from genediff.data.dataset import DatasetInfo
+    from genediff.knowledge import Knowledge
     from genediff.training.stage import Stage
 
 
 # Steps that may take longer than this (seconds) are timed with so many cells and not whole.
 LONG_STEP = 1.0
 SMALL_BATCHES = (8, 32)
+MOST_STEPS = 7
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will need; its time is measured on this machine as busy as it is now."""
+    """What a run will need; its time is measured on this machine as busy as it is now.
+
+    ``step_seconds`` are those of one step of the autoencoder (0 where there is none) and of the flow.
+    """
 
     n_parameters: int
     memory_bytes: int
     seconds: float
+    step_seconds: tuple[float, float] = (0.0, 0.0)
 
 
-def estimate(config: RunConfig, info: DatasetInfo, *, levels: dict[str, int] | None = None) -> Estimate:
-    """Estimate a run from its configuration and the size of its data set.
+def estimate(
+    config: RunConfig,
+    info: DatasetInfo,
+    *,
+    genes: Sequence[str] = (),
+    knowledge: Knowledge | None = None,
+    levels: dict[str, int] | None = None,
+) -> Estimate:
+    """Estimate a run from its configuration, the size of its data set and what it knows of its genes.
 
     Parameters
     ----------
+    genes
+        Of the data set; names are made up where there are none, which is enough without knowledge.
+    knowledge
+        Gene sets or a network over these genes, or stand-ins of the right size (`stand_in`).
     levels
         Number of levels of each condition; 10 where unknown (it hardly matters).
+
+    Raises
+    ------
+    InputError
+        When the model cannot be built, for instance because its knowledge is missing or about other genes.
     """
     n_levels = [(levels or {}).get(column, 10) for column in config.model.conditions]
     cells = _like(config, info, n_levels)
@@ -55,29 +78,32 @@ def estimate(config: RunConfig, info: DatasetInfo, *, levels: dict[str, int] | N
         dataset_id=info.id,
         dataset_name=info.name,
         run=config,
-        genes=tuple(f"g{i}" for i in range(info.n_genes)),
+        genes=tuple(genes) or tuple(f"g{i}" for i in range(info.n_genes)),
         levels={c: tuple(map(str, range(n))) for c, n in zip(config.model.conditions, n_levels, strict=True)},
         combinations=(),
         has_counts=info.has_counts,
         target_sum=cells.target_sum,
     )
-    model = GeneDiff(spec, cells.statistics())
+    model = GeneDiff(spec, cells.statistics(), knowledge=knowledge)
     fabric = make_fabric(config.device, config.precision)
     train = config.train
-    seconds = 0.0
+    first = 0.0
     if model.in_latent_space:
-        size = train.tokenizer_batch_size
-        seconds += train.tokenizer_steps * _step_seconds(
-            lambda part: AutoencoderStage(model, cells, part, fabric=fabric, seed=0), train, size
+        first = _step_seconds(
+            lambda part: AutoencoderStage(model, cells, part, fabric=fabric, seed=0), train, train.tokenizer_batch_size
         )
-    seconds += train.steps * _step_seconds(
-        lambda part: FlowStage(model, cells, part, fabric=fabric, seed=0), train, train.batch_size
-    )
+    flow = _step_seconds(lambda part: FlowStage(model, cells, part, fabric=fabric, seed=0), train, train.batch_size)
+    seconds = train.tokenizer_steps * first + train.steps * flow
     n = model.n_parameters
     # Weights, gradients, two AdamW moments, the average, the best: six copies; then activations of one batch, the data.
     activations = _activations(config, model) * train.batch_size
     data = 8 * info.n_genes * info.n_cells // 10
-    return Estimate(n_parameters=n, memory_bytes=int(6 * 4 * n + 4 * activations + data + 600e6), seconds=seconds)
+    return Estimate(
+        n_parameters=n,
+        memory_bytes=int(6 * 4 * n + 4 * activations + data + 600e6),
+        seconds=seconds,
+        step_seconds=(first, flow),
+    )
 
 
 def _step_seconds(make: Callable[[TrainConfig], Stage], train: TrainConfig, size: int) -> float:
@@ -97,16 +123,25 @@ def _step_seconds(make: Callable[[TrainConfig], Stage], train: TrainConfig, size
 
 
 def _seconds(stage: Stage) -> float:
+    """Return the median of a few steps after a first one: another program's moment should not count."""
     stage.train_step(0)
-    begun = time.perf_counter()
-    stage.train_step(1)
-    return time.perf_counter() - begun
+    taken: list[float] = []
+    while len(taken) < MOST_STEPS and sum(taken) < LONG_STEP / 2:
+        begun = time.perf_counter()
+        stage.train_step(1 + len(taken))
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
 
 
 def _activations(config: RunConfig, model: GeneDiff) -> float:
-    """Numbers kept for the backward pass per cell: about 16 widths per token and block, and the genes a few times."""
-    tokens = 1 if config.model.backbone == "mlp" else model.tokenizer.layout.n_tokens + 1
-    return 16.0 * tokens * config.model.width * config.model.depth + 8.0 * len(model.genes)
+    """Numbers kept for the backward pass per cell: about 16 widths per token and block, and the genes a few times.
+
+    Attention along edges keeps a weight per edge, head and block.
+    """
+    layout, shape = model.tokenizer.layout, config.model
+    tokens = 1 if shape.backbone == "mlp" else layout.n_tokens + 1
+    weights = 0 if layout.edges is None else 2.0 * (layout.edges.shape[1] + tokens) * shape.heads * shape.depth
+    return 16.0 * tokens * shape.width * shape.depth + weights + 8.0 * len(model.genes)
 
 
 def _like(config: RunConfig, info: DatasetInfo, n_levels: list[int]) -> TrainingCells:

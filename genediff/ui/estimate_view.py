@@ -10,11 +10,13 @@ import psutil
 import streamlit as st
 
 from genediff.errors import InputError
-from genediff.ui import run_view
+from genediff.knowledge import stand_in
+from genediff.ui import caching, run_view
 
 if TYPE_CHECKING:
     from genediff.config import RunConfig
-    from genediff.data.info import DatasetInfo
+    from genediff.data import Dataset
+    from genediff.knowledge import Library
     from genediff.training.estimate import Estimate
 
 
@@ -27,9 +29,10 @@ class _Measurement:
     problem: str | None = None
 
 
-def show(config: RunConfig, info: DatasetInfo) -> None:
+def show(config: RunConfig, dataset: Dataset) -> None:
     """Draw parameters, memory and time; while they are measured, say so and look again every half second."""
-    measurement = _measure(config.model_dump_json(exclude={"name", "seed", "sample"}), info.id, config, info)
+    key = config.model_dump_json(exclude={"name", "seed", "sample"})
+    measurement = _measure(key, dataset.info.id, config, dataset, caching.workspace().library())
     waiting = not measurement.done.wait(timeout=0.3)
     st.fragment(_body, run_every="0.5s" if waiting else None)(measurement, waiting)
 
@@ -66,14 +69,16 @@ def _draw(estimate: Estimate) -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _measure(key: str, dataset_id: str, _config: RunConfig, _info: DatasetInfo) -> _Measurement:
+def _measure(key: str, dataset_id: str, _config: RunConfig, _dataset: Dataset, _library: Library) -> _Measurement:
     measurement = _Measurement(threading.Event())
+    genes, model = _dataset.genes, _config.model
 
     def measure() -> None:
         from genediff.training.estimate import estimate
 
         try:
-            measurement.result = estimate(_config, _info)
+            known = stand_in(_library, gene_sets=model.gene_sets, network=model.network, genes=genes)
+            measurement.result = estimate(_config, _dataset.info, genes=genes, knowledge=known)
         except InputError as error:
             measurement.problem = str(error)
         except (MemoryError, RuntimeError) as error:

@@ -93,8 +93,10 @@ def details(info: ModelInfo) -> None:
         st.subheader(info.title, anchor=False, width="content")
         st.badge(origin(info), color="green" if info.shipped else "blue")
     trained = f", trained in {info.trained['seconds'] / 60:.0f} min" if info.trained.get("seconds") else ""
+    known = "".join(f" on {title}" for title in info.knowledge.values())
     st.caption(
-        f"{info.n_parameters:,} parameters · {info.n_genes:,} genes · {info.strategy} tokens · {info.space} space · "
+        f"{info.n_parameters:,} parameters · {info.n_genes:,} genes · {model_table.strategy_title(info)}{known} · "
+        f"{info.space} space · "
         f"on {info.dataset_name}{trained} · {info.created[:10]}"
     )
     with st.container(horizontal=True, vertical_alignment="center"):

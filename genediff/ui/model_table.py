@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from genediff.evaluation import METRICS
+from genediff.tokenizers import TOKENIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,11 @@ def figures(models: Sequence[ModelInfo]) -> pd.DataFrame:
 def facts(models: Sequence[ModelInfo]) -> pd.DataFrame:
     """Return one row per model (by id) with what it is and how it was trained, a column per option."""
     return pd.DataFrame.from_dict({info.id: _facts(info) for info in models}, orient="index")
+
+
+def strategy_title(info: ModelInfo) -> str:
+    """Return what a model's strategy is called; its bare name where this version does not know it."""
+    return TOKENIZERS[info.strategy].title if info.strategy in TOKENIZERS else info.strategy
 
 
 def varying(table: pd.DataFrame) -> list[str]:
@@ -82,14 +88,16 @@ def _facts(info: ModelInfo) -> dict[str, object]:
     config = info.config
     options = config.model.model_dump()
     tokens = options.pop("tokenizer_options")
+    known = {what: info.knowledge.get(what, options[what]) for what in ("gene_sets", "network")}
     row: dict[str, object] = {
+        "strategy": strategy_title(info),
         "preset": info.preset,
         "parameters": info.n_parameters,
         "genes": info.n_genes,
         "training (s)": info.trained.get("seconds"),
         "device": info.trained.get("device"),
         **{f"tokens: {name}": value for name, value in tokens.items()},
-        **{name.replace("_", " "): value for name, value in options.items()},
+        **{name.replace("_", " "): value for name, value in {**options, **known}.items() if name != "tokenizer"},
         **{name.replace("_", " "): value for name, value in config.train.model_dump().items()},
         **{f"sampling: {name}".replace("_", " "): value for name, value in config.sample.model_dump().items()},
         "seed": config.seed,

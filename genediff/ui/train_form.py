@@ -87,9 +87,13 @@ def strategy_cards() -> str:
     return _cards("strategy", words, columns=min(max(len(names), 2), 3))
 
 
-def preset_cards() -> Preset:
-    """Let the reader choose the size of the model; returns the preset."""
-    words = {name: (preset.title, preset.sentence) for name, preset in PRESETS.items()}
+def preset_cards(strategy: str) -> Preset:
+    """Let the reader choose the size of the model among the presets for a strategy; returns the preset."""
+    words = {
+        name: (preset.title, preset.sentence)
+        for name, preset in PRESETS.items()
+        if not preset.strategies or strategy in preset.strategies
+    }
     return PRESETS[_cards("preset", words, columns=3)]
 
 
@@ -114,8 +118,15 @@ def conditions(info: DatasetInfo) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def options(preset: Preset, strategy: str, base: RunConfig) -> RunConfig:
+def options(preset: Preset, base: RunConfig) -> RunConfig:
     """Draw every other option, folded away, and return the run they mean.
+
+    Parameters
+    ----------
+    preset
+        Names the widgets, together with the strategy: another preset must not show this one's values.
+    base
+        What the preset alone means, from `start`.
 
     Raises
     ------
@@ -123,9 +134,9 @@ def options(preset: Preset, strategy: str, base: RunConfig) -> RunConfig:
         When an option has a value that it cannot have.
     """
     chosen: dict[str, dict[str, Any]] = {"model": {}, "train": {}, "sample": {}, "run": {}}
-    key = preset.name
-    tokens = TOKENIZERS[strategy]
-    start = base.model.tokenizer_options if strategy == base.model.tokenizer else {}
+    strategy = base.model.tokenizer
+    key = preset.name if strategy == next(iter(TOKENIZERS)) else f"{preset.name}-{strategy}"
+    tokens, start = TOKENIZERS[strategy], base.model.tokenizer_options
     with st.expander("Every other option: the preset has chosen well for a start", icon=":material/tune:"):
         tabs = st.tabs(["Tokens", *(group.title for group in GROUPS)])
         with tabs[0]:
@@ -139,13 +150,26 @@ def options(preset: Preset, strategy: str, base: RunConfig) -> RunConfig:
                 config = _CONFIGS[group.part]
                 chosen[group.part] |= forms.fields(config, part, group.names, key=f"{key}-{group.part}", columns=3)
     token_options = {**start, **_changed(drawn, start, tokens.Config)}
-    chosen["model"] |= {"tokenizer": strategy, "tokenizer_options": token_options}
+    chosen["model"] |= {"tokenizer_options": token_options}
     return _assemble(base, chosen)
 
 
-def start(dataset: DatasetInfo, preset: Preset, columns: Sequence[str]) -> RunConfig:
-    """Return the run that the preset alone means."""
-    return preset_run(preset.name, dataset, conditions=tuple(columns), title=f"{dataset.name}, {preset.title.lower()}")
+def start(
+    dataset: DatasetInfo, preset: Preset, strategy: str, columns: Sequence[str], known: Mapping[str, Any]
+) -> RunConfig:
+    """Return the run that the preset alone means.
+
+    Parameters
+    ----------
+    columns
+        The obs columns that steer generation.
+    known
+        Fields of ``ModelConfig`` that say what the strategy is built on: gene sets, network, shuffled.
+    """
+    words = TOKENIZERS[strategy].title.split("(")[0].strip().lower()
+    title = f"{dataset.name}, {preset.title.lower()}, {words}"
+    run = preset_run(preset.name, dataset, strategy=strategy, conditions=tuple(columns), title=title)
+    return run.model_copy(update={"model": run.model.model_copy(update=dict(known))})
 
 
 def _assemble(base: RunConfig, chosen: Mapping[str, Mapping[str, Any]]) -> RunConfig:

@@ -62,10 +62,14 @@ def open_page() -> OpenPage:
 
 @pytest.fixture
 def workspace(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """The user's workspace: empty but for the shipped cells. The shipped model would be one more in every list."""
+    """The user's workspace: empty but for the shipped cells and knowledge.
+
+    The shipped model would be one more in every list.
+    """
     cells_only = tmp_path / "cells-only"
     cells_only.mkdir()
-    (cells_only / "datasets").symlink_to(ASSETS / "datasets")
+    for shipped in ("datasets", "knowledge"):
+        (cells_only / shipped).symlink_to(ASSETS / shipped)
     place = Workspace(own_workspace, assets=cells_only)
     monkeypatch.setattr(caching, "workspace", lambda: place)
     return place
