@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
 
@@ -102,15 +103,21 @@ class Rank(Tokenizer):
         self.value = nn.Sequential(nn.Linear(1, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.place = nn.Parameter(0.2 * torch.randn(self.n_ranks, hidden))
         self.word = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU())
+        self.together = nn.Parameter(torch.randn(n_genes + 1, 4 * hidden) / self.n_ranks**0.5)
         self.context = nn.Sequential(
-            nn.LayerNorm(hidden), nn.Linear(hidden, 4 * hidden), nn.GELU(), nn.Linear(4 * hidden, hidden)
+            nn.GELU(),
+            nn.LayerNorm(4 * hidden),
+            nn.Linear(4 * hidden, 4 * hidden),
+            nn.GELU(),
+            nn.LayerNorm(4 * hidden),
+            nn.Linear(4 * hidden, hidden),
         )
         self.norm = nn.LayerNorm(hidden)
-        self.mean = nn.Linear(hidden, config.n_channels)
-        self.spread = nn.Linear(hidden, config.n_channels)
-        nn.init.zeros_(self.spread.weight)
-        nn.init.zeros_(self.spread.bias)
-        self.lift = nn.Linear(config.n_channels, hidden)
+        # Each rank has weights of its own for its few numbers: with shared ones all ranks told the same of the cell.
+        shape = (self.n_ranks, hidden, config.n_channels)
+        self.mean = nn.Parameter(torch.randn(shape) / hidden**0.5)
+        self.spread = nn.Parameter(torch.zeros(shape))
+        self.lift = nn.Parameter(torch.randn(self.n_ranks, config.n_channels, hidden) / config.n_channels**0.5)
         self.decoded_place = nn.Parameter(0.2 * torch.randn(self.n_ranks, hidden))
         self.pointer = nn.Sequential(nn.GELU(), nn.Linear(hidden, hidden))
         self.residual = nn.Sequential(nn.Linear(hidden, 2 * hidden), nn.GELU())
@@ -153,14 +160,18 @@ class Rank(Tokenizer):
         """Map standardised expression (cell, gene) to where its tokens may lie."""
         measured = self.measured(x)
         ranked = self.order(measured)  # (cell, rank)
-        values = nn.functional.pad(measured, (0, 1)).gather(1, ranked)  # (cell, rank)
+        values = functional.pad(measured, (0, 1)).gather(1, ranked)  # (cell, rank)
         words = self.word(self.identity[ranked] + self.value(values[..., None]) + self.place)  # (cell, rank, hidden)
-        words = self.norm(words + self.context(words.mean(1))[:, None])
-        return Posterior(self.mean(words), torch.exp(self.spread(words).clamp(-3, 3) - 1))
+        # All that is ranked, read at once: a rank's few numbers say best what the ranks before have not said.
+        said = functional.embedding_bag(
+            ranked, self.together, per_sample_weights=values, mode="sum"
+        )  # (cell, 4 hidden)
+        words = self.norm(words + self.context(said)[:, None])
+        return Posterior(_by_rank(words, self.mean), torch.exp(_by_rank(words, self.spread).clamp(-3, 3) - 1))
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Map tokens (cell, rank, channel) to one real number per gene, (cell, gene)."""
-        pointers = self.pointer(self.lift(tokens) + self.decoded_place)  # (cell, rank, hidden)
+        pointers = self.pointer(_by_rank(tokens, self.lift) + self.decoded_place)  # (cell, rank, hidden)
         pointed = pointers.sum(1) / self.n_ranks**0.5  # (cell, hidden)
         named = pointed @ self.identity[:-1].T / self.config.hidden**0.5  # (cell, gene)
         return named + self.patterns(self.residual(pointed))
@@ -184,3 +195,8 @@ class Rank(Tokenizer):
             genes_lost=1 - len(ranked) / seen if seen else 0.0,
             counts_lost=1 - float(counts[ranked].sum()) / all_counts if all_counts else 0.0,
         )
+
+
+def _by_rank(x: Tensor, weights: Tensor) -> Tensor:
+    """Multiply what each rank holds (cell, rank, in) by the weights of that rank (rank, in, out)."""
+    return torch.einsum("cri,rio->cro", x, weights)
