@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from genediff.knowledge.library import Library
     from genediff.model_info import ModelInfo
 
-Kind = Literal["datasets", "models"]
+Kind = Literal["datasets", "models", "comparisons"]
 DEMO_DATASET = "pbmc3k"
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 _MODEL_FILE = "model.json"
+_COMPARISON_FILE = "comparison.json"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*")
 
 
@@ -80,6 +81,11 @@ class Workspace:
         from genediff.knowledge.library import Library
 
         return Library(self.knowledge, self._assets / "knowledge")
+
+    @property
+    def comparisons(self) -> Path:
+        """Folder of comparisons."""
+        return self._folder("comparisons")
 
     @property
     def trash(self) -> Path:
@@ -187,7 +193,32 @@ class Workspace:
         """Bring a deleted model back."""
         self._from_trash("models", model_id)
 
-    # ------------------------------------------------------------------------------------------------ both of them
+    # ------------------------------------------------------------------------------------------------ comparisons
+
+    def comparison_folders(self) -> list[tuple[Path, bool]]:
+        """Return the folders of the user's own comparisons, then of shipped ones, each with whether it ships."""
+        own = [(folder, False) for folder in _folders(self.comparisons, _COMPARISON_FILE)]
+        return own[::-1] + [(folder, True) for folder in self._shipped("comparisons")]
+
+    def comparison_folder(self, comparison_id: str) -> tuple[Path, bool]:
+        """Return the folder of a comparison and whether it ships.
+
+        Raises
+        ------
+        InputError
+            When there is none of that id; the known ones are named.
+        """
+        return self._find("comparisons", comparison_id)
+
+    def delete_comparison(self, comparison_id: str) -> None:
+        """Put a comparison into the trash; its runs and models stay."""
+        self._to_trash("comparisons", comparison_id)
+
+    def restore_comparison(self, comparison_id: str) -> None:
+        """Bring a deleted comparison back."""
+        self._from_trash("comparisons", comparison_id)
+
+    # ------------------------------------------------------------------------------------------------ all of them
 
     def list_trash(self, kind: Kind) -> list[str]:
         """Return the ids of deleted data sets or models that can be restored."""
@@ -234,7 +265,7 @@ class Workspace:
 
 
 def _marker(kind: Kind) -> str:
-    return INFO_FILE if kind == "datasets" else _MODEL_FILE
+    return {"datasets": INFO_FILE, "models": _MODEL_FILE, "comparisons": _COMPARISON_FILE}[kind]
 
 
 def _folders(parent: Path, marker: str) -> list[Path]:

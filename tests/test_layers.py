@@ -30,17 +30,21 @@ ALLOWED: dict[str, set[str]] = {
         "denoiser": "config diffusion errors nn tokenizers",
         "data": "errors knowledge versions workspace",
         "workspace": "data errors knowledge model_info",
-        "model": "autoencoder checkpoint config denoiser diffusion errors knowledge model_info nn statistics tokenizers "
+        "model": "autoencoder checkpoint config denoiser diffusion errors knowledge model_info nn statistics "
+        "tokenizers "
         "training",
         "model_archive": "checkpoint errors model_info workspace",
         "presets": "config data errors tokenizers",
-        "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn statistics versions",
+        "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn "
+        "statistics versions",
         "evaluation": "data errors model model_info versions workspace",
-        "runs": "config data errors knowledge presets evaluation model model_archive model_info training versions workspace",
+        "runs": "config data errors knowledge presets evaluation model model_archive model_info training "
+        "versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "plots": "errors",
-        "cli": "comparison conditions config data errors evaluation knowledge model model_archive model_info presets runs tokenizers "
-        "training versions workspace",
+        "cli": "comparison conditions config data errors evaluation knowledge model model_archive model_info "
+        "presets runs "
+        "tokenizers training versions workspace",
         "__main__": "cli",
     }.items()
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genediff.cli.base import make_group
+from genediff.cli.compare import compare
 from genediff.cli.data import datasets, doctor, import_file
 from genediff.cli.evaluate import evaluate
 from genediff.cli.generate import generate
@@ -21,6 +22,7 @@ app.command()(simulate)
 app.command()(train)
 app.add_typer(runs, name="runs")
 app.add_typer(models, name="models")
+app.add_typer(compare, name="compare")
 app.add_typer(knowledge, name="knowledge")
 app.command()(generate)
 app.command()(evaluate)

@@ -95,6 +95,8 @@ class Tokenizer(nn.Module, ABC):
     """Where it makes sense; the first is the default."""
     needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ()
     """Which knowledge it cannot do without."""
+    claims: ClassVar[tuple[str, ...]] = ()
+    """Figures of a comparison (names of metrics and measures) in which it says it is better than the flat vector."""
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     """What a preset changes for it: {"quick": {"options": {…}, "model": {…}, "train": {…}}}; options replace the
     preset's own token options as a whole."""

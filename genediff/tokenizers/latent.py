@@ -49,6 +49,7 @@ class Latent(Tokenizer):
     reference: ClassVar[str] = "doi:10.48550/arXiv.2112.10752"  # Rombach et al. 2022, latent diffusion
     Config: ClassVar[type] = LatentConfig
     shrunk: ClassVar[tuple[str, ...]] = ("patterns.weight",)
+    claims: ClassVar[tuple[str, ...]] = ("c2st_pcs", "c2st_genes", "reconstruction_r")
 
     def __init__(self, material: Material, config: LatentConfig) -> None:
         super().__init__(material, config)
