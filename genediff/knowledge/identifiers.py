@@ -73,8 +73,9 @@ def map_ids(edges: pd.DataFrame, table: Mapping[str, str] | None = None) -> Mapp
         Id to symbol.
     """
     known = {**uniprot_symbols(), **(table or {})}
-    edges = edges.assign(source=edges["source"].map(_members), target=edges["target"].map(_members))
-    edges = edges.explode("source").explode("target")
+    for end in ("source", "target"):
+        if edges[end].str.startswith(_COMPLEX).any():
+            edges = edges.assign(**{end: edges[end].map(_members)}).explode(end)
     names = set(edges["source"]) | set(edges["target"])
     symbols = {name: known.get(name) or known.get(name.split(".")[0]) or name for name in names}
     unmapped = {name for name in names if is_id(symbols[name])}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _RIDGE = 0.1
-_BLOCK = 2000
+_BLOCK = 500
 _MAX_CELLS = 50_000
 _MAX_REGULATORS = 2000
 _FEWEST_KNOWN = 3
@@ -155,7 +155,7 @@ def _covariance(
         if progress is not None:
             progress(start / matrix.shape[0], "Inferring a network")
         block = matrix[start : start + _BLOCK]
-        total += (block[:, acting].T @ block).toarray()
+        total += block[:, acting].T @ block.toarray()
     return total / matrix.shape[0] - np.outer(mean[acting], mean)
 
 
