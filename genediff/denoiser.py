@@ -77,6 +77,7 @@ class TokenBackbone(nn.Module):
         moved, libraries = zip(*(self._forward(*group) for group in groups), strict=True)
         return torch.cat(moved), torch.cat(libraries)
 
+    @torch.no_grad()
     def attention_weights(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> list[Tensor]:
         """Return the attention weights of each layer for some cells.
 
@@ -132,6 +133,12 @@ class LatentDenoiser(nn.Module):
         tokens, library = self.backbone(tokens, state[:, self.size :], t, codes)
         return torch.cat([tokens.flatten(1), library], dim=1)
 
+    @torch.no_grad()
+    def attention_weights(self, state: Tensor, t: Tensor, codes: Tensor) -> list[Tensor]:
+        """Return the attention weights of each layer on states (cell, dim): see `TokenBackbone`."""
+        tokens = state[:, : self.size].unflatten(1, self.shape)  # (cell, token, channel)
+        return self.backbone.attention_weights(tokens, state[:, self.size :], t, codes)
+
 
 class GeneDenoiser(nn.Module):
     """Predicts the clean expression of every gene through the tokenizer's bottleneck.
@@ -166,3 +173,9 @@ class GeneDenoiser(nn.Module):
         k = c.alpha * variance / (c.alpha.square() * variance + c.sigma.square() + 1e-6)  # (cell, gene)
         x_1 = shared + k * (x_t - c.alpha * shared)
         return torch.cat([x_1, library], dim=1)
+
+    @torch.no_grad()
+    def attention_weights(self, state: Tensor, t: Tensor, codes: Tensor) -> list[Tensor]:
+        """Return the attention weights of each layer on states (cell, gene + library): see `TokenBackbone`."""
+        x_t, library_t = state[:, : self.n_genes], state[:, self.n_genes :]
+        return self.backbone.attention_weights(self.tokenizer.encode(x_t), library_t, t, codes)

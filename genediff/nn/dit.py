@@ -102,7 +102,9 @@ class Stack(nn.Module):
 
     def __init__(self, width: int, depth: int, heads: int, *, graph: Graph | None = None) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(width, heads, graph=graph) for _ in range(depth))
+        # There are thousands of tokens on a graph, and each of them pays for every unit of the transformation.
+        expansion = 4 if graph is None else 2
+        self.blocks = nn.ModuleList(Block(width, heads, graph=graph, expansion=expansion) for _ in range(depth))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width))
         nn.init.zeros_(self.modulation[1].weight)  # type: ignore[arg-type]

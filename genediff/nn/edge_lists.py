@@ -45,7 +45,7 @@ class EdgeLists:
 
 
 class Graph(nn.Module):
-    """Edges source -> target between tokens, and a self-loop on every token, sorted by target.
+    """Edges source -> target between tokens, and a self-loop on every token, sorted by target, then by source.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ class Graph(nn.Module):
         How many tokens there are.
     signs
         1 for activation, -1 for repression, 0 for unknown, (edge,); None: all unknown.
+    loops
+        Whether every token gets its self-loop.
 
     Raises
     ------
@@ -66,7 +68,7 @@ class Graph(nn.Module):
     kind: Tensor
     start: Tensor
 
-    def __init__(self, edges: Tensor, n_tokens: int, *, signs: Tensor | None = None) -> None:
+    def __init__(self, edges: Tensor, n_tokens: int, *, signs: Tensor | None = None, loops: bool = True) -> None:
         super().__init__()
         self.n_tokens = n_tokens
         edges = edges.detach().cpu().long()
@@ -74,8 +76,10 @@ class Graph(nn.Module):
         kind = torch.full((edges.shape[1],), UNKNOWN)
         if signs is not None:
             kind = torch.tensor([REPRESSION, UNKNOWN, ACTIVATION])[signs.detach().cpu().sign().long() + 1]
-        loops = torch.arange(n_tokens).expand(2, -1)
-        edges, kind = torch.cat([edges, loops], dim=1), torch.cat([kind, torch.full((n_tokens,), SELF)])
+        if loops:
+            own = torch.arange(n_tokens)
+            edges = torch.cat([edges, own.expand(2, -1)], dim=1)
+            kind = torch.cat([kind, torch.full_like(own, SELF)])
         order = (edges[1] * n_tokens + edges[0]).argsort()
         edges = edges[:, order]
         start = torch.cat([torch.zeros(1, dtype=torch.long), edges[1].bincount(minlength=n_tokens).cumsum(0)])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from genediff.errors import InputError
 from genediff.tokenizers.base import Material, Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.grn import GRN
+from genediff.tokenizers.grn_latent import GRNLatent
 from genediff.tokenizers.hybrid import LatentPathway
 from genediff.tokenizers.latent import Latent
 from genediff.tokenizers.mlp import MLP
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 NEEDS = {"gene_sets": "collection of gene sets", "network": "regulatory network"}
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {strategy.name: strategy for strategy in (Latent, Pathway, Rank, LatentPathway, MLP)}
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    strategy.name: strategy for strategy in (Latent, Pathway, GRN, Rank, LatentPathway, GRNLatent, MLP)
+}
 
 
 def build_tokenizer(name: str, material: Material, options: Mapping[str, Any]) -> Tokenizer:
