@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genediff.comparison.store import Comparison
-    from genediff.comparison.table import Cell, Row
+    from genediff.comparison.table import Row
 
 compare = make_group("Compare strategies under one budget, and see the leaderboard.")
 COMPARISON = typer.Argument(..., help="Id of a comparison, or enough of its start.", show_default=False)
@@ -229,6 +229,7 @@ def _rows(comparison: Comparison) -> tuple[Row, ...]:
 
 def _print(comparison: Comparison) -> None:
     from genediff.comparison.figures import FIGURES
+    from genediff.comparison.profile import text
 
     rows = _rows(comparison)
     typer.echo(
@@ -238,7 +239,7 @@ def _print(comparison: Comparison) -> None:
     shown = [name for name in SHOWN if any(name in row.cells for row in rows)]
     lines = [
         [row.title, f"{len(row.models)}/{row.n_planned}" if row.place is not None else ""]
-        + [_cell(row.cells.get(name), FIGURES[name].digits) for name in shown]
+        + [text(row.cells.get(name), FIGURES[name].digits) for name in shown]
         for row in rows
     ]
     headings = ["row", "seeds", *(FIGURES[name].heading for name in shown)]
@@ -246,10 +247,3 @@ def _print(comparison: Comparison) -> None:
     for row in rows:
         if row.verdict is not None:
             typer.echo(f"{row.title}: {row.verdict.sentence}")
-
-
-def _cell(cell: Cell | None, digits: int) -> str:
-    if cell is None:
-        return "–"
-    spread = "" if cell.spread is None else f" ± {cell.spread:,.{digits}f}"
-    return f"{cell.mean:,.{digits}f}{spread}"

@@ -139,31 +139,34 @@ def start(plan: Plan, workspace: Workspace, *, dataset_name: str, machine: str =
         SeriesJob(tuple(run for _, _, run in runs), name=plan.config.name or f"{len(plan.rows)} rows compared"),
         workspace,
     )
-    folder.mkdir()
-    write_json(
-        folder / FILE,
-        {
-            "format_version": FORMAT_VERSION,
-            "created": now.isoformat(timespec="seconds"),
-            "machine": machine or machine_name(),
-            "dataset_name": dataset_name,
-            "config": plan.config.model_dump(mode="json"),
-            "rows": [
-                {
-                    "entry": row.entry.model_dump(mode="json"),
-                    "title": row.title,
-                    "space": row.space,
-                    "claims": list(row.claims),
-                    "run": row.run.model_dump(mode="json"),
-                    "seconds": row.seconds,
-                }
-                for row in plan.rows
-            ],
-            "order": [[place, seed] for place, seed, _ in runs],
-            "series": series.id,
-        },
-    )
+    write(plan, folder, series_id=series.id, dataset_name=dataset_name, machine=machine or machine_name())
     return Comparison.open(folder, workspace.runs)
+
+
+def write(plan: Plan, folder: Path, *, series_id: str | None, dataset_name: str, machine: str) -> None:
+    """Write a plan into a new folder, which is a comparison from then on."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "created": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+        "machine": machine,
+        "dataset_name": dataset_name,
+        "config": plan.config.model_dump(mode="json"),
+        "rows": [
+            {
+                "entry": row.entry.model_dump(mode="json"),
+                "title": row.title,
+                "space": row.space,
+                "claims": list(row.claims),
+                "run": row.run.model_dump(mode="json"),
+                "seconds": row.seconds,
+            }
+            for row in plan.rows
+        ],
+        "order": [[place, seed] for place, seed, _ in plan.runs],
+        "series": series_id,
+    }
+    folder.mkdir(parents=True)
+    write_json(folder / FILE, content)
 
 
 def list_comparisons(workspace: Workspace) -> list[Comparison]:

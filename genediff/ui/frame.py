@@ -19,7 +19,14 @@ ASSETS = ROOT / "assets"
 _OPENED = "opened_by_app"
 
 # url_path equals the file's stem: otherwise a cold link first shows a false "Page not found".
-TITLES = {"home": "Home", "data": "Data", "train": "Train", "models": "Models", "generate": "Generate"}
+TITLES = {
+    "home": "Home",
+    "data": "Data",
+    "train": "Train",
+    "models": "Models",
+    "generate": "Generate",
+    "compare": "Compare",
+}
 
 
 def pages() -> dict[str, list[st.Page]]:

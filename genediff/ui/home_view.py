@@ -59,6 +59,8 @@ def runs_card(runs: Sequence[Run]) -> None:
         for run in runs[:_MOST]:
             if run.kind == "import":
                 frame.link("data", run.name, extra={"import": run.id})
+            elif run.kind == "series":
+                frame.link("compare", run.name)
             else:
                 frame.link("train", run.name, run=run.id)
             state = run.status.state

@@ -1,0 +1,94 @@
+"""Rebuild the comparison that ships with GeneDiff: ``python -m genediff.comparison.demo --minutes 5 --seeds 3``.
+
+Every strategy and every shuffled control on the shipped cells, by real workers in a workspace of their own, so that a
+second call goes on where the first one was stopped. Only the plan and the table ship; models are too large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+from genediff.comparison.begin import begin
+from genediff.comparison.config import ComparisonConfig, Entry
+from genediff.comparison.results import FILE as TABLE_FILE
+from genediff.comparison.results import read_results
+from genediff.comparison.store import FILE, Comparison, list_comparisons
+from genediff.runs.files import write_json
+from genediff.tokenizers import TOKENIZERS
+from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
+
+TITLE = "Every strategy on 2,700 blood cells"
+
+
+def demo_config(
+    *, minutes: float | None, steps: int | None, seeds: int, only: tuple[str, ...] = ()
+) -> ComparisonConfig:
+    """Return the comparison that ships: every strategy, and the control of each that has one."""
+    kinds = [TOKENIZERS[name] for name in only or TOKENIZERS]
+    entries = [Entry(strategy=kind.name) for kind in kinds]
+    entries += [Entry(strategy=kind.name, shuffled=True) for kind in kinds if kind.needs]
+    return ComparisonConfig(
+        name=TITLE,
+        dataset_id=DEMO_DATASET,
+        entries=tuple(entries),
+        seeds=tuple(range(seeds)),
+        minutes=minutes,
+        steps=steps,
+    )
+
+
+def build(config: ComparisonConfig, workspace: Workspace, *, assets: Path = ASSETS) -> Path:
+    """Run a comparison to its end, or go on with the one that is there, and return the folder that ships."""
+    same = [one for one in list_comparisons(workspace) if not one.shipped and one.config == config]
+    comparison = same[0] if same else begin(config, workspace, progress=lambda share, what: print(f"timing {what}"))
+    series = comparison.series
+    if series is not None and series.status.has_ended and series.status.state != "finished":
+        comparison.resume()
+    said = ""
+    while comparison.is_going_on:
+        now = comparison.series.status.message if comparison.series else ""
+        if now != said:
+            print(now, flush=True)
+            said = now
+        time.sleep(2)
+    return ship(comparison, workspace, assets / "comparisons" / config.dataset_id)
+
+
+def ship(comparison: Comparison, workspace: Workspace, target: Path) -> Path:
+    """Write plan and table of a comparison to where it ships."""
+    read_results(comparison, workspace)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    content = json.loads((comparison.folder / FILE).read_text(encoding="utf-8"))
+    write_json(target / FILE, {**content, "series": None})
+    shutil.copy(comparison.folder / TABLE_FILE, target / TABLE_FILE)
+    return target
+
+
+def main() -> None:
+    """Read the command line and build."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="of training for each model (5 unless --steps is given)")
+    budget.add_argument("--steps", type=int, help="of both stages together for each model")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=[], choices=list(TOKENIZERS))
+    parser.add_argument("--workspace", type=Path, default=Path.home() / ".cache" / "genediff-demo-comparison")
+    parser.add_argument("--assets", type=Path, default=ASSETS)
+    args = parser.parse_args()
+    minutes = args.minutes if args.steps is None else None
+    config = demo_config(
+        minutes=5.0 if minutes is None and args.steps is None else minutes,
+        steps=args.steps,
+        seeds=args.seeds,
+        only=tuple(args.only),
+    )
+    print(build(config, Workspace(args.workspace), assets=args.assets))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""One comparison on the page: where it stands, its leaderboard as it fills, what each row may claim, its pictures."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from genediff.comparison.figures import FIGURES, MAIN
+from genediff.comparison.profile import find_sweep, heights, text
+from genediff.comparison.results import read_results
+from genediff.comparison.store import seconds_left
+from genediff.comparison.table import leaderboard, to_dict, to_frame
+from genediff.errors import InputError
+from genediff.plots import comparison as plots
+from genediff.ui import caching, compare_table, explain, figures, frame, run_view
+from genediff.ui.downloads import download, to_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from genediff.comparison.profile import Sweep
+    from genediff.comparison.store import Comparison
+    from genediff.comparison.table import Row
+
+_LEVELS = {
+    "kept": (":green", ":material/check_circle:"),
+    "partly": (":orange", ":material/contrast:"),
+    "broken": (":red", ":material/cancel:"),
+    "open": (":gray", ":material/help:"),
+}
+
+
+def show(comparison: Comparison) -> None:
+    """Draw a comparison; while it goes on, what changes is redrawn every two seconds."""
+    _heading(comparison)
+    if problem := st.session_state.pop("cmp_problem", None):
+        st.error(problem)
+    going_on = comparison.is_going_on
+    if not comparison.shipped:
+        st.fragment(_progress, run_every="2s" if going_on else None)(comparison, _n_results(comparison), going_on)
+    rows = rows_of(comparison)
+    filled = [row for row in rows if row.cells]
+    if not filled:
+        st.info("The first rows appear here when their models are trained and judged.")
+        _verdicts(rows)
+        return
+    shown = compare_table.show(rows)
+    _downloads(comparison, rows)
+    st.subheader("What each row claims, and whether it holds", anchor=False)
+    _verdicts(shown)
+    sweep = find_sweep(rows)
+    if sweep is not None:
+        _sweep(sweep, rows)
+    _parallel(shown)
+
+
+def rows_of(comparison: Comparison) -> tuple[Row, ...]:
+    """Return the leaderboard as it stands."""
+    results = read_results(comparison, caching.workspace())
+    return leaderboard(comparison.rows, results, n_seeds=len(comparison.config.seeds))
+
+
+def _n_results(comparison: Comparison) -> int:
+    return len(read_results(comparison, caching.workspace()).results)
+
+
+def _heading(comparison: Comparison) -> None:
+    config = comparison.config
+    left, right = st.columns([0.7, 0.3], vertical_alignment="center")
+    with left, st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(comparison.title, anchor=False, width="content")
+        if comparison.shipped:
+            st.badge("shipped", color="green")
+        elif (series := comparison.series) is not None:
+            run_view.badge(series.status.state)
+    with right, st.container(horizontal=True, horizontal_alignment="right"):
+        _actions(comparison)
+    n = len(config.seeds)
+    st.caption(
+        f"{explain.plain(comparison.dataset_name)} · {config.budget} · {n} seed{'s' if n > 1 else ''} · "
+        f"{comparison.machine} · {comparison.created[:10]}"
+    )
+
+
+def _actions(comparison: Comparison) -> None:
+    if comparison.shipped:
+        return
+    if comparison.is_going_on:
+        st.button("Stop all", icon=":material/stop:", key="cmp_cancel", on_click=_tell, args=(comparison.cancel,))
+        return
+    series = comparison.series
+    if series is not None and series.status.state != "finished":
+        st.button(
+            "Go on", icon=":material/play_arrow:", type="primary", key="cmp_resume", on_click=_tell,
+            args=(comparison.resume,),
+        )  # fmt: skip
+    st.button("Delete", icon=":material/delete:", key="cmp_delete", on_click=_delete, args=(comparison,))
+
+
+def _progress(comparison: Comparison, n_results: int, going_on: bool) -> None:
+    if comparison.is_going_on != going_on or (going_on and _n_results(comparison) != n_results):
+        st.rerun()  # the whole page: a row has changed
+    series = comparison.series
+    if series is None:
+        st.caption("The runs of this comparison are no longer here; its table is kept.")
+        return
+    status = series.status
+    if status.has_ended:
+        if status.state != "finished":
+            st.warning(status.message)
+        return
+    n = len(comparison.order)
+    done = sum(run.status.has_ended for run in comparison.runs().values())
+    st.progress(done / n, text=f"{done} of {n} models · about {run_view.duration(seconds_left(comparison))} left")
+    for run in comparison.runs().values():
+        now = run.status
+        if not now.has_ended:
+            step = "" if now.step is None else f" · {now.stage} {now.step:,} of {now.total or 0:,}"
+            with st.container(horizontal=True, vertical_alignment="center"):
+                run_view.badge(now.state)
+                frame.link("train", run.name, run=run.id)
+                st.caption(step.removeprefix(" · "))
+
+
+def _verdicts(rows: Sequence[Row]) -> None:
+    for row in rows:
+        if row.verdict is None:
+            continue
+        colour, icon = _LEVELS[row.verdict.level]
+        st.markdown(f"{colour}[{icon}] **{explain.plain(row.title)}** {row.verdict.sentence}")
+
+
+def _downloads(comparison: Comparison, rows: Sequence[Row]) -> None:
+    def as_json() -> bytes:
+        content = {
+            "id": comparison.id,
+            "created": comparison.created,
+            "machine": comparison.machine,
+            "config": comparison.config.model_dump(mode="json"),
+            "rows": to_dict(rows),
+        }
+        return json.dumps(content, indent=1).encode()
+
+    with st.container(horizontal=True):
+        download("Table (CSV)", lambda: to_csv(to_frame(rows)), f"{comparison.id}.csv", key="cmp-csv", narrow=True)
+        download("Table and configuration (JSON)", as_json, f"{comparison.id}.json", key="cmp-json", narrow=True)
+
+
+def _parallel(rows: Sequence[Row]) -> None:
+    drawn = [row for row in rows if row.cells and row.title != "Copied training cells"]
+    names = [name for name in ("reconstruction_r", *MAIN) if sum(name in row.cells for row in drawn) > 1]
+    if len(drawn) < 2 or not names:
+        return
+    st.subheader("Every row across the main figures", anchor=False)
+    places = {name: heights(drawn, name) for name in names}
+    lines = [
+        plots.Line(
+            row.title,
+            tuple(places[name][row.title][0] if row.title in places[name] else None for name in names),
+            tuple(places[name][row.title][1] if row.title in places[name] else 0.0 for name in names),
+            tuple(text(row.cells.get(name), FIGURES[name].digits) for name in names),
+            quiet=row.place is None,
+        )
+        for row in drawn
+    ]
+    figures.show_figure(
+        plots.parallel([FIGURES[name].title for name in names], lines),
+        how_to_read="Each column is a figure, stretched from the worst row (bottom) to the best (top), so a line that "
+        "runs high is good throughout; dotted grey lines are real cells and simple baselines, bars the spread over "
+        "seeds. It does not show how large the differences are: for that read the table.",
+        name="comparison",
+        table=lambda: to_frame(drawn),
+    )
+
+
+def _sweep(found: Sweep, rows: Sequence[Row]) -> None:
+    st.subheader("How many tokens are enough?" if found.option == "n_tokens" else "The sweep", anchor=False)
+    floor = next((row for row in rows if row.kind == "floor"), None)
+    flat = next((row for row in rows if row.strategy == "mlp" and row.cells), None)
+    curves = []
+    for name in ("reconstruction_r", *MAIN):
+        points = [(x, row.cells[name]) for x, row in zip(found.values, found.rows, strict=True) if name in row.cells]
+        if points:
+            curves.append(
+                plots.Curve(
+                    FIGURES[name].heading,
+                    tuple(x for x, _ in points),
+                    tuple(cell.mean for _, cell in points),
+                    tuple(cell.spread or 0.0 for _, cell in points),
+                    floor.cells[name].mean if floor is not None and name in floor.cells else None,
+                    flat.cells[name].mean if flat is not None and name in flat.cells else None,
+                )
+            )
+    if not curves:
+        return
+    option = "tokens" if found.option == "n_tokens" else found.option.replace("_", " ")
+    figures.show_figure(
+        plots.sweep(curves, x_title=option),
+        how_to_read=f"{found.title}: mean and spread over seeds against the number of {option}. Where the curve is "
+        "flat within its bars, more are not needed at this budget; a longer training may move that point. Green: two "
+        "real samples; grey: the MLP.",
+        name="sweep",
+    )
+
+
+def _tell(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except InputError as error:
+        st.session_state["cmp_problem"] = str(error)
+
+
+def _delete(comparison: Comparison) -> None:
+    _tell(lambda: caching.workspace().delete_comparison(comparison.id))
+    st.session_state["cmp_deleted"] = (comparison.id, comparison.title)
+    leave()
+
+
+def leave() -> None:
+    """Forget which comparison is shown."""
+    st.session_state.pop("comparison", None)
+    st.query_params.pop("comparison", None)

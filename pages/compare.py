@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.tokenizers import TOKENIZERS
+from genediff.ui import compare_choice, compare_form, compare_plan, compare_view, explain, frame, needs
+
+frame.guard()
+frame.header(
+    "Compare",
+    "The same cells, the same budget, the same judge: the cut into tokens is the only difference.",
+)
+
+# --- one comparison, when there is one ----------------------------------------------------------------------------
+comparison = compare_choice.chosen()
+if comparison is not None:
+    compare_view.show(comparison)
+    st.stop()
+
+# --- need: cells --------------------------------------------------------------------------------------------------
+info = needs.require_dataset().info
+
+# --- inputs -------------------------------------------------------------------------------------------------------
+st.subheader("A new comparison", anchor=False)
+st.caption("Choose what differs and how long each model may train; the table fills while you do something else.")
+needs.dataset_picker()
+try:
+    config = compare_form.ask(info)
+except InputError as error:
+    explain.show_input_error(error)
+    st.stop()
+with st.expander("Tokens, widths, layers and heads of each size, and what is allowed", icon=":material/table:"):
+    st.dataframe(compare_form.hyper_parameters(info, tuple(TOKENIZERS)), hide_index=True)
+    explain.how_to_read("Sizes are the presets of the Train page, where every one of these can be changed.")
+
+# --- action -------------------------------------------------------------------------------------------------------
+if config is not None:
+    with st.container(border=True):
+        st.markdown("**What this will take on this machine**")
+        compare_plan.show(config, info)
