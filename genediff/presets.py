@@ -158,10 +158,12 @@ def preset_run(
         preset=name,
         seed=seed,
         model=preset.model.model_copy(update=changes),
-        train=_fitted(preset.train, dataset),
+        train=preset.train,
         sample=preset.sample,
     )
-    return run if strategy == "latent" else _with_strategy(run, preset, strategy)
+    if strategy != "latent":
+        run = _with_strategy(run, preset, strategy)
+    return run.model_copy(update={"train": _fitted(run.train, dataset)})
 
 
 def _fitted(train: TrainConfig, dataset: DatasetInfo) -> TrainConfig:
