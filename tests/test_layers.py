@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs": "config data errors knowledge presets evaluation model model_archive model_info training "
         "versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
+        "analysis": "config data denoiser errors knowledge model statistics tokenizers training",
         "plots": "errors",
         "cli": "comparison conditions config data errors evaluation knowledge model model_archive model_info "
         "presets runs "

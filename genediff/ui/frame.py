@@ -22,6 +22,7 @@ _OPENED = "opened_by_app"
 TITLES = {
     "home": "Home",
     "data": "Data",
+    "tokenize": "Tokenize",
     "train": "Train",
     "models": "Models",
     "generate": "Generate",
