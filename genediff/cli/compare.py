@@ -173,7 +173,8 @@ def resume(
 
 
 def _entries(rows: Sequence[str], tokens: str, controls: bool) -> list[dict[str, object]]:
-    from genediff.comparison.config import read_entry, token_sweep
+    from genediff.comparison.config import Entry, read_entry, token_sweep
+    from genediff.comparison.plan import with_baselines
     from genediff.tokenizers import TOKENIZERS
 
     if tokens:
@@ -184,7 +185,7 @@ def _entries(rows: Sequence[str], tokens: str, controls: bool) -> list[dict[str,
         except ValueError:
             raise InputError(f"--tokens takes whole numbers such as 2,4,8,16,32, not '{tokens}'.") from None
         return [entry.model_dump() for entry in token_sweep("latent", values)]
-    entries = [read_entry(text) for text in rows or TOKENIZERS]
+    entries = [read_entry(text) for text in rows] or list(with_baselines([Entry(strategy=name) for name in TOKENIZERS]))
     if controls:
         needy = [e for e in entries if e.strategy in TOKENIZERS and TOKENIZERS[e.strategy].needs and not e.shuffled]
         entries += [control for e in needy if (control := e.model_copy(update={"shuffled": True})) not in entries]

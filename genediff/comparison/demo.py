@@ -14,6 +14,7 @@ from pathlib import Path
 
 from genediff.comparison.begin import begin
 from genediff.comparison.config import ComparisonConfig, Entry
+from genediff.comparison.plan import with_baselines
 from genediff.comparison.results import FILE as TABLE_FILE
 from genediff.comparison.results import read_results
 from genediff.comparison.store import FILE, Comparison, list_comparisons
@@ -34,7 +35,7 @@ def demo_config(
     return ComparisonConfig(
         name=TITLE,
         dataset_id=DEMO_DATASET,
-        entries=tuple(entries),
+        entries=with_baselines(entries),
         seeds=tuple(range(seeds)),
         minutes=minutes,
         steps=steps,

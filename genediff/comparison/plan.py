@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from genediff.comparison.config import BASELINE, Entry
 from genediff.errors import InputError
 from genediff.presets import in_gene_space, preset_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from genediff.comparison.config import ComparisonConfig, Entry
+    from genediff.comparison.config import ComparisonConfig
     from genediff.config import RunConfig
     from genediff.data.info import DatasetInfo
     from genediff.tokenizers import Tokenizer
@@ -86,6 +87,18 @@ def make_plan(config: ComparisonConfig, info: DatasetInfo, paces: Mapping[str, P
         seconds = None if pace is None else training_seconds(run, pace)
         rows.append(PlannedRow(entry, title_of(entry), run.model.space, _claims(entry), run, seconds))
     return Plan(config, tuple(rows))
+
+
+def with_baselines(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the rows, with the flat vector in every space that they use where it is among them in one.
+
+    A strategy is measured against the flat vector of its own space.
+    """
+    here = [(entry, entry.space or _strategy(entry.strategy).spaces[0]) for entry in entries]
+    covered = {space for entry, space in here if entry.strategy == BASELINE}
+    kind = _strategy(BASELINE)
+    missing = [space for space in kind.spaces if covered and space not in covered and space in {s for _, s in here}]
+    return (*entries, *(Entry(strategy=BASELINE, space="gene" if space == "gene" else "latent") for space in missing))
 
 
 def base_run(config: ComparisonConfig, entry: Entry, info: DatasetInfo) -> RunConfig:

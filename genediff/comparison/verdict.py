@@ -87,6 +87,8 @@ def _claims(row: StoredRow, gains: Mapping[str, Gain]) -> tuple[str, Level]:
 
 def _control(row: StoredRow, over: Mapping[str, Gain]) -> str:
     known = [name for name in row.claims if name in over and over[name].finding != "unknown"]
+    if not row.claims:
+        return ""
     if not known:
         return "Its shuffled control cannot be compared yet."
     better = [name for name in known if over[name].finding == "better"]

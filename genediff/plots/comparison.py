@@ -73,7 +73,7 @@ def parallel(axes: Sequence[str], lines: Sequence[Line], *, height: int = 420) -
     return figure
 
 
-def sweep(curves: Sequence[Curve], *, x_title: str, height: int = 250) -> go.Figure:
+def sweep(curves: Sequence[Curve], *, x_title: str, height: int = 265) -> go.Figure:
     """Draw one panel per figure: mean and spread over the option (a log axis), floor green, the flat vector grey."""
     columns = min(max(len(curves), 1), 3)
     n_rows = -(-len(curves) // columns) or 1
@@ -82,7 +82,7 @@ def sweep(curves: Sequence[Curve], *, x_title: str, height: int = 250) -> go.Fig
         columns,
         subplot_titles=[curve.title for curve in curves],
         horizontal_spacing=0.08,
-        vertical_spacing=0.24 / n_rows,
+        vertical_spacing=0.36 / n_rows,
     )
     for number, curve in enumerate(curves):
         where = {"row": number // columns + 1, "col": number % columns + 1}

@@ -51,6 +51,7 @@ class GRNLatent(Tokenizer):
     sentence: ClassVar[str] = "Free tokens read and written through the network, with links that they find themselves."
     reference: ClassVar[str] = "doi:10.48550/arXiv.1710.10903"  # Veličković et al. 2018, graph attention
     Config: ClassVar[type] = GRNLatentConfig
+    claims: ClassVar[tuple[str, ...]] = ("c2st_genes", "correlation_error")
     shrunk: ClassVar[tuple[str, ...]] = ("latent.patterns.weight", "told.weight")
     needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ("network",)
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {

@@ -93,6 +93,7 @@ class LatentPathway(Tokenizer):
     sentence: ClassVar[str] = "Named pathway tokens, and free tokens for what no pathway can say."
     reference: ClassVar[str] = "doi:10.1038/s41556-022-01072-x"  # Lotfollahi et al. 2023, expiMap
     Config: ClassVar[type] = LatentPathwayConfig
+    claims: ClassVar[tuple[str, ...]] = ("reconstruction_r", "correlation_error")
     shrunk: ClassVar[tuple[str, ...]] = ("parts.0.patterns.weight", "parts.1.patterns.weight")
     needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ("gene_sets",)
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {

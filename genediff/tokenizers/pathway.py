@@ -77,6 +77,7 @@ class Pathway(Tokenizer):
     sentence: ClassVar[str] = "One token per gene set, with its name: what a token says can be read, set by set."
     reference: ClassVar[str] = "doi:10.1038/s41556-022-01072-x"  # Lotfollahi et al. 2023, expiMap
     Config: ClassVar[type] = PathwayConfig
+    claims: ClassVar[tuple[str, ...]] = ("correlation_error",)
     shrunk: ClassVar[tuple[str, ...]] = ("patterns.weight",)
     needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ("gene_sets",)
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {

@@ -74,6 +74,7 @@ class Rank(Tokenizer):
     )
     reference: ClassVar[str] = "doi:10.1038/s41586-023-06139-9"  # Theodoris et al. 2023, Geneformer
     Config: ClassVar[type] = RankConfig
+    claims: ClassVar[tuple[str, ...]] = ("tstr_f1",)
     shrunk: ClassVar[tuple[str, ...]] = ("patterns.weight",)
     # Hidden genes would tear the order apart, so the encoder sees all of them; thinned counts already vary it.
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.comparison.config import BASELINE, ComparisonConfig, Entry, read_config, token_sweep
+from genediff.comparison.plan import with_baselines
 from genediff.config import ModelConfig
 from genediff.presets import PRESETS, preset_run
 from genediff.tokenizers import TOKENIZERS
@@ -158,7 +159,7 @@ def _rows() -> tuple[Entry, ...]:
             for shuffled in (False, True) if controls and kind.needs else (False,):
                 given = None if space == kind.spaces[0] else space
                 entries.setdefault((name, space, shuffled), Entry(strategy=name, space=given, shuffled=shuffled))
-    return tuple(entries.values())
+    return with_baselines(tuple(entries.values()))
 
 
 def _tokens() -> tuple[Entry, ...]:

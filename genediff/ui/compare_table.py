@@ -132,12 +132,15 @@ def _draw(
     rows: Sequence[Row], table: pd.DataFrame, words: list[list[str]], css: list[list[str]], *, hide: bool
 ) -> None:
     about = pd.DataFrame({"row": [row.title for row in rows], "seeds": [_seeds(row) for row in rows]})
-    kept = [i for i, column in enumerate(table) if not hide or table[column].astype(str).nunique() > 1]
+    kept = [
+        i for i, column in enumerate(table) if not hide or len(table) == 1 or table[column].astype(str).nunique() > 1
+    ]
     whole = pd.concat([about, table.iloc[:, kept]], axis=1)
     st.dataframe(
         _styled(whole, [[line[i] for i in kept] for line in words], [[line[i] for i in kept] for line in css]),
         hide_index=True,
         key="leaderboard",
+        placeholder="–",
         height=min(36 * (len(rows) + 1) + 3, 640),
         column_config={"row": st.column_config.TextColumn(pinned=True, width="medium")},
     )

@@ -80,7 +80,7 @@ def _heading(comparison: Comparison) -> None:
     n = len(config.seeds)
     st.caption(
         f"{explain.plain(comparison.dataset_name)} · {config.budget} · {n} seed{'s' if n > 1 else ''} · "
-        f"{comparison.machine} · {comparison.created[:10]}"
+        f"{comparison.machine} · {comparison.created[:10]}".replace("-", "\u2011")  # a date is not broken
     )
 
 
@@ -125,11 +125,11 @@ def _progress(comparison: Comparison, n_results: int, going_on: bool) -> None:
 
 
 def _verdicts(rows: Sequence[Row]) -> None:
-    for row in rows:
-        if row.verdict is None:
-            continue
-        colour, icon = _LEVELS[row.verdict.level]
-        st.markdown(f"{colour}[{icon}] **{explain.plain(row.title)}** {row.verdict.sentence}")
+    with st.container(gap="xsmall"):
+        for row in rows:
+            if row.verdict is not None:
+                colour, icon = _LEVELS[row.verdict.level]
+                st.markdown(f"{colour}[{icon}] **{explain.plain(row.title)}** {row.verdict.sentence}")
 
 
 def _downloads(comparison: Comparison, rows: Sequence[Row]) -> None:
@@ -149,11 +149,14 @@ def _downloads(comparison: Comparison, rows: Sequence[Row]) -> None:
 
 
 def _parallel(rows: Sequence[Row]) -> None:
-    drawn = [row for row in rows if row.cells and row.title != "Copied training cells"]
+    controls = any(row.kind == "control" for row in rows)
+    st.subheader("Every row across the main figures", anchor=False)
+    with_controls = controls and st.toggle("Draw the controls too", key="cmp_draw_controls", bind="query-params")
+    drawn = [row for row in rows if row.cells and (row.kind in ("strategy", "floor") or with_controls)]
     names = [name for name in ("reconstruction_r", *MAIN) if sum(name in row.cells for row in drawn) > 1]
     if len(drawn) < 2 or not names:
+        st.caption("There is one row only, and nothing to draw beside it.")
         return
-    st.subheader("Every row across the main figures", anchor=False)
     places = {name: heights(drawn, name) for name in names}
     lines = [
         plots.Line(
@@ -169,7 +172,7 @@ def _parallel(rows: Sequence[Row]) -> None:
         plots.parallel([FIGURES[name].title for name in names], lines),
         how_to_read="Each column is a figure, stretched from the worst row (bottom) to the best (top), so a line that "
         "runs high is good throughout; dotted grey lines are real cells and simple baselines, bars the spread over "
-        "seeds. It does not show how large the differences are: for that read the table.",
+        "seeds; a click on a name hides its line. How large the differences are it does not show: read the table.",
         name="comparison",
         table=lambda: to_frame(drawn),
     )

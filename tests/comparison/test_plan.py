@@ -6,7 +6,7 @@ import pytest
 
 from genediff.comparison.config import ComparisonConfig, Entry, read_config, read_entry, token_sweep
 from genediff.comparison.figures import FIGURES
-from genediff.comparison.plan import Pace, make_plan, training_seconds
+from genediff.comparison.plan import Pace, make_plan, training_seconds, with_baselines
 from genediff.data.info import DatasetInfo
 from genediff.errors import InputError
 from genediff.presets import preset_run
@@ -59,6 +59,14 @@ def test_a_budget_in_minutes_becomes_steps_that_take_so_long(info):
     assert plan.rows[2].run.train.steps > plan.rows[0].run.train.steps > plan.rows[1].run.train.steps
     again = make_plan(config("latent", "latent:gene", "mlp", minutes=3), info, paces)
     assert [row.run for row in again.rows] == [row.run for row in plan.rows]
+
+
+def test_the_flat_vector_stands_in_every_space_that_is_used():
+    both = with_baselines((Entry(strategy="latent"), Entry(strategy="rank", space="gene"), Entry(strategy="mlp")))
+    assert [entry.key for entry in both[3:]] == ["mlp:gene"]
+    assert with_baselines(both) == both
+    without = (Entry(strategy="latent"),)
+    assert with_baselines(without) == without
 
 
 def test_without_paces_minutes_mean_nothing(info):
