@@ -52,7 +52,7 @@ def token_heat(names: Sequence[str], tokens: np.ndarray, *, height: int = HEIGHT
     )
     style(fig, height=height)
     fig.update_xaxes(title_text="numbers of the token", showgrid=False, type="category", nticks=16)
-    fig.update_yaxes(autorange="reversed", showgrid=False, type="category", tickfont={"size": 11})
+    fig.update_yaxes(autorange="reversed", showgrid=False, type="category", tickfont={"size": 10}, dtick=1)
     return fig
 
 
@@ -79,7 +79,7 @@ def scores(table: pd.DataFrame, *, most: int = 12, height: int = HEIGHT) -> go.F
     )
     style(fig, height=height)
     fig.update_xaxes(title_text="score (SD from the mean of other cells)", zeroline=True, zerolinecolor=palettes.GREY)
-    fig.update_yaxes(showgrid=False, type="category", tickfont={"size": 11})
+    fig.update_yaxes(showgrid=False, type="category", tickfont={"size": 11}, dtick=1)
     return fig
 
 
@@ -153,7 +153,7 @@ def ranks(genes: Sequence[str], values: Sequence[float], *, most: int = MOST_ROW
     )
     style(fig, height=height)
     fig.update_xaxes(title_text="log-normalised expression")
-    fig.update_yaxes(autorange="reversed", showgrid=False, type="category", tickfont={"size": 11})
+    fig.update_yaxes(autorange="reversed", showgrid=False, type="category", tickfont={"size": 10}, dtick=1)
     return fig
 
 
