@@ -132,9 +132,8 @@ def _draw(
     rows: Sequence[Row], table: pd.DataFrame, words: list[list[str]], css: list[list[str]], *, hide: bool
 ) -> None:
     about = pd.DataFrame({"row": [row.title for row in rows], "seeds": [_seeds(row) for row in rows]})
-    kept = [
-        i for i, column in enumerate(table) if not hide or len(table) == 1 or table[column].astype(str).nunique() > 1
-    ]
+    # A lone value is no column that is the same for all.
+    kept = [i for i, column in enumerate(table) if not hide or table[column].count() < 2 or table[column].nunique() > 1]
     whole = pd.concat([about, table.iloc[:, kept]], axis=1)
     st.dataframe(
         _styled(whole, [[line[i] for i in kept] for line in words], [[line[i] for i in kept] for line in css]),

@@ -38,6 +38,8 @@ def show(comparison: Comparison) -> None:
     if problem := st.session_state.pop("cmp_problem", None):
         st.error(problem)
     going_on = comparison.is_going_on
+    if going_on:
+        st.html(run_view.QUIET)
     if not comparison.shipped:
         st.fragment(_progress, run_every="2s" if going_on else None)(comparison, _n_results(comparison), going_on)
     rows = rows_of(comparison)

@@ -47,7 +47,7 @@ LOSSES = {
 
 
 # Streamlit's sign of activity would blink with every look at the run.
-_QUIET = "<style>[data-testid='stStatusWidget'] { visibility: hidden; }</style>"
+QUIET = "<style>[data-testid='stStatusWidget'] { visibility: hidden; }</style>"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def show(run: Run) -> None:
     """Draw a run: its name, and below it what changes, redrawn every second while it goes on."""
     ended = run.status.has_ended
     if not ended:
-        st.html(_QUIET)
+        st.html(QUIET)
     st.fragment(_body, run_every=None if ended else "1s")(run, ended)
 
 
