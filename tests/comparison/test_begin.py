@@ -1,0 +1,86 @@
+"""A comparison from its configuration to its table, by real workers; and what is kept of it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from genediff.comparison.begin import begin
+from genediff.comparison.config import ComparisonConfig, read_entry
+from genediff.comparison.demo import demo_config, ship
+from genediff.comparison.results import read_results
+from genediff.comparison.store import Comparison, find_comparison, list_comparisons, seconds_left
+from genediff.comparison.table import leaderboard
+from genediff.errors import InputError
+from genediff.tokenizers import TOKENIZERS
+from genediff.workspace import Workspace
+
+
+def test_a_comparison_trains_judges_and_keeps_its_table(workspace, dataset, wait_for_end):
+    entries = (read_entry("latent:n_tokens=2:hidden=32"), read_entry("mlp"))
+    config = ComparisonConfig(dataset_id=dataset.info.id, entries=entries, seeds=(3,), steps=20, device="cpu")
+    comparison = begin(config, workspace)
+    assert comparison.is_going_on and list_comparisons(workspace) == [comparison]
+    assert [row.seconds > 0 for row in comparison.rows] == [True, True]
+    assert seconds_left(comparison) > 0
+    wait_for_end(comparison.series)
+    results = read_results(comparison, workspace)
+    assert [(result.place, result.seed) for result in results.results] == [(0, 3), (1, 3)]
+    for (_, seed), run in comparison.runs().items():
+        assert seed == 3 and run.config["seed"] == 3
+        train = run.config["train"]
+        assert train["tokenizer_steps"] + train["steps"] == 20
+    lines = leaderboard(comparison.rows, results, n_seeds=1)
+    wanted = {"c2st_pcs", "reconstruction_r", "n_parameters", "train_seconds", "peak_memory_gb", "cells_per_second"}
+    assert wanted <= set(lines[0].cells)
+    assert "floor" in [line.kind for line in lines]
+    assert "one seed cannot tell" in lines[0].verdict.sentence
+    # What was read is kept: the table outlives its models.
+    shutil.rmtree(workspace.models)
+    assert read_results(comparison, workspace) == results
+    assert seconds_left(comparison) == 0
+    with pytest.raises(InputError, match="finished"):
+        comparison.resume()
+
+
+def test_what_cannot_be_is_said_before_anything_is_measured_or_written(workspace, dataset):
+    for entry, sentence in (("latent:shuffled", "no shuffled control"), ("nonsense", "unknown strategy")):
+        config = ComparisonConfig(dataset_id=dataset.info.id, entries=(read_entry(entry),), minutes=1)
+        with pytest.raises(InputError, match=sentence):
+            begin(config, workspace)
+    assert not list_comparisons(workspace) and not list(workspace.runs.glob("2*"))
+
+
+def test_what_ships_is_read_where_no_run_is(planted, workspace, tmp_path):
+    target = ship(planted, workspace, tmp_path / "assets" / "comparisons" / "pbmc3k")
+    assert sum(file.stat().st_size for file in target.iterdir()) < 100_000
+    elsewhere = Workspace(tmp_path / "elsewhere", assets=tmp_path / "assets")
+    (shipped,) = list_comparisons(elsewhere)
+    assert shipped.shipped and shipped.title == "Planted" and shipped.machine == "two cores"
+    assert read_results(shipped, elsewhere) == read_results(planted, workspace)
+    with pytest.raises(InputError, match="ships with GeneDiff"):
+        elsewhere.delete_comparison(shipped.id)
+
+
+def test_the_shipped_comparison_holds_every_strategy_every_control_and_an_mlp_in_every_space():
+    config = demo_config(minutes=5, steps=None, seeds=3)
+    keys = {entry.key for entry in config.entries}
+    assert set(TOKENIZERS) <= keys
+    assert {f"{name}:shuffled" for name, kind in TOKENIZERS.items() if kind.needs} <= keys
+    own = {kind.spaces[0] for kind in TOKENIZERS.values()}
+    flat = {entry.space or TOKENIZERS["mlp"].spaces[0] for entry in config.entries if entry.strategy == "mlp"}
+    assert own <= flat
+
+
+def test_a_comparison_is_found_by_the_start_of_its_id_and_others_are_named(planted, workspace):
+    assert find_comparison(workspace, "plan") == planted
+    with pytest.raises(InputError, match="There is no comparison 'other'.*planted-1"):
+        find_comparison(workspace, "other")
+
+
+def test_a_damaged_comparison_is_passed_over_and_named_when_asked_for(planted, workspace):
+    (planted.folder / "comparison.json").write_text("{")
+    assert list_comparisons(workspace) == []
+    with pytest.raises(InputError, match="cannot be read"):
+        Comparison.open(planted.folder, workspace.runs)
