@@ -19,7 +19,15 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.tokenizer, self.head = tokenizer, head
 
-    def forward(self, x: Tensor, measured: Tensor, library: Tensor, noise: Tensor, share: float = 1.0) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        measured: Tensor,
+        library: Tensor,
+        noise: Tensor,
+        share: float = 1.0,
+        present: Tensor | None = None,
+    ) -> Tensor:
         """Return the negative evidence bound per cell, (cell,).
 
         Parameters
@@ -34,10 +42,14 @@ class Autoencoder(nn.Module):
             Standard normal, (cell, token, channel).
         share
             Share of the tokenizer's penalty that counts; it grows during training.
+        present
+            Which genes were measured, (gene,); the likelihood leaves the others out. None: all.
         """
         posterior = self.tokenizer.posterior(x)
         logits = self.tokenizer.decode(posterior.draw(noise))  # (cell, gene)
         # lgamma loses digits in half precision; the likelihood is always taken in 32 bits.
         with torch.autocast(x.device.type, enabled=False):
-            log_prob = self.head.log_prob(logits.float(), library, measured).sum(1)  # (cell,)
-            return share * self.tokenizer.penalty(posterior) - log_prob
+            log_prob = self.head.log_prob(logits.float(), library, measured)  # (cell, gene)
+            if present is not None:
+                log_prob = torch.where(present, log_prob, 0.0)
+            return share * self.tokenizer.penalty(posterior) - log_prob.sum(1)

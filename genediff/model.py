@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genediff.adapter_info import ADAPTER_FILE
 from genediff.autoencoder import Autoencoder
 from genediff.config import SampleConfig
 from genediff.denoiser import GeneDenoiser, LatentDenoiser
@@ -305,10 +306,17 @@ class GeneDiff(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> GeneDiff:
-        """Rebuild a model from its folder; InputError when files are missing, damaged or do not belong together."""
+        """Rebuild a model from its folder; InputError when files are missing, damaged or do not belong together.
+
+        An adapted model is put together with its base, which must be in the same library.
+        """
         from genediff.checkpoint import read_tensors
         from genediff.training.device import choose_device
 
+        if (folder / ADAPTER_FILE).is_file():
+            from genediff.adaptation.load import load_adapted
+
+            return load_adapted(folder).to(choose_device(device)).eval()
         spec = read_spec(folder)
         model = cls(spec, knowledge=read_knowledge(folder / KNOWLEDGE_FILE))
         try:

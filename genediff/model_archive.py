@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
+from genediff.adapter_info import ADAPTER_FILE, ADAPTER_WEIGHTS_FILE, GAIN_FILE, read_adapter
 from genediff.errors import InputError
 from genediff.model_info import (
     CARD_FILE,
@@ -26,7 +27,8 @@ from genediff.model_info import (
 if TYPE_CHECKING:
     from genediff.workspace import Workspace
 
-FILES = (WEIGHTS_FILE, MODEL_FILE, CARD_FILE, EVALUATION_FILE, KNOWLEDGE_FILE, MEASURES_FILE)
+ADAPTER_FILES = (ADAPTER_WEIGHTS_FILE, ADAPTER_FILE, GAIN_FILE)
+FILES = (WEIGHTS_FILE, MODEL_FILE, CARD_FILE, EVALUATION_FILE, KNOWLEDGE_FILE, MEASURES_FILE, *ADAPTER_FILES)
 """What a model folder may hold."""
 
 SUFFIXES = (".safetensors", ".json", ".md")
@@ -55,7 +57,7 @@ def export_model(folder: Path, target: Path) -> Path:
             for name in FILES:
                 if (folder / name).is_file():
                     # Weights do not shrink; texts do.
-                    how = zipfile.ZIP_STORED if name == WEIGHTS_FILE else zipfile.ZIP_DEFLATED
+                    how = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
                     archive.write(folder / name, f"{folder.name}/{name}", compress_type=how)
         partial.replace(target)
     except OSError as problem:
@@ -92,7 +94,8 @@ def import_model(source: Path | BinaryIO, workspace: Workspace, *, name: str = "
     try:
         _unpack(source, partial, name)
         spec = read_spec(partial)
-        _check_weights(partial / WEIGHTS_FILE, name)
+        weights = ADAPTER_WEIGHTS_FILE if read_adapter(partial) is not None else WEIGHTS_FILE
+        _check_weights(partial / weights, name)
         target = _free(workspace.models, spec.id)
         _write_id(partial / MODEL_FILE, target.name)
         partial.rename(target)
@@ -105,7 +108,8 @@ def _unpack(source: Path | BinaryIO, target: Path, name: str) -> None:
     try:
         with zipfile.ZipFile(source) as archive:
             members = {PurePosixPath(member.filename).name: member for member in _checked(archive, name)}
-            if missing := [file for file in (MODEL_FILE, WEIGHTS_FILE) if file not in members]:
+            weights = ADAPTER_WEIGHTS_FILE if ADAPTER_FILE in members else WEIGHTS_FILE
+            if missing := [file for file in (MODEL_FILE, weights) if file not in members]:
                 raise InputError(
                     f"{name} holds no model ({missing[0]} is missing); choose a file exported by genediff."
                 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from genediff.adapter_info import AdapterInfo, read_adapter
 from genediff.config import RunConfig
 from genediff.errors import InputError
 
@@ -52,7 +53,8 @@ class ModelInfo(BaseModel):
     """One row of the model library.
 
     ``measures`` are what was measured of the model besides the quality of its cells: how fast it draws them, and how
-    well its tokens bring held-out cells back. Empty where that was not done.
+    well its tokens bring held-out cells back. Empty where that was not done. ``adapter`` says which base an adapted
+    model stands on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,6 +74,7 @@ class ModelInfo(BaseModel):
     has_counts: bool
     metrics: dict[str, float]
     measures: dict[str, float] = {}
+    adapter: AdapterInfo | None = None
     config: RunConfig
     trained: dict[str, Any]
     versions: dict[str, str]
@@ -104,6 +107,7 @@ class ModelInfo(BaseModel):
             has_counts=spec.has_counts,
             metrics=_numbers(folder / EVALUATION_FILE, "headline"),
             measures=_numbers(folder / MEASURES_FILE, "measures"),
+            adapter=read_adapter(folder),
             config=spec.run,
             trained=spec.trained,
             versions=spec.versions,

@@ -19,7 +19,8 @@ ALLOWED: dict[str, set[str]] = {
         "config": "errors",
         "versions": "",
         "checkpoint": "errors",
-        "model_info": "config errors",
+        "adapter_info": "errors",
+        "model_info": "adapter_info config errors",
         "conditions": "errors model_info",
         "nn": "errors",
         "diffusion": "errors",
@@ -30,22 +31,22 @@ ALLOWED: dict[str, set[str]] = {
         "denoiser": "config diffusion errors nn tokenizers",
         "data": "errors knowledge versions workspace",
         "workspace": "data errors knowledge model_info",
-        "model": "autoencoder checkpoint config denoiser diffusion errors knowledge model_info nn statistics "
-        "tokenizers "
-        "training",
-        "model_archive": "checkpoint errors model_info workspace",
+        "model": "adaptation adapter_info autoencoder checkpoint config denoiser diffusion errors knowledge "
+        "model_info nn statistics tokenizers training",
+        "model_archive": "adapter_info checkpoint errors model_info workspace",
         "presets": "config data errors tokenizers",
         "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn "
         "statistics versions",
         "evaluation": "data errors model model_info versions workspace",
-        "runs": "config data errors knowledge presets evaluation model model_archive model_info training "
+        "adaptation": "adapter_info checkpoint config data errors evaluation knowledge model model_info training "
         "versions workspace",
+        "runs": "adaptation adapter_info config data errors knowledge presets evaluation model model_archive model_info "
+        "training versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "analysis": "config data denoiser errors knowledge model statistics tokenizers training",
         "plots": "errors",
-        "cli": "comparison conditions config data errors evaluation knowledge model model_archive model_info "
-        "presets runs "
-        "tokenizers training versions workspace",
+        "cli": "adaptation comparison conditions config data errors evaluation knowledge model model_archive "
+        "model_info presets runs tokenizers training versions workspace",
         "__main__": "cli",
     }.items()
 }

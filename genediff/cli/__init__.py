@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from genediff.cli.adapt import adapt
 from genediff.cli.base import make_group
 from genediff.cli.compare import compare
 from genediff.cli.data import datasets, doctor, import_file
@@ -20,6 +21,7 @@ app.command("import")(import_file)
 app.command()(datasets)
 app.command()(simulate)
 app.command()(train)
+app.command()(adapt)
 app.add_typer(runs, name="runs")
 app.add_typer(models, name="models")
 app.add_typer(compare, name="compare")

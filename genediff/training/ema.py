@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 class EMA:
-    """Averaged copies of a module's parameters.
+    """Averaged copies of a module's trained parameters; frozen ones need none.
 
     The decay warms up as (1 + step) / (10 + step), so that the first, untrained weights are soon forgotten.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module, self.decay = module, decay
-        self.average = {name: p.detach().clone() for name, p in module.named_parameters()}
+        self.average = {name: p.detach().clone() for name, p in trained(module)}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move the average towards the weights after the given step (counted from 1)."""
         rate = 1 - min(self.decay, (1 + step) / (10 + step))
-        names, weights = zip(*self.module.named_parameters(), strict=True)
+        names, weights = zip(*trained(self.module), strict=True)
         torch._foreach_lerp_([self.average[n] for n in names], [w.detach() for w in weights], rate)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average in place of the weights, and the weights back at the end."""
-        kept = {name: p.detach().clone() for name, p in self.module.named_parameters()}
+        kept = {name: p.detach().clone() for name, p in trained(self.module)}
         copy_weights(self.module, self.average)
         try:
             yield
@@ -41,8 +41,13 @@ class EMA:
             copy_weights(self.module, kept)
 
 
+def trained(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters that learn, with their names."""
+    return [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+
+
 @torch.no_grad()
 def copy_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Copy named weights into a module."""
-    for name, p in module.named_parameters():
+    """Copy named weights into a module's trained parameters."""
+    for name, p in trained(module):
         p.copy_(weights[name])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from genediff.training.ema import EMA, copy_weights
+from genediff.training.ema import EMA, copy_weights, trained
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -140,7 +140,7 @@ def _groups(
     """Split parameters: matrices decay, vectors do not, and those in ``fast`` have their own learning rate."""
     decayed, plain = [], []
     groups: list[dict[str, Any]] = []
-    for name, p in module.named_parameters():
+    for name, p in trained(module):
         if name in fast:
             groups.append({"params": [p], "lr": fast[name], "weight_decay": 0.0})
         elif p.ndim >= 2:

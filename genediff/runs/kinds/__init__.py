@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from genediff.errors import InputError
+from genediff.runs.kinds.adapt import ADAPT
 from genediff.runs.kinds.base import Kind
 from genediff.runs.kinds.evaluate import EVALUATE, EvaluateJob
 from genediff.runs.kinds.import_cells import IMPORT, ImportJob
 from genediff.runs.kinds.series import SERIES, SeriesJob
 from genediff.runs.kinds.train import TRAIN
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, IMPORT, EVALUATE, SERIES)}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, ADAPT, IMPORT, EVALUATE, SERIES)}
 
 
 def find_kind(name: str) -> Kind[Any]:

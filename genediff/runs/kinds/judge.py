@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from genediff.adapter_info import ADAPTER_FILE
 from genediff.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from genediff.data import Dataset
     from genediff.evaluation import Evaluation
+    from genediff.model import GeneDiff
     from genediff.runs.job import Job
 
 STAGE = "evaluation"
@@ -61,11 +63,41 @@ def evaluate_model(
     seeds: Sequence[int] = SEEDS,
 ) -> Evaluation:
     """Judge a model by one generated cell for each test cell (at most 2,000), asked for by the same labels."""
-    from genediff.evaluation import evaluate
     from genediff.model import GeneDiff
 
     progress(0.0, "generating cells")
     generator = GeneDiff.load(model, device=device)
+    columns = tuple(generator.conditions)
+    if (model / ADAPTER_FILE).is_file():
+        from genediff.data.view import in_genes
+
+        # It has the genes of its base, and conditions that these cells may not have.
+        dataset = in_genes(dataset, generator.genes)
+        columns = tuple(column for column in columns if column in dataset.obs.columns)
+    asked = asked_for(dataset, columns)
+    return evaluate_generator(generator, dataset, asked, progress=progress, cancelled=cancelled, seeds=seeds)
+
+
+def evaluate_generator(
+    generator: GeneDiff,
+    dataset: Dataset,
+    asked: pd.DataFrame | None,
+    *,
+    progress: Callable[[float, str], None],
+    cancelled: Callable[[], bool],
+    seeds: Sequence[int] = SEEDS,
+    baselines: Sequence[str] = ("independent_nb", "copied"),
+    strict: bool = True,
+) -> Evaluation:
+    """Judge a model by cells generated for a table of labels.
+
+    Where it is not ``strict``, a model that does not know a column or a level generates without it, and its cells are
+    judged as what was asked for.
+    """
+    import pandas as pd
+
+    from genediff.evaluation import evaluate
+
     n = min(len(dataset.rows("test")), MAX_CELLS)
 
     def tell(done: int, total: int) -> None:
@@ -73,12 +105,19 @@ def evaluate_model(
         if cancelled():
             raise Cancelled
 
-    conditions = _test_conditions(dataset, tuple(generator.conditions), n)
-    generated = generator.generate(n, conditions=conditions, batch_size=256, progress=tell)
+    table = asked
+    if asked is not None and not strict:
+        known = {column: names for column, names in generator.conditions.items() if column in asked}
+        table = pd.DataFrame({c: asked[c].where(asked[c].isin(names), None) for c, names in known.items()})
+    generated = generator.generate(n, conditions=table, batch_size=256, progress=tell)
+    if asked is not None and not strict:
+        for column in asked:
+            generated.obs[column] = pd.Categorical(asked[column])
     return evaluate(
         generated,
         dataset,
         seeds=seeds,
+        baselines=baselines,
         progress=lambda share, what: progress(GENERATING + (1 - GENERATING) * share, what),
         cancelled=cancelled,
     )
@@ -112,14 +151,14 @@ def read_generated(path: Path) -> AnnData:
         ) from None
 
 
-def _test_conditions(dataset: Dataset, columns: tuple[str, ...], n: int) -> pd.DataFrame | None:
-    """Return the labels of n test cells, drawn with a fixed seed; levels unknown to training are "no label"."""
+def asked_for(dataset: Dataset, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    """Return the labels of test cells, drawn with a fixed seed; levels unknown to training are "no label"."""
     import numpy as np
     import pandas as pd
 
     if not columns:
         return None
-    rows = np.random.default_rng(0).permutation(len(dataset.rows("test")))[:n]
+    rows = np.random.default_rng(0).permutation(len(dataset.rows("test")))[:MAX_CELLS]
     table = {}
     for column in columns:
         levels = np.array([*dataset.vocabulary(column), None], dtype=object)

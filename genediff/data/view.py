@@ -1,0 +1,93 @@
+"""The cells of a data set in other genes than those chosen at its import."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genediff.data.dataset import Dataset
+from genediff.data.pca import PCA, fit_pca
+from genediff.data.store import open_store, read_genes
+from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import scipy.sparse as sp
+
+N_PCS = 50
+
+
+class GeneView(Dataset):
+    """A data set whose chosen genes are the named ones, in their order; cells, labels and split stay.
+
+    Libraries and components are those of these genes; there is no UMAP.
+
+    Parameters
+    ----------
+    dataset
+        The import.
+    genes
+        Names of any genes of its file.
+
+    Raises
+    ------
+    InputError
+        When the file lacks a gene.
+    """
+
+    def __init__(self, dataset: Dataset, genes: Sequence[str]) -> None:
+        position = {gene: place for place, gene in enumerate(dataset.all_genes)}
+        if missing := [gene for gene in genes if gene not in position]:
+            raise InputError(
+                f"{len(missing)} of {len(genes)} genes are not in {dataset.info.name!r} ({', '.join(missing[:5])})."
+            )
+        mark = hashlib.sha256("\n".join([dataset.content_hash, *genes]).encode()).hexdigest()
+        super().__init__(replace(dataset.info, n_genes=len(genes), content_hash=mark, has_umap=False))
+        self.chosen = np.array([position[gene] for gene in genes], dtype=np.int64)
+
+    @cached_property
+    def _values(self) -> sp.csr_matrix:
+        order = np.argsort(self.chosen)
+        with open_store(self.info.folder) as store:
+            values = read_genes(store, self.chosen[order])  # (cell, gene), genes as in the file
+        return values[:, np.argsort(order)].tocsr().astype(np.float32)
+
+    @cached_property
+    def pca(self) -> PCA:
+        """Principal components of the training cells' x in these genes."""
+        return fit_pca(self.x("train"), N_PCS, seed=0, after_block=lambda: None)
+
+    @cached_property
+    def pcs(self) -> np.ndarray:
+        """Principal component scores of all cells (cell, pc)."""
+        return self.project(self.x())
+
+
+def in_genes(dataset: Dataset, genes: Sequence[str], *, always: bool = False) -> Dataset:
+    """Return the data set as a model of these genes sees it: itself, or a view of the genes that both have.
+
+    Parameters
+    ----------
+    genes
+        Of the model.
+    always
+        A view also where the model has all chosen genes, since it may have more of the file's.
+
+    Raises
+    ------
+    InputError
+        When they share no gene.
+    """
+    known = set(genes)
+    if not always and known.issuperset(dataset.genes):
+        return dataset
+    there = set(dataset.all_genes)
+    shared = [gene for gene in genes if gene in there]
+    if not shared:
+        raise InputError(f"The model and {dataset.info.name!r} share no gene; check that both name genes alike.")
+    return GeneView(dataset, shared)
