@@ -30,11 +30,11 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             frame.go("generate", dataset=DEMO_DATASET, model=ready[0].id)
         frame.go("data", dataset=DEMO_DATASET)
     frame.link("data", "Start with your own cells", icon=":material/upload_file:", extra={"add": "1"})
+    frame.link("compare", "Compare the ways of cutting", icon=":material/leaderboard:")
 if demo:
     st.caption(
         "Blood cells of one healthy donor (10x Genomics, CC BY 4.0). "
         + ("A model trained on them is here already: cells appear within a minute." if ready else "")
-        + " Of the four cuts, latent tokens can be trained today; the others follow."
     )
 
 # --- result: what is here -----------------------------------------------------------------------------------------

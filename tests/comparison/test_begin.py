@@ -18,15 +18,15 @@ from genediff.workspace import Workspace
 
 
 def test_a_comparison_trains_judges_and_keeps_its_table(workspace, dataset, wait_for_end):
-    entries = (read_entry("latent:n_tokens=2:hidden=32"), read_entry("mlp"))
+    entries = (read_entry("latent:n_tokens=2:hidden=32"),)
     config = ComparisonConfig(dataset_id=dataset.info.id, entries=entries, seeds=(3,), steps=20, device="cpu")
     comparison = begin(config, workspace)
     assert comparison.is_going_on and list_comparisons(workspace) == [comparison]
-    assert [row.seconds > 0 for row in comparison.rows] == [True, True]
+    assert comparison.rows[0].seconds > 0
     assert seconds_left(comparison) > 0
-    wait_for_end(comparison.series)
+    wait_for_end(comparison.series, seconds=900)
     results = read_results(comparison, workspace)
-    assert [(result.place, result.seed) for result in results.results] == [(0, 3), (1, 3)]
+    assert [(result.place, result.seed) for result in results.results] == [(0, 3)]
     for (_, seed), run in comparison.runs().items():
         assert seed == 3 and run.config["seed"] == 3
         train = run.config["train"]
@@ -35,7 +35,7 @@ def test_a_comparison_trains_judges_and_keeps_its_table(workspace, dataset, wait
     wanted = {"c2st_pcs", "reconstruction_r", "n_parameters", "train_seconds", "peak_memory_gb", "cells_per_second"}
     assert wanted <= set(lines[0].cells)
     assert "floor" in [line.kind for line in lines]
-    assert "one seed cannot tell" in lines[0].verdict.sentence
+    assert "no MLP row" in lines[0].verdict.sentence
     # What was read is kept: the table outlives its models.
     shutil.rmtree(workspace.models)
     assert read_results(comparison, workspace) == results
