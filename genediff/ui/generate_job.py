@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from genediff.adapter_info import ADAPTER_FILE
 from genediff.conditions import draw_conditions
 from genediff.data.placer import PLACER
+from genediff.data.view import in_genes
 from genediff.errors import Cancelled, InputError
 from genediff.workspace import Workspace, home
 
@@ -70,6 +72,7 @@ class Job:
     xy: np.ndarray | None = None  # (cell, 2)
     evaluation: Evaluation | None = None
     unjudged: str | None = None
+    adapted: bool = False
     started: float = field(default_factory=time.monotonic)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -146,6 +149,7 @@ def _generate(job: Job, workspace: Workspace) -> None:
 
     request = job.request
     model = GeneDiff.load(workspace.model_folder(request.model_id))
+    job.adapted = (workspace.model_folder(request.model_id) / ADAPTER_FILE).is_file()
     job.enter("generating")
     begun = time.monotonic()
     job.cells = model.generate(
@@ -174,6 +178,9 @@ def _compare(job: Job, workspace: Workspace) -> None:
     dataset = _dataset(job, workspace)
     if dataset is None:
         return
+    if job.adapted:
+        # It has the genes of its base; where these are not all of the data's, there is no place on its map.
+        dataset = in_genes(dataset, list(job.cells.var_names))
     if dataset.info.has_umap:
         job.enter("placing")
         job.xy = place(job.cells, dataset, waiting=lambda: job.report(0.0))

@@ -14,7 +14,7 @@ from genediff.errors import InputError
 from genediff.evaluation import Evaluation
 from genediff.model_archive import export_model, import_model
 from genediff.model_info import CARD_FILE, EVALUATION_FILE
-from genediff.ui import caching, explain, frame, model_table, state, trust_panel
+from genediff.ui import caching, explain, frame, gain_view, model_table, state, trust_panel
 from genediff.ui.downloads import download
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def details(info: ModelInfo) -> None:
         f"{info.space} space · "
         f"on {info.dataset_name}{trained} · {info.created[:10]}"
     )
+    gain_view.base_of(info, caching.workspace())
     with st.container(horizontal=True, vertical_alignment="center"):
         frame.link("generate", "Generate cells", icon=":material/auto_awesome:", model=info.id)
         download("Download (zip)", lambda: _zipped(info.folder), f"{info.id}.zip", key=f"model-{info.id}", narrow=True)
@@ -140,6 +141,7 @@ def trash() -> None:
 
 
 def _figures(info: ModelInfo) -> None:
+    gain_view.show(info.folder)
     path = info.folder / EVALUATION_FILE
     if not path.exists():
         st.info("This model was not judged on held-out cells yet. Generate cells with it: they are judged right away.")

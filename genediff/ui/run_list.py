@@ -19,8 +19,8 @@ SHOWN = 6
 
 
 def training_runs() -> list[Run]:
-    """Return the runs that train models, the newest first."""
-    return [run for run in list_runs(caching.workspace()) if run.kind == "train"]
+    """Return the runs that train or adapt models, the newest first."""
+    return [run for run in list_runs(caching.workspace()) if run.kind in ("train", "adapt")]
 
 
 def show(runs: Sequence[Run], *, chosen: str | None = None) -> None:

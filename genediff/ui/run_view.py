@@ -17,11 +17,12 @@ from genediff.model_info import EVALUATION_FILE
 from genediff.plots.style import style
 from genediff.plots.training import Curve, live_losses, loss_curves
 from genediff.runs import Event, Run, submit, without_repeats
-from genediff.ui import caching, downloads, explain, frame, state, trust_panel
+from genediff.ui import caching, downloads, explain, frame, gain_view, state, trust_panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from genediff.adaptation import AdaptConfig
     from genediff.config import RunConfig
     from genediff.runs import Status
 
@@ -38,11 +39,15 @@ STATES: dict[str, tuple[str, Colour, str]] = {
 STAGES = {
     "autoencoder": "Autoencoder: learns to describe cells in tokens, and tokens as counts",
     "flow": "Flow: learns the way from noise to cells",
+    "scratch autoencoder": "For comparison, an autoencoder from scratch with the same budget",
+    "scratch flow": "For comparison, a flow from scratch with the same budget",
     "evaluation": "Evaluation: generated cells against held-out ones",
 }
 LOSSES = {
     "autoencoder": "Autoencoder (negative log-likelihood per gene)",
     "flow": "Flow (squared error of the velocity)",
+    "scratch autoencoder": "From scratch: autoencoder",
+    "scratch flow": "From scratch: flow",
 }
 
 
@@ -186,7 +191,9 @@ def _finished(run: Run, status: Status) -> None:
         st.success(f"Finished in {took}. Its model is no longer in the library.")
         return
     st.success(f"Finished in {took}. The model is in the library.")
-    judged = caching.workspace().model_folder(model) / EVALUATION_FILE
+    folder = caching.workspace().model_folder(model)
+    gain_view.show(folder)
+    judged = folder / EVALUATION_FILE
     if judged.exists():
         trust_panel.verdict(Evaluation.read(judged))
     else:
@@ -252,7 +259,7 @@ def _tell(act: Callable[[], object]) -> None:
         st.session_state["run_problem"] = str(error)
 
 
-def begin(config: RunConfig) -> None:
+def begin(config: RunConfig | AdaptConfig) -> None:
     """Start a run and go to it; what stands in the way is shown beside the button."""
     try:
         state.choose(run=submit(config, caching.workspace()).id)

@@ -18,35 +18,56 @@ if TYPE_CHECKING:
     from genediff.data import Dataset
 
 OPINION = "opinion: "
+COUNTS = (
+    "tokens", "vocabulary", "numbers per cell", "parameters", "pairs per layer", "attention", "products", "genes lost",
+    "round trip r", "training (s)",
+)  # fmt: skip
 
 
 def show(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen) -> None:
     """Draw the table and the costs."""
     table = rows(dataset, cell, chosen)
     number = st.column_config.NumberColumn
+    text = st.column_config.TextColumn
+    opinions = [column for column in table if column.startswith(OPINION)]
+    summary = table[["strategy", "tokens", "attention", "products", "genes lost", "round trip r", *opinions]]
     st.dataframe(
-        table,
+        summary.assign(**{"round trip r": summary["round trip r"].map("{:.2f}".format).replace("nan", "–")}),
         hide_index=True,
         height="content",
         column_config={
-            "strategy": st.column_config.TextColumn(pinned=True),
-            "tokens": number(format="localized"),
-            "vocabulary": number(format="localized"),
-            "numbers per cell": number(format="localized"),
-            "parameters": number(format="compact"),
-            "pairs per layer": number(format="localized", help="Pairs of tokens of which one attends to the other."),
-            "attention": number("attention (operations)", format="compact", help="4 x pairs x width x layers"),
-            "products": number("other products (operations)", format="compact"),
-            "genes lost": number(help="Genes of the chosen cell that have no influence on any token (measured)."),
-            "round trip r": number(format="%.2f", help="Held-out cells, decoded again, against what was measured."),
-            "training (s)": number(format="%.0f"),
+            "strategy": text(pinned=True),
+            "tokens": number(format="localized", width=60),
+            "attention": number(format="compact", width=75, help="Operations per cell: 4 x pairs x width x layers."),
+            "products": number("other", format="compact", width=60, help="Operations of all other matrix products."),
+            "genes lost": number(width=80, help="Genes of the chosen cell without influence on any token (measured)."),
+            "round trip r": text(width=85, help="Held-out cells, decoded again, against what was measured."),
+            **{column: text(f"{column.removeprefix(OPINION)} (opinion)") for column in opinions},
         },
     )
     explain.how_to_read(
-        "Counted for this data set, the chosen size and cell, and measured where a model of that strategy was trained "
-        "on these cells (round trip, training). Columns that begin with “opinion” are what we think, not "
-        "measured. The table does not show how good generated cells are."
+        "Numbers are counted for this data set, the chosen size and the chosen cell; the round trip is measured where "
+        "a model of that strategy was trained on these cells (–: train one). Columns marked as opinion are what we "
+        "think, not measured. The table does not show how good generated cells are: Compare does."
     )
+    with st.expander("All counts"):
+        st.dataframe(
+            table.drop(columns=opinions),
+            hide_index=True,
+            height="content",
+            column_config={
+                "strategy": text(pinned=True),
+                **{name: number(format="localized") for name in ("tokens", "vocabulary", "numbers per cell")},
+                "parameters": number(format="compact"),
+                "pairs per layer": number(
+                    format="localized", help="Pairs of tokens of which one attends to the other."
+                ),
+                "attention": number("attention (operations)", format="compact"),
+                "products": number("other products (operations)", format="compact"),
+                "round trip r": number(format="%.2f"),
+                "training (s)": number(format="%.0f"),
+            },
+        )
     downloads.download("Table as CSV", lambda: downloads.to_csv(table), "cuts.csv", key="cuts", narrow=True)
     figures.show_figure(
         cost_bars(table),
@@ -84,6 +105,7 @@ def rows(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen) -> pd.DataF
             row[OPINION + name.replace("_", " ")] = words
         found.append(row)
     table = pd.DataFrame(found)
-    for column in ("attention", "products"):
-        table[column] = table.get(column, pd.Series(dtype=float)).astype(float).fillna(0.0)
-    return table
+    # Columns that no strategy has filled are there all the same: empty.
+    table = table.reindex(columns=list(dict.fromkeys(["strategy", *COUNTS, *table.columns])))
+    table[["attention", "products"]] = table[["attention", "products"]].astype(float).fillna(0.0)
+    return table.astype({"round trip r": float, "training (s)": float})

@@ -77,6 +77,11 @@ GROUPS = (
         ("name", "seed", "device", "precision"),
     ),
 )
+_PLACES = {
+    "quick": "the place to begin, on a laptop",
+    "standard": "for a GPU, or a night on a CPU",
+    "large": "for atlases, on a GPU",
+}
 _CONFIGS: dict[str, type] = {"model": ModelConfig, "train": TrainConfig, "sample": SampleConfig, "run": RunConfig}
 
 
@@ -90,11 +95,20 @@ def strategy_cards() -> str:
 def preset_cards(strategy: str) -> Preset:
     """Let the reader choose the size of the model among the presets for a strategy; returns the preset."""
     words = {
-        name: (preset.title, preset.sentence)
+        name: (preset.title, _size(preset, strategy))
         for name, preset in PRESETS.items()
         if not preset.strategies or strategy in preset.strategies
     }
     return PRESETS[_cards("preset", words, columns=3)]
+
+
+def _size(preset: Preset, strategy: str) -> str:
+    """Return what a preset means for a strategy: its own sentence speaks of latent tokens."""
+    if strategy == "latent" or preset.name not in _PLACES:
+        return preset.sentence
+    own = TOKENIZERS[strategy].presets.get(preset.name, {}).get("model", {})
+    width, depth = own.get("width", preset.model.width), own.get("depth", preset.model.depth)
+    return f"{depth} layers of {width}: {_PLACES[preset.name]}."
 
 
 def conditions(info: DatasetInfo) -> tuple[str, ...]:

@@ -1,0 +1,68 @@
+"""The Tokenize page: without data, with data, with a model, and its address."""
+
+from __future__ import annotations
+
+import pytest
+
+from genediff.analysis.decision import ROOT, Advice
+from genediff.tokenizers import TOKENIZERS
+from tests.pages.conftest import texts
+
+
+def test_without_data_it_says_what_to_do(no_data, open_page):
+    assert "No data set yet" in texts(open_page("tokenize"))
+
+
+def test_one_cell_is_shown_through_every_strategy_and_the_address_names_it(workspace, open_page):
+    app = open_page("tokenize")
+    said = texts(app)
+    for kind in TOKENIZERS.values():
+        assert f"#### {kind.title}" in said
+    assert said.count("**Keeps**") == len(TOKENIZERS) and said.count("pairs attend per layer") == len(TOKENIZERS) - 1
+    assert "No model of this data set has Latent tokens yet" in said
+    first = app.query_params["cell"]
+    next(b for b in app.button if b.label == "Any cell").click().run()
+    assert not app.exception
+    assert app.query_params["cell"] != first
+    again = open_page("tokenize", {"cell": first[0] if isinstance(first, list) else first})
+    assert again.selectbox(key="cell_name").value == (first[0] if isinstance(first, list) else first)
+
+
+def test_a_typical_cell_and_an_unknown_one(workspace, open_page):
+    app = open_page("tokenize", {"cell": "nobody"})
+    assert "There is no cell “nobody”" in app.warning[0].value
+    before = app.query_params["cell"]
+    app.selectbox(key="typical").select("B").run()
+    assert app.query_params["cell"] != before
+    assert "**B**" in texts(app)
+
+
+def test_a_trained_model_shows_its_tokens_and_its_round_trip(model_id, open_page):
+    said = texts(open_page("tokenize"))
+    assert "Tokens of “A tiny model”" in said
+    assert "round trip r = " in said
+    assert "No model of this data set has Latent tokens" not in said
+
+
+def test_all_cuts_stand_in_one_table_with_opinions_called_so(workspace, open_page):
+    app = open_page("tokenize", {"view": "All cuts"})
+    table = next(frame.value for frame in app.dataframe if "vocabulary" in frame.value)
+    assert list(table["strategy"]) == [kind.title for kind in TOKENIZERS.values()]
+    assert {"opinion: interpretability", "opinion: transfer"} <= set(table.columns)
+    mlp = table.set_index("strategy").loc[TOKENIZERS["mlp"].title]
+    assert mlp["tokens"] == 1 and mlp["attention"] == 0
+
+
+@pytest.mark.parametrize("turns", [(0, 0, 0, 1), (0, 1, 1), (1, 1)], ids=["hybrid", "network", "rank"])
+def test_the_guide_asks_and_ends_in_a_link_to_train(workspace, open_page, turns):
+    node, address = ROOT, {"view": "Which one for me?"}
+    for turn in turns:
+        answer = list(node.answers)[turn]
+        address[f"q-{node.id}"] = answer
+        node = node.answers[answer]
+    assert isinstance(node, Advice)
+    app = open_page("tokenize", address)
+    assert TOKENIZERS[node.strategy].title in texts(app)
+    assert len(app.subheader) == 1
+    shorter = dict(list(address.items())[:-1])
+    assert not open_page("tokenize", shorter).subheader
