@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genediff.data import Dataset
     from genediff.knowledge import Coverage, NetworkCoverage
 
-FEW_SETS, FEW_GENES, FEW_EDGES = 5, 0.1, 0.05  # below: sets, share of genes in a set, edges per gene
+FEW_SETS, FEW_GENES = 5, 0.1  # below: sets that are kept, share of genes in a set or with a regulator
 
 
 def show(config: RunConfig, dataset: Dataset) -> None:
@@ -112,7 +112,7 @@ def too_few_sets(found: Coverage) -> bool:
 
 def too_few_edges(found: NetworkCoverage) -> bool:
     """Whether next to none of the genes would hear of another."""
-    return found.n_kept < FEW_EDGES * found.n_genes
+    return min(found.n_kept, found.n_genes - found.n_without) < FEW_GENES * found.n_genes
 
 
 def _warn_of_sets(found: Coverage) -> None:

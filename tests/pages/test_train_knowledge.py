@@ -126,3 +126,12 @@ def test_a_bad_match_is_known_by_few_sets_or_few_genes(kept, uncovered, poor):
     found = Coverage("t", n_genes=2000, n_present=1100, n_uncovered=uncovered, n_named=4000, n_sets=50, n_kept=kept,
                      smallest=5)  # fmt: skip
     assert knowledge_view.too_few_sets(found) is poor
+
+
+@pytest.mark.parametrize(("kept", "without", "poor"), [(1100, 1600, False), (278, 1865, True), (0, 2000, True)])
+def test_a_network_of_next_to_no_gene_is_known(kept, without, poor):
+    from genediff.knowledge import NetworkCoverage
+
+    found = NetworkCoverage("t", n_genes=2000, n_present=600, n_edges=9000, n_kept=kept, n_regulators=40,
+                            n_without=without, n_unmapped=10)  # fmt: skip
+    assert knowledge_view.too_few_edges(found) is poor
