@@ -5,6 +5,7 @@ import streamlit as st
 from genediff.errors import InputError
 from genediff.runs import find_run
 from genediff.ui import (
+    adapt_form,
     caching,
     estimate_view,
     explain,
@@ -43,6 +44,12 @@ if chosen is not None:
 # --- need: cells --------------------------------------------------------------------------------------------------
 dataset = needs.require_dataset()
 info = dataset.info
+
+# --- another way: adapt a trained model ---------------------------------------------------------------------------
+if adapt_form.way() == "adapt":
+    adapt_form.show(dataset)
+    run_list.show(runs)
+    st.stop()
 
 # --- inputs -------------------------------------------------------------------------------------------------------
 left, right = st.columns(2, gap="large")

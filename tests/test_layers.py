@@ -40,8 +40,8 @@ ALLOWED: dict[str, set[str]] = {
         "evaluation": "data errors model model_info versions workspace",
         "adaptation": "adapter_info checkpoint config data errors evaluation knowledge model model_info training "
         "versions workspace",
-        "runs": "adaptation adapter_info config data errors knowledge presets evaluation model model_archive model_info "
-        "training versions workspace",
+        "runs": "adaptation adapter_info config data errors knowledge presets evaluation model model_archive "
+        "model_info training versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "analysis": "config data denoiser errors knowledge model statistics tokenizers training",
         "plots": "errors",

@@ -14,7 +14,7 @@ from genediff.training.flow import FlowStage
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from genediff.adaptation.alignment import AlignedCells
+    from genediff.adaptation.cells import AlignedCells
     from genediff.config import TrainConfig
     from genediff.model import GeneDiff
 

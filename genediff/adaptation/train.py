@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from genediff.adaptation.alignment import align, aligned_cells
+from genediff.adaptation.alignment import align
 from genediff.adaptation.card import adapter_card
+from genediff.adaptation.cells import aligned_cells
 from genediff.adaptation.levels import grow_levels
 from genediff.adaptation.load import put_together, weights_hash
 from genediff.adaptation.lora import learned, make_adaptable

@@ -87,13 +87,13 @@ def _conditions(base: ModelInfo, info: DatasetInfo) -> dict[str, str | None]:
     taken = st.multiselect("Conditions", offered, default=[c for c in offered if c in proposed], key="adapt-conditions")
     found: dict[str, str | None] = {}
     for column, place in zip(taken, st.columns(max(len(taken), 2)), strict=False):
-        options = {**{old: f"the model's “{old}”" for old in base.conditions}, NEW: "nothing: it is a new condition"}
+        offers = [*base.conditions, NEW]
         with place:
             chosen = st.selectbox(
                 f"“{column}” continues",
-                list(options),
-                index=list(options).index(proposed.get(column) or NEW),
-                format_func=lambda one, options=options: options[one],
+                offers,
+                index=offers.index(proposed.get(column) or NEW),
+                format_func=_in_words,
                 key=f"adapt-continues-{base.id}-{column}",
             )
         found[column] = chosen or None
@@ -102,3 +102,7 @@ def _conditions(base: ModelInfo, info: DatasetInfo) -> dict[str, str | None]:
         "name. A new level starts as “no label”."
     )
     return found
+
+
+def _in_words(condition: str) -> str:
+    return f"the model's “{condition}”" if condition else "nothing: it is a new condition"
