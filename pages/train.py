@@ -46,7 +46,7 @@ dataset = needs.require_dataset()
 info = dataset.info
 
 # --- another way: adapt a trained model ---------------------------------------------------------------------------
-if adapt_form.way() == "adapt":
+if adapt_form.is_wanted():
     adapt_form.show(dataset)
     run_list.show(runs)
     st.stop()

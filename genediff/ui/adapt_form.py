@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from genediff.data.info import DatasetInfo
     from genediff.model_info import ModelInfo
 
-WAYS = {"new": "Train a new model", "adapt": "Adapt a model (LoRA)"}
+TRAIN, ADAPT = "Train a new model", "Adapt a model (LoRA)"
 SENTENCES = {
-    "new": "A model that knows only your cells, from nothing.",
-    "adapt": "A trained model stays as it is; small matrices beside its weights, and rows for new labels, learn your "
+    TRAIN: "A model that knows only your cells, from nothing.",
+    ADAPT: "A trained model stays as it is; small matrices beside its weights, and rows for new labels, learn your "
     "cells. Fast, and for few cells often better than from nothing: the run measures both and says which won.",
 }
 MAIN = ("rank", "steps", "tokenizer_steps", "compare")
@@ -28,19 +28,19 @@ REST = ("alpha", "learning_rate", "batch_size", "name", "seed", "device")
 NEW = ""
 
 
-def way() -> str:
-    """Let the reader choose between a new model and an adapted one."""
-    chosen: str | None = st.segmented_control(
+def is_wanted() -> bool:
+    """Let the reader choose between a new model and an adapted one; returns whether it is the latter."""
+    chosen: str = st.segmented_control(
         "Way",
-        list(WAYS),
-        default="new",
-        format_func=lambda one: WAYS[one],
+        list(SENTENCES),
+        default=TRAIN,
         key="way",
         bind="query-params",
+        required=True,
         label_visibility="collapsed",
     )
-    st.caption(SENTENCES[chosen or "new"])
-    return chosen or "new"
+    st.caption(SENTENCES[chosen])
+    return chosen == ADAPT
 
 
 def show(dataset: Dataset) -> None:

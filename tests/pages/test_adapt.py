@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from genediff.runs import list_runs
 from genediff.runs.demo import DEMO_MODEL
+from genediff.ui.adapt_form import ADAPT
 from genediff.workspace import ASSETS
 from tests.pages.conftest import texts
 
 
 def test_a_model_is_adapted_from_the_page(workspace, open_page):
     (workspace.models / DEMO_MODEL).symlink_to(ASSETS / "models" / DEMO_MODEL)
-    app = open_page("train", {"way": "adapt", "adapt-rank": "2", "adapt-steps": "50000"})
+    app = open_page("train", {"way": ADAPT, "adapt-rank": "2", "adapt-steps": "50000"})
     said = texts(app)
     assert "genes were found in the new data by name" in said and "no label" in said
     next(b for b in app.button if b.label == "Start adapting").click().run()
