@@ -182,8 +182,9 @@ def about(dataset: Dataset, cell: Cell) -> None:
             f"{total}{cell.n_seen:,} of {info.n_genes:,} chosen genes are above zero; "
             f"it is one of the {dataset.obs['split'].iloc[cell.row]} cells."
         )
-        order = np.argsort(-cell.standardised, kind="stable")[:8]
-        order = order[cell.measured[order] > 0]
+        # One count of a rare gene is many standard deviations and tells nothing; markers are caught more than once.
+        firm = cell.measured >= 2 if info.has_counts else cell.measured > 0
+        order = np.argsort(-np.where(firm, cell.standardised, -np.inf), kind="stable")[: min(8, int(firm.sum()))]
         table = pd.DataFrame(
             {
                 "gene": [dataset.genes[i] for i in order],
@@ -192,7 +193,7 @@ def about(dataset: Dataset, cell: Cell) -> None:
             }
         )
         decimals = st.column_config.NumberColumn(format="%.2f")
-        st.caption("Genes that stand out most")
+        st.caption("Genes that stand out most" + (" (two counts or more)" if info.has_counts else ""))
         st.dataframe(
             table,
             hide_index=True,
