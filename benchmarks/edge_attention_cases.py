@@ -153,7 +153,7 @@ def train(n_genes: int, n_edges: int, width: int, depth: int, batch: int) -> dic
     model = GeneDenoiser(
         build_tokenizer("grn", material, {}), config, [3], n_genes=n_genes, path=PATHS["rectified_flow"](), library=True
     )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, fused=True)
     clean = torch.randn(batch, 1).expand(-1, n_genes + 1)  # genes that rise and fall together can be learned
     t, codes = torch.full((batch,), 0.3), torch.zeros(batch, 1, dtype=torch.long)
     noised = 0.3 * clean + 0.7 * torch.randn(batch, n_genes + 1)
@@ -166,7 +166,7 @@ def train(n_genes: int, n_edges: int, width: int, depth: int, batch: int) -> dic
         optimizer.step()
         losses.append(float(loss.detach()))
 
-    found = least(step, 4)
+    found = least(step, 7)
     return {**found, "first": losses[0], "last": losses[-1], "peak": peak()}
 
 
