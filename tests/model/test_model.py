@@ -118,7 +118,7 @@ def test_what_cannot_be_generated_is_said(call, sentence) -> None:
         ({"width": 18, "heads": 4}, "not a multiple of the 4 heads"),
         ({"space": "gene"}, "set the prediction to 'data'"),
         ({"likelihood": "gaussian"}, "choose nb or zinb"),
-        ({"tokenizer": "latnt"}, "unknown tokenizer 'latnt'; known: 'latent'"),
+        ({"tokenizer": "latnt"}, "unknown tokenizer 'latnt'; known: 'grn', 'grn_latent', 'latent'"),
         ({"tokenizer_options": {"n_token": 3}}, "no option 'n_token'; known: ambient, beta"),
     ],
 )
