@@ -120,8 +120,8 @@ def scvi_cells(dataset, label: str, replicate: int):
     scvi.model.SCVI.setup_anndata(train_cells, batch_key=label)
     # The encoder must know the label too: else z keeps the cell type, and a prior draw meets labels it does not fit.
     model = scvi.model.SCVI(train_cells, n_latent=10, gene_likelihood="nb", encode_covariates=True)
-    # scVI's KL term grows over 400 epochs by default: after 100 it has a quarter of its weight, and draws from the prior
-    # then meet a decoder that never saw it (C2ST .94, debiased W2² 64 on the first split).
+    # scVI's KL term grows over 400 epochs by default: after 100 it has a quarter of its weight, and draws from the
+    # prior then meet a decoder that never saw it (C2ST .94, debiased W2² 64 on the first split).
     plan = {"n_epochs_kl_warmup": 25}
     model.train(max_epochs=100, accelerator="cpu", enable_progress_bar=False, plan_kwargs=plan)
     seconds = time.perf_counter() - wall
