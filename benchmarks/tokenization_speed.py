@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import edge_attention_cases as cases
+from benchmarks.pathway_speed import pathway_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ def _seconds(found: dict[str, float]) -> str:
     return f"{clock} ({processor}){', scaled' if found.get('scaled') else ''}"
 
 
-SECTIONS: dict[str, Callable[[], str]] = {"attention": attention}
+SECTIONS: dict[str, Callable[[], str]] = {"attention": attention, "pathways": pathway_section}
 
 
 def main() -> None:
