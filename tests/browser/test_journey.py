@@ -67,6 +67,7 @@ def _generate(page: Page, *, n: int) -> None:
     verdict = page.locator("[data-testid=stAlert]").first.inner_text()
     assert "classifier picks out the generated one" in verdict
     assert page.locator(".js-plotly-plot").count() == 2  # the map and the dots
+    page.wait_for_timeout(3000)  # the page draws itself once more when the verdict is there, and would miss the click
     with page.expect_download() as file:
         page.get_by_role("button", name="Cells (h5ad)").click()
     cells = anndata.read_h5ad(file.value.path())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 
 import pytest
@@ -67,8 +68,15 @@ def test_unknown_providers_are_said(library):
 
 
 def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(socket, "create_connection", lambda where, timeout: time.sleep(30))
+    over = threading.Event()
+
+    def look_up(where: object, timeout: float) -> socket.socket:
+        over.wait(30)
+        raise OSError("not found")
+
+    monkeypatch.setattr(socket, "create_connection", look_up)
     start = time.monotonic()
     with pytest.raises(InputError, match="cannot be reached"):
         downloads.require_connection("anywhere", timeout=0.5)
     assert time.monotonic() - start < 10
+    over.set()  # a thread that outlives its test fails whichever test runs then

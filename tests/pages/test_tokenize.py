@@ -46,9 +46,11 @@ def test_a_trained_model_shows_its_tokens_and_its_round_trip(model_id, open_page
 
 def test_all_cuts_stand_in_one_table_with_opinions_called_so(workspace, open_page):
     app = open_page("tokenize", {"view": "All cuts"})
+    summary = next(frame.value for frame in app.dataframe if "opinion: transfer" in frame.value)
     table = next(frame.value for frame in app.dataframe if "vocabulary" in frame.value)
-    assert list(table["strategy"]) == [kind.title for kind in TOKENIZERS.values()]
-    assert {"opinion: interpretability", "opinion: transfer"} <= set(table.columns)
+    titles = [kind.title for kind in TOKENIZERS.values()]
+    assert list(summary["strategy"]) == list(table["strategy"]) == titles
+    assert {"tokens", "attention", "opinion: interpretability"} <= set(summary.columns)
     mlp = table.set_index("strategy").loc[TOKENIZERS["mlp"].title]
     assert mlp["tokens"] == 1 and mlp["attention"] == 0
 

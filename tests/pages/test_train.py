@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from genediff.config import ModelConfig, TrainConfig
@@ -76,8 +77,12 @@ def test_a_run_is_started_watched_cancelled_and_deleted(workspace, open_page):
 def test_a_dead_worker_is_said_plainly(workspace, open_page):
     run = submit(preset_run("quick", workspace.list_datasets()[0], title="Unlucky"), workspace)
     run.cancel(wait=60)
-    # A worker that has not ended would go on training behind the status written here.
     assert run.status.has_ended
+    # A worker that was cancelled while it started writes its status once more, over the one that is written here.
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(run.folder) in word for word in process.info["cmdline"] or ()):
+            process.kill()
+            process.wait(10)
     Status(state="running", stage="flow", step=5, total=10, pid=2**22 - 1, process_mark="gone", host=HOST).write(
         run.folder
     )
