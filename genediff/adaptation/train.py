@@ -22,7 +22,7 @@ from genediff.errors import InputError
 from genediff.model_info import CARD_FILE, MODEL_FILE, ModelSpec, read_spec
 from genediff.training.device import device_name, make_fabric
 from genediff.training.memory import peak_gpu_memory, peak_memory
-from genediff.training.run import TrainEvent
+from genediff.training.run import TrainEvent, combinations_of
 from genediff.versions import versions
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Adaptation:
                 "dataset_name": dataset.info.name,
                 "run": run,
                 "levels": self.levels.levels,
-                "combinations": _combinations(codes["train"], self.levels.levels),
+                "combinations": combinations_of(codes["train"], self.levels.levels),
                 "versions": versions(),
             }
         )
@@ -249,12 +249,3 @@ def _profile_share(mean: Tensor, present: tuple[bool, ...], spec: ModelSpec) -> 
         return 1.0
     level = torch.expm1(mean.cpu().double())
     return float(level[torch.tensor(present)].sum() / level.sum())
-
-
-def _combinations(codes: Tensor, levels: dict[str, tuple[str, ...]]) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """Return which levels occur together among training cells (-1: no label), with their number of cells."""
-    if not levels:
-        return ()
-    sizes = torch.tensor([len(names) for names in levels.values()])
-    rows, counts = torch.unique(torch.where(codes == sizes, -1, codes), dim=0, return_counts=True)
-    return tuple((tuple(r), int(c)) for r, c in zip(rows.tolist(), counts.tolist(), strict=True))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    from torch import Tensor
+
     from genediff.config import RunConfig
     from genediff.data.dataset import Dataset
     from genediff.training.stage import Stage
@@ -244,10 +246,6 @@ def make_spec(config: RunConfig, dataset: Dataset, cells: TrainingCells, *, mode
         listed = ", ".join(sorted(known)) or "none"
         raise InputError(f"{dataset.info.name!r} has no condition {missing[0]!r}; it was imported with: {listed}")
     levels = {column: tuple(dataset.vocabulary(column)) for column in columns}
-    sizes = torch.tensor([len(v) for v in levels.values()])
-    codes = torch.where(cells.train_codes == sizes, -1, cells.train_codes)
-    rows, counts = torch.unique(codes, dim=0, return_counts=True)
-    combinations = tuple((tuple(r), int(c)) for r, c in zip(rows.tolist(), counts.tolist(), strict=True))
     return ModelSpec(
         id=model_id,
         title=config.name or f"{config.preset} on {dataset.info.name}",
@@ -257,8 +255,17 @@ def make_spec(config: RunConfig, dataset: Dataset, cells: TrainingCells, *, mode
         run=config,
         genes=tuple(dataset.genes),
         levels=levels,
-        combinations=combinations if columns else (),
+        combinations=combinations_of(cells.train_codes, levels),
         has_counts=cells.has_counts,
         target_sum=cells.target_sum,
         versions=versions(),
     )
+
+
+def combinations_of(codes: Tensor, levels: dict[str, tuple[str, ...]]) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """Return which levels occur together in codes (cell, column), -1 for no label, and in how many cells."""
+    if not levels:
+        return ()
+    sizes = torch.tensor([len(names) for names in levels.values()])
+    rows, counts = torch.unique(torch.where(codes == sizes, -1, codes), dim=0, return_counts=True)
+    return tuple((tuple(r), int(c)) for r, c in zip(rows.tolist(), counts.tolist(), strict=True))

@@ -12,18 +12,17 @@ from genediff.adaptation.config import AdaptConfig
 from genediff.errors import Cancelled, InputError
 from genediff.runs.files import read_json, write_json
 from genediff.runs.kinds.base import Kind
+from genediff.runs.kinds.follow import follow
 from genediff.runs.kinds.judge import STAGE, asked_for, evaluate_generator
 from genediff.runs.kinds.measure import measure_model
 from genediff.runs.kinds.train import is_trained, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from genediff.data import Dataset
     from genediff.evaluation import Evaluation
     from genediff.runs.job import Job
-    from genediff.training.run import TrainEvent
 
 SCRATCH_FILE = "scratch.json"
 
@@ -55,7 +54,7 @@ def _adapt(job: Job, config: AdaptConfig) -> None:
         folder=job.folder / "checkpoint",
         model_id=job.id,
     )
-    _follow(job, adaptation.run(stop=job.stop))
+    follow(job, adaptation.run(stop=job.stop))
 
 
 def _gain(job: Job, config: AdaptConfig, model: Path) -> str:
@@ -88,7 +87,7 @@ def _train_from_scratch(job: Job, config: AdaptConfig, base: Path, view: Dataset
     if not is_trained(folder / "model"):
         job.note("Training a model from scratch with the same budget, to compare.")
         training = scratch_training(config, base, view, folder=folder, model_id=f"{job.id}-scratch")
-        losses = _follow(job, training.run(stop=job.stop), prefix="scratch ")
+        losses = follow(job, training.run(stop=job.stop), prefix="scratch ")
         if not is_trained(folder / "model"):
             raise Cancelled
         write_json(job.folder / SCRATCH_FILE, {"held_out": losses.get("autoencoder")})
@@ -119,27 +118,6 @@ def _judged(job: Job, row: str, model: Path, kept: Path, view: Dataset, config: 
     )
     evaluation.save(kept)
     return evaluation
-
-
-def _follow(job: Job, events: Iterable[TrainEvent], *, prefix: str = "") -> dict[str, float]:
-    """Report the events of a training; return the last loss on held-out cells of each stage."""
-    losses: dict[str, float] = {}
-    for event in events:
-        if event.total_steps == 0:
-            job.note(event.message)
-            continue
-        if event.validation is not None:
-            losses[event.stage] = event.validation
-        job.step(
-            f"{prefix}{event.stage}",
-            step=event.step,
-            total=event.total_steps,
-            loss=event.loss,
-            validation=event.validation,
-            cells_per_second=event.cells_per_second,
-            message=event.message,
-        )
-    return losses
 
 
 ADAPT: Kind[AdaptConfig] = Kind(

@@ -12,6 +12,7 @@ from genediff.config import RunConfig
 from genediff.errors import Cancelled
 from genediff.runs.files import read_json
 from genediff.runs.kinds.base import Kind
+from genediff.runs.kinds.follow import follow
 from genediff.runs.kinds.judge import judge_model
 from genediff.runs.kinds.measure import measure_model
 
@@ -34,7 +35,6 @@ def _run(job: Job, config: RunConfig) -> str:
 
 
 def _train(job: Job, config: RunConfig) -> None:
-    from genediff.knowledge import Library
     from genediff.training.run import train_model
 
     dataset = job.workspace.open_dataset(config.dataset_id)
@@ -43,22 +43,10 @@ def _train(job: Job, config: RunConfig) -> None:
         dataset,
         folder=job.folder / "checkpoint",
         model_id=job.id,
-        library=Library(job.workspace.knowledge),
+        library=job.workspace.library(),
         stop=job.stop,
     )
-    for event in events:
-        if event.total_steps == 0:
-            job.note(event.message)
-            continue
-        job.step(
-            event.stage,
-            step=event.step,
-            total=event.total_steps,
-            loss=event.loss,
-            validation=event.validation,
-            cells_per_second=event.cells_per_second,
-            message=event.message,
-        )
+    follow(job, events)
 
 
 def is_trained(model: Path) -> bool:
