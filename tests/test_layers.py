@@ -44,6 +44,8 @@ ALLOWED: dict[str, set[str]] = {
         "model_info training versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "analysis": "config data denoiser errors knowledge model statistics tokenizers training",
+        "inspection": "conditions config data denoiser diffusion errors knowledge model model_info nn statistics "
+        "tokenizers training workspace",
         "plots": "errors",
         "cli": "adaptation comparison conditions config data errors evaluation knowledge model model_archive "
         "model_info presets runs tokenizers training versions workspace",

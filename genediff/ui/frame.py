@@ -26,6 +26,9 @@ TITLES = {
     "train": "Train",
     "models": "Models",
     "generate": "Generate",
+    "tokens": "Tokens",
+    "pathways": "Pathways",
+    "regulation": "Regulation",
     "compare": "Compare",
 }
 

@@ -1,0 +1,1 @@
+"""Look inside a trained model: its tokens, its pathways, and the routes through its network."""
