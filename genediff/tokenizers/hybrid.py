@@ -158,6 +158,12 @@ class LatentPathway(Tokenizer):
         each = [part.penalty(Posterior(m, s)) for part, m, s in zip(self._parts(), means, stds, strict=True)]
         return each[0] + each[1]
 
+    def activity(self, tokens: Tensor) -> Tensor:
+        """Return how far each pathway token lifts its own genes, (cell, pathway token): see `Pathway.activity`."""
+        named = self.parts[0]
+        assert isinstance(named, Pathway)
+        return named.activity(self._split(tokens)[0])
+
     def decode_parts(self, tokens: Tensor) -> tuple[Tensor, ...]:
         """Return what each part adds to the logits, each (cell, gene)."""
         return tuple(part.decode(own) for part, own in zip(self._parts(), self._split(tokens), strict=True))
