@@ -76,6 +76,11 @@ class Workspace:
         """Folder of gene sets and networks that the user added or downloaded."""
         return self._folder("knowledge")
 
+    @property
+    def selections(self) -> Path:
+        """Folder of named selections of cells, one folder for each data set."""
+        return self._folder("selections")
+
     def library(self) -> Library:
         """Return the gene sets and networks to choose from: what ships, and the user's own."""
         from genediff.knowledge.library import Library

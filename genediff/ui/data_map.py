@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import embedding, palettes, publication
-from genediff.ui import data_columns, downloads, figures, frame, genes, theme
+from genediff.ui import data_columns, downloads, figures, frame, genes, selections, theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -164,6 +164,7 @@ def _invitation(dataset: Dataset) -> None:
             f"{info.species} · {'raw counts' if info.has_counts else f'{info.values} values, no raw counts'}"
         )
         frame.link("train", "Train a model on these cells", icon=":material/arrow_forward:", dataset=info.id)
+    selections.manage(dataset, key="lasso")
 
 
 def _summary(dataset: Dataset, chosen: np.ndarray, columns: data_columns.Columns) -> None:
@@ -193,6 +194,7 @@ def _summary(dataset: Dataset, chosen: np.ndarray, columns: data_columns.Columns
         )
         names = pd.DataFrame({"cell": dataset.obs.index[chosen]})
         downloads.download("Names of these cells", lambda: downloads.to_csv(names), "cells.csv", key="lasso-cells")
+        selections.save_box(dataset, chosen, key="lasso", note="outline on the UMAP of the Data page")
 
 
 def _composition(dataset: Dataset, chosen: np.ndarray, label: str, *, most: int = 6) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import streamlit as st
 from genediff.errors import InputError
 from genediff.plots.embedding import by_label
 from genediff.plots.generated import Cells, Colouring, inside, map_figure, map_publication
-from genediff.ui import caching, downloads, explain
+from genediff.ui import caching, downloads, explain, selections
 from genediff.ui.figures import show_figure
 from genediff.ui.generate_job import log_values, mark_of, start
 from genediff.ui.genes import gene_search
@@ -197,6 +197,7 @@ def _in_region(region: Polygon, cells: AnnData, xy: np.ndarray, dataset: Dataset
             _composition(real, ours, cells, dataset)
         with right:
             _differing(real, ours, cells, dataset)
+        selections.save_box(dataset, real, key="region", note="real cells in a region of the Generate page's UMAP")
 
 
 def _composition(real: np.ndarray, ours: np.ndarray, cells: AnnData, dataset: Dataset) -> None:
