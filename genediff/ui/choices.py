@@ -49,6 +49,11 @@ def choose(key: str, chosen: str) -> None:
     st.query_params[key] = chosen
 
 
+def forget(key: str) -> None:
+    """Forget what the session remembers of a choice, so that its default comes back."""
+    st.session_state.pop(_kept(key), None)
+
+
 def _kept(key: str) -> str:
     return f"kept-{key}"
 

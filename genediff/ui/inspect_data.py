@@ -1,0 +1,91 @@
+"""What the pages that look inside a model compute, kept for the next look; keys are ids and contents, never arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from genediff.ui import background, caching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from genediff.data import Dataset
+    from genediff.inspection.stored import Activations
+    from genediff.model import GeneDiff
+    from genediff.model_info import ModelInfo
+
+
+def folder() -> Path:
+    """Return where what is measured of models is kept; removing it is always safe."""
+    return caching.workspace().root / "cache" / "inspection"
+
+
+def activations(info: ModelInfo, dataset: Dataset) -> Activations:
+    """Return what a model's tokens say of the cells of a data set; measured at the first look, with a progress bar."""
+    content = dataset.info.content_hash
+    kept = _kept(str(folder()), info.id, info.created, content)
+    if kept is not None:
+        return kept
+    place = folder()
+
+    def make(progress: Callable[[float], None]) -> Activations:
+        from genediff.inspection.activations import activations as measure
+
+        return measure(load(info), dataset, place, progress=progress)
+
+    found: Activations = background.finished(
+        "Reading the tokens of all cells", ("activations", *key(info, dataset)), make
+    )
+    return found
+
+
+def measured(title: str, name: str, info: ModelInfo, dataset: Dataset, make: Callable[..., Any], *options: Any) -> Any:
+    """Return something that is measured of a model on a data set, with a progress bar and a way to cancel.
+
+    Parameters
+    ----------
+    title
+        What is done, as the progress bar says it.
+    name, options
+        Name the result together with model and data set: plain values, never arrays.
+    make
+        Called with a function that takes the share that is done; runs in a thread, so it must not touch Streamlit
+        (`load` gives it the model).
+    """
+    return background.finished(title, (name, *key(info, dataset), *options), make)
+
+
+def key(info: ModelInfo, dataset: Dataset) -> tuple[str, str, str]:
+    """Return what names a model and a data set in every cache."""
+    return info.id, info.created, dataset.info.content_hash
+
+
+def load(info: ModelInfo) -> GeneDiff:
+    """Load a model outside of Streamlit's cache: for threads."""
+    from genediff.model import GeneDiff
+
+    return GeneDiff.load(info.folder)
+
+
+def model(info: ModelInfo) -> GeneDiff:
+    """Return the model, loaded once for all readers: for the page's own thread."""
+    return caching.model(info.id)
+
+
+def _kept(place: str, model_id: str, created: str, content: str) -> Activations | None:
+    found = _opened(place, model_id, created, content)
+    if found is None:
+        _opened.clear(place, model_id, created, content)  # it may be there at the next look
+    return found
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _opened(place: str, model_id: str, created: str, content: str) -> Activations | None:
+    from pathlib import Path
+
+    from genediff.inspection.stored import open_activations
+
+    return open_activations(Path(place), model_id=model_id, created=created, content_hash=content)
