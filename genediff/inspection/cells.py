@@ -42,8 +42,11 @@ class ReadCells:
 
     def block(self, rows: np.ndarray | slice) -> tuple[Tensor, Tensor]:
         """Return standardised expression (cell, gene) and library sizes (cell,) on the model's device."""
+        return self.standardised(torch.from_numpy(self.measured[rows].toarray()).to(self.model.device))
+
+    def standardised(self, measured: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same for any cells measured in these genes (cell, gene), such as a part of a cell's counts."""
         model = self.model
-        measured = torch.from_numpy(self.measured[rows].toarray()).to(model.device)  # (cell, gene)
         library = measured.new_ones(len(measured))
         x = measured
         if model.spec.has_counts:
