@@ -1,0 +1,199 @@
+"""Does a token still mean its name? Its activation against a score of the same set that no model was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy.stats import rankdata
+
+from genediff.inspection.set_scores import Ranks, membership, ulm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from genediff.knowledge import GeneSets
+
+DRAWS = 40
+MOST_CELLS = 2000
+SILENT = 0.02  # of the usual spread of an activation: below, nothing is said
+CLEARLY = 0.1  # by how much another set has to correlate better
+TWINS = 0.3  # sets that share more of their genes (Jaccard) are not told apart
+_LEVELS = 10
+
+VERDICTS = {
+    "agrees": "Follows the genes of its set more than sets of random genes would, and no other set much better.",
+    "shared": "Follows its set, but another set, with other genes, clearly better: read the name with care.",
+    "drifted": "Follows its set no more than sets of random genes of the same expression: do not read the name.",
+    "silent": "Hardly moves between cells: it says nothing.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How activations agree with an independent score.
+
+    Attributes
+    ----------
+    table
+        One row per token, in their order: ``token``; ``genes`` of its set that were measured; ``r``, Spearman's
+        correlation over cells between activation and score, and its interval ``low`` to ``high``; ``r_within``, the
+        same inside labels, their mean by size (NaN without labels); ``chance``, the 95 % point of r for sets of as many
+        random genes of the same mean expression; ``rival``, the other set that it follows best, with ``rival_r``;
+        ``verdict``, a key of VERDICTS.
+    scores
+        The independent scores, float32 (token, cell).
+    rows
+        Which of the cells given they are of, (cell,).
+    """
+
+    table: pd.DataFrame
+    scores: np.ndarray
+    rows: np.ndarray
+
+
+def agreement(
+    values: np.ndarray,
+    x: Any,
+    gene_sets: GeneSets,
+    genes: Sequence[str],
+    *,
+    kind: str = "ssgsea",
+    labels: np.ndarray | None = None,
+    draws: int = DRAWS,
+    most: int = MOST_CELLS,
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Agreement:
+    """Hold activations against scores of the same sets.
+
+    Parameters
+    ----------
+    values
+        Activations, (token, cell), in the order of the sets.
+    x
+        Log-normalised expression of the same cells, sparse or dense (cell, gene).
+    gene_sets
+        One set per token, of the same name.
+    genes
+        Names of the columns of x.
+    kind
+        The independent score: "ssgsea" or "ulm".
+    labels
+        A code per cell, (cell,), -1 for none: agreement is then also taken inside labels.
+    draws
+        How often sets of random genes are drawn.
+    most
+        Cells that are drawn at random, with a fixed seed, where there are more.
+    progress
+        Told the share that is done; may raise to stop.
+    """
+    if values.shape != (len(gene_sets.sets), x.shape[0]):
+        raise ValueError(
+            f"values {values.shape} are not one row per set ({len(gene_sets.sets)}) and cell ({x.shape[0]})"
+        )
+    draw = np.random.default_rng(seed)
+    rows = np.sort(draw.permutation(x.shape[0])[:most])
+    own, cells = np.asarray(values[:, rows], dtype=np.float64), x[rows]
+    member = membership(gene_sets, genes)
+    score = _scorer(kind, cells)
+    scores = score(member)
+    ranked = _ranked(own)
+    r = ranked @ _ranked(scores).T / len(rows)  # (token, set)
+    chance = np.empty((draws, len(own)))
+    levels = _expression_levels(x)
+    for i in range(draws):
+        order = _shuffled_within(levels, draw)
+        chance[i] = (ranked * _ranked(score(member[:, order]))).mean(1)
+        progress((i + 1) / draws)
+    table = _table(list(gene_sets.sets), member, r, np.quantile(chance, 0.95, axis=0), own, len(rows))
+    table["r_within"] = _within(own, scores, None if labels is None else labels[rows])
+    return Agreement(table, scores, rows)
+
+
+def spearman_interval(r: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the 95 % interval of Spearman correlations over n cells (Bonett and Wright 2000)."""
+    half = 1.96 * np.sqrt((1 + r**2 / 2) / max(n - 3, 1))
+    z = np.arctanh(np.clip(r, -0.999999, 0.999999))
+    return np.tanh(z - half), np.tanh(z + half)
+
+
+def _scorer(kind: str, cells: Any) -> Callable[[sp.csr_matrix], np.ndarray]:
+    if kind == "ulm":
+        return lambda member: ulm(cells, member)
+    if kind != "ssgsea":
+        raise ValueError(f"unknown score {kind!r}; known: ssgsea, ulm")
+    # Ranks are the costly part, and the same for all sets.
+    return Ranks.of(cells.toarray() if sp.issparse(cells) else np.asarray(cells)).ssgsea
+
+
+def _table(
+    names: list[str], member: sp.csr_matrix, r: np.ndarray, chance: np.ndarray, own: np.ndarray, n_cells: int
+) -> pd.DataFrame:
+    size = np.asarray(member.sum(1)).ravel()
+    shared = np.asarray((member @ member.T).todense())
+    twins = shared > TWINS * (size[:, None] + size[None] - shared)
+    others = np.where(twins, -np.inf, r)
+    np.fill_diagonal(others, -np.inf)
+    rival = others.argmax(1)
+    rival_r = others[np.arange(len(names)), rival]
+    mine = np.diag(r)
+    low, high = spearman_interval(mine, n_cells)
+    spread = own.std(1)
+    silent = spread <= SILENT * max(float(np.median(spread)), 1e-12)
+    verdict = np.where(mine - rival_r < -CLEARLY, "shared", "agrees").astype(object)
+    verdict[mine <= chance] = "drifted"
+    verdict[silent] = "silent"
+    known = np.isfinite(rival_r)
+    return pd.DataFrame(
+        {
+            "token": names,
+            "genes": size.astype(int),
+            "r": mine,
+            "low": low,
+            "high": high,
+            "chance": chance,
+            "rival": [names[i] if yes else "" for i, yes in zip(rival, known, strict=True)],
+            "rival_r": np.where(known, rival_r, np.nan),
+            "verdict": verdict,
+        }
+    )
+
+
+def _within(own: np.ndarray, scores: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """Return Spearman's r inside labels with 20 cells or more, the mean by size, (token,)."""
+    if labels is None:
+        return np.full(len(own), np.nan)
+    found, sizes = [], []
+    for code in np.unique(labels[labels >= 0]):
+        here = labels == code
+        if here.sum() >= 20:
+            found.append((_ranked(own[:, here]) * _ranked(scores[:, here])).mean(1))
+            sizes.append(here.sum())
+    return np.average(found, axis=0, weights=sizes) if found else np.full(len(own), np.nan)
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    """Return ranks over cells with mean 0 and variance 1, (row, cell); zeros where nothing varies."""
+    ranks = np.asarray(rankdata(values, axis=1))
+    ranks = ranks - ranks.mean(1, keepdims=True)
+    spread = ranks.std(1, keepdims=True)
+    return np.divide(ranks, spread, out=np.zeros_like(ranks), where=spread > 0)
+
+
+def _expression_levels(x: Any) -> np.ndarray:
+    """Return for each gene which tenth of mean expression it is in, (gene,)."""
+    place = np.argsort(np.argsort(np.asarray(x.mean(0)).ravel(), kind="stable"), kind="stable")
+    return place * _LEVELS // len(place)
+
+
+def _shuffled_within(levels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Return an order of genes in which each is replaced by one of its own level."""
+    order = np.arange(len(levels))
+    for level in range(_LEVELS):
+        here = np.flatnonzero(levels == level)
+        order[here] = draw.permutation(here)
+    return order
