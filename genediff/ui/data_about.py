@@ -67,7 +67,9 @@ def _genes(dataset: Dataset) -> None:
         f"**{info.n_genes:,}** of {info.n_genes_total:,} genes are chosen for models: those that vary most between "
         f"training cells.{target} The map can be coloured by all of them."
     )
-    name = genes.gene_search(dataset.all_genes, key="is_chosen", label="Is my gene among the chosen ones?")
+    name = genes.gene_search(
+        dataset.all_genes, key="is_chosen", label="Is my gene among the chosen ones?", ids=dataset.gene_ids
+    )
     if name:
         known = name in set(dataset.genes)
         mark = ":green[:material/check:]" if known else ":orange[:material/close:]"

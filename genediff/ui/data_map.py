@@ -71,7 +71,11 @@ def _controls(dataset: Dataset, columns: data_columns.Columns) -> Colours:
         )
     with search:
         chosen = genes.genes_search(
-            dataset.all_genes, key="genes", label="or by genes (up to 6, side by side)", placeholder="Type a gene: CD3E"
+            dataset.all_genes,
+            key="genes",
+            label="or by genes (up to 6, side by side)",
+            placeholder="Symbol, Ensembl id or alias: CD3E",
+            ids=dataset.gene_ids,
         )
     coloured_by_class = column in columns.classes and not chosen
     with more, st.popover("Colours", icon=":material/palette:", width="stretch"):

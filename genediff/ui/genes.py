@@ -1,17 +1,26 @@
-"""Search for genes by name, with completion, over every gene of the file."""
+"""Search for genes by any name: completion over the symbols of the file, and Ensembl ids and aliases typed in full."""
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from genediff.knowledge.gene_names import find_gene
+from genediff.ui import explain
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def gene_search(
-    genes: Sequence[str], *, key: str, label: str = "Gene", placeholder: str = "Type a name, such as CD3E"
+    genes: Sequence[str],
+    *,
+    key: str,
+    label: str = "Gene",
+    placeholder: str = "Symbol, Ensembl id or alias: CD3E",
+    ids: Sequence[str] = (),
 ) -> str | None:
     """Offer one gene; the choice stands in the address under `key`.
 
@@ -21,10 +30,38 @@ def gene_search(
         Names to choose from, tens of thousands at most.
     key
         Name of the widget and of its part of the address.
+    ids
+        Ids of the genes, in their order, where the data set has them; others are looked up in the shipped table.
     """
-    return st.selectbox(
-        label, list(genes), index=None, key=key, placeholder=placeholder, filter_mode="contains", bind="query-params"
+
+    def translate() -> None:
+        typed = st.session_state[key]
+        found = _meant(typed, genes, ids) if typed else ()
+        if len(found) == 1:
+            st.session_state[key] = found[0]
+
+    chosen: str | None = st.selectbox(
+        label,
+        list(genes),
+        index=None,
+        key=key,
+        placeholder=placeholder,
+        filter_mode="contains",
+        accept_new_options=True,
+        on_change=translate,
+        bind="query-params",
     )
+    if chosen is None:
+        return None
+    found = _meant(chosen, genes, ids)
+    if len(found) == 1:
+        return found[0]
+
+    def choose(name: str) -> None:
+        st.session_state[key] = name
+
+    _ask(chosen, found, genes, key=key, choose=choose)
+    return None
 
 
 def genes_search(
@@ -32,8 +69,9 @@ def genes_search(
     *,
     key: str,
     label: str = "Genes",
-    placeholder: str = "Type names, such as CD3E, LYZ",
+    placeholder: str = "Symbols, Ensembl ids or aliases: CD3E, CD45",
     most: int = 6,
+    ids: Sequence[str] = (),
 ) -> list[str]:
     """Offer several genes; the choice stands in the address under `key`.
 
@@ -45,13 +83,50 @@ def genes_search(
         Name of the widget and of its part of the address.
     most
         How many may be chosen at once.
+    ids
+        Ids of the genes, in their order, where the data set has them; others are looked up in the shipped table.
     """
-    return st.multiselect(
+
+    def translate() -> None:
+        names = [found[0] if len(found := _meant(one, genes, ids)) == 1 else one for one in st.session_state[key]]
+        st.session_state[key] = list(dict.fromkeys(names))
+
+    chosen: list[str] = st.multiselect(
         label,
         list(genes),
         key=key,
         placeholder=placeholder,
         max_selections=most,
+        select_all=False,  # Enter takes the gene that stands first, not all that match
         filter_mode="contains",
+        accept_new_options=True,
+        on_change=translate,
         bind="query-params",
     )
+    meant = {name: _meant(name, genes, ids) for name in chosen}
+
+    def replace(old: str, new: str) -> None:
+        st.session_state[key] = list(dict.fromkeys(new if one == old else one for one in st.session_state[key]))
+
+    for name, found in meant.items():
+        if len(found) != 1:
+            _ask(name, found, genes, key=key, choose=lambda new, old=name: replace(old, new))
+    return list(dict.fromkeys(found[0] for found in meant.values() if len(found) == 1))
+
+
+def _meant(name: str, genes: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+    return find_gene(name, genes, ids=ids)
+
+
+def _ask(name: str, found: Sequence[str], genes: Sequence[str], *, key: str, choose: Callable[[str], None]) -> None:
+    """Say that a name is shared by several genes, or unknown, and offer the genes that may be meant."""
+    if found:
+        st.caption(f"“{explain.plain(name)}” is a name of several genes here; which one?")
+    else:
+        upper = {gene.upper(): gene for gene in genes}
+        found = [upper[one] for one in difflib.get_close_matches(name.upper(), upper, n=3, cutoff=0.7)]
+        hint = "did you mean one of these?" if found else "check its spelling."
+        st.caption(f"No gene of these cells is known as “{explain.plain(name)}”; {hint}")
+    with st.container(horizontal=True, gap="small"):
+        for gene in found[:6]:
+            st.button(gene, key=f"{key}-meant-{name}-{gene}", on_click=choose, args=(gene,), type="tertiary")

@@ -1,0 +1,116 @@
+"""Other names of genes: find a data set's gene by its symbol, Ensembl id, former symbol or alias."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genediff.knowledge.files import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "knowledge"
+FILES = {"human": "gene_names_human.tsv.gz", "mouse": "gene_names_mouse.tsv.gz"}
+HEADER = ("symbol", "ensembl", "previous", "aliases")
+_ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{6,})(\.\d+)?", re.IGNORECASE)
+# How sure a name is: a symbol of today is before a former one, and that before an alias that several genes may share.
+_RANKS = {"symbol": 0, "previous": 1, "aliases": 2}
+
+
+@dataclass(frozen=True)
+class GeneNames:
+    """All names of one gene: its symbol first, then former symbols, then aliases."""
+
+    symbol: str
+    ensembl: str
+    previous: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """Every name, the best first."""
+        return (self.symbol, *self.previous, *self.aliases)
+
+
+def find_gene(query: str, genes: Sequence[str], *, ids: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the genes of a data set that a name means, the likeliest alone where there is one.
+
+    Parameters
+    ----------
+    query
+        A symbol in any case, an Ensembl gene id with or without version, a former symbol, or an alias.
+    genes
+        Names of the data set.
+    ids
+        Ids of these genes, in their order, where the data set has them; they win over the shipped table.
+
+    Returns
+    -------
+    tuple
+        Names out of ``genes``. Several where the name is shared by several genes; empty where nothing is known of it.
+    """
+    query = query.strip()
+    known = set(genes)
+    if query in known:
+        return (query,)
+    if found := _ENSEMBL.fullmatch(query):
+        wanted = found[1].upper()
+        own = tuple(gene for gene, name in zip(genes, ids, strict=False) if name.split(".")[0].upper() == wanted)
+        return own or _first_of(([(0, names) for names in _index(one)[0].get(wanted, ())] for one in FILES), known)
+    same = tuple(gene for gene in genes if gene.upper() == query.upper())
+    return same or _first_of((_index(one)[1].get(query.upper(), []) for one in FILES), known)
+
+
+def other_names(symbol: str) -> GeneNames | None:
+    """Return all names of a human or mouse gene by its symbol of today, None where it is unknown."""
+    for species in FILES:
+        for rank, names in _index(species)[1].get(symbol.upper(), ()):
+            if rank == 0 and names.symbol == symbol:
+                return names
+    return None
+
+
+def _first_of(by_species: Iterable[list[tuple[int, GeneNames]]], known: set[str]) -> tuple[str, ...]:
+    """Return what the first species that knows a gene of the data set says; others are then never read."""
+    return next((genes for found in by_species if (genes := _best(found, known))), ())
+
+
+def _best(found: list[tuple[int, GeneNames]], known: set[str]) -> tuple[str, ...]:
+    """Return the genes of the data set that the best of the found entries stand for."""
+    for rank in sorted({rank for rank, _ in found}):
+        genes = [_present(names, known) for one, names in found if one == rank]
+        if any(genes):
+            return tuple(dict.fromkeys(gene for gene in genes if gene is not None))
+    return ()
+
+
+def _present(names: GeneNames, known: set[str]) -> str | None:
+    # Old data sets hold former symbols: a gene is looked for under every name, but an alias may be another's symbol.
+    return next((name for name in (names.symbol, *names.previous) if name in known), None)
+
+
+_Index = tuple[dict[str, list[GeneNames]], dict[str, list[tuple[int, GeneNames]]]]
+
+
+@cache
+def _index(species: str) -> _Index:
+    """Return entries by Ensembl id, and by every name in capitals with its rank."""
+    by_id: dict[str, list[GeneNames]] = {}
+    by_name: dict[str, list[tuple[int, GeneNames]]] = {}
+    for line in read_text(ASSETS / FILES[species]).splitlines()[1:]:
+        symbol, ensembl, previous, aliases = line.split("\t")
+        names = GeneNames(symbol, ensembl, _split(previous), _split(aliases))
+        if ensembl:
+            by_id.setdefault(ensembl.upper(), []).append(names)
+        for kind, listed in (("symbol", (symbol,)), ("previous", names.previous), ("aliases", names.aliases)):
+            for name in listed:
+                by_name.setdefault(name.upper(), []).append((_RANKS[kind], names))
+    return by_id, by_name
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|")) if text else ()
