@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from scipy.stats import rankdata
 
-from genediff.inspection.set_scores import Ranks, membership, ulm
+from genediff.inspection.set_scores import Ranks, dense, membership, ulm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import scipy.sparse as sp
 
     from genediff.knowledge import GeneSets
 
@@ -127,7 +128,7 @@ def _scorer(kind: str, cells: Any) -> Callable[[sp.csr_matrix], np.ndarray]:
     if kind != "ssgsea":
         raise ValueError(f"unknown score {kind!r}; known: ssgsea, ulm")
     # Ranks are the costly part, and the same for all sets.
-    return Ranks.of(cells.toarray() if sp.issparse(cells) else np.asarray(cells)).ssgsea
+    return Ranks.of(dense(cells)).ssgsea
 
 
 def _table(

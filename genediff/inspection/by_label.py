@@ -76,8 +76,8 @@ def by_label(
     if clustered:
         rows, columns = rows[leaf_order(z[rows])], columns[leaf_order(z[rows].T)]
     return ByLabel(
-        tuple(tokens[i] for i in rows),
-        tuple(labels[known[i]] for i in columns),
+        tuple(tokens[i] for i in rows.tolist()),
+        tuple(labels[known[i]] for i in columns.tolist()),
         z[np.ix_(rows, columns)].astype(np.float32),
         sizes[columns],
     )

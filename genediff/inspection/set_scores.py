@@ -79,7 +79,7 @@ def score_sets(
     out = np.empty((member.shape[0], x.shape[0]), dtype=np.float32)  # (set, cell)
     for start in range(0, x.shape[0], BLOCK):
         block = x[start : start + BLOCK]
-        ranks = Ranks.of(block.toarray() if sp.issparse(block) else np.asarray(block))
+        ranks = Ranks.of(dense(block))
         out[:, start : start + BLOCK] = ranks.ssgsea(member)
         progress(min(1.0, (start + BLOCK) / x.shape[0]))
     return out
@@ -110,9 +110,8 @@ def ulm(x: Any, member: sp.csr_matrix) -> np.ndarray:
     total = np.asarray(x @ (1 / std)).ravel() - float((mean / std).sum())  # (cell,)
     square = np.asarray(_squared(x) @ std**-2).ravel() - 2 * np.asarray(x @ (mean / std**2)).ravel()
     square = square + float((mean**2 / std**2).sum())  # Σ z², (cell,)
-    weight = member.multiply(1 / std).tocsr().astype(np.float32)  # (set, gene)
-    sums = weight @ x.T  # Σ x / std over members, (set, cell)
-    inside = (sums.toarray() if sp.issparse(sums) else np.asarray(sums)) - np.asarray(weight @ mean)[:, None]
+    weight = (member @ sp.diags_array(1 / std)).tocsr().astype(np.float32)  # (set, gene)
+    inside = dense(weight @ x.T) - np.asarray(weight @ mean)[:, None]  # Σ z over members, (set, cell)
     size = np.asarray(member.sum(1)).ravel()  # (set,)
     # Pearson's r between z and membership over genes, then its t value with n - 2 degrees of freedom.
     covariance = inside / n - np.outer(size, total) / n**2
@@ -170,4 +169,11 @@ def _moments(x: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _squared(x: Any) -> Any:
-    return x.power(2) if sp.issparse(x) else np.square(x)
+    matrix: Any = x
+    return matrix.power(2) if sp.issparse(x) else np.square(x)
+
+
+def dense(x: Any) -> np.ndarray:
+    """Return a matrix as an array, sparse or not."""
+    matrix: Any = x
+    return matrix.toarray() if sp.issparse(x) else np.asarray(matrix)
