@@ -14,10 +14,13 @@ from genediff.inspection.naming import LEAST_OVERLAP, SIGNIFICANT
 from genediff.knowledge.enrichment import false_discovery_rates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from genediff.inspection.drives import Drives
     from genediff.knowledge import GeneSets
 
 N_CONTROLS = 200
+N_SHUFFLED = 3
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,19 @@ class Control:
         return self.named / max(self.n_lists, 1)
 
 
-def name_controls(found: Drives, collection: GeneSets, *, seed: int = 0, smallest: int = 5) -> tuple[Control, ...]:
+def name_controls(
+    found: Drives,
+    collection: GeneSets,
+    *,
+    seed: int = 0,
+    smallest: int = 5,
+    progress: Callable[[float], None] = lambda share: None,
+) -> tuple[Control, ...]:
     """Count how many token ends get a name, and how many lists that should or could not.
 
     Four rows: the ends of the tokens; ends of random mixtures of tokens (where mixtures get names as often, the tokens
-    are no privileged axes: a latent space may be turned without any loss); tokens against shuffled sets (sizes and the
-    number of sets per gene stay); random genes. Mixtures add up the tokens' changes, so they are exact for a linear
+    are no privileged axes: a latent space may be turned without any loss); tokens against sets shuffled three times (sizes
+    and the number of sets per gene stay); random genes. Mixtures add up the tokens' changes, so they are exact for a linear
     decoder and a first approximation for others.
 
     A list is named by the rule of `genediff.inspection.naming.proposed`: false discovery rate below 0.05 over all lists
@@ -55,14 +65,18 @@ def name_controls(found: Drives, collection: GeneSets, *, seed: int = 0, smalles
     random = np.zeros((N_CONTROLS, len(found.genes)), dtype=bool)
     np.put_along_axis(random, chance, True, axis=1)
     kept = collection.within(found.genes, smallest=smallest)
-    real, shuffled = (_members(one, found.genes) for one in (kept, kept.shuffled(found.genes, seed=seed)))
+    real = _members(kept, found.genes)
     rows = [
-        ("tokens", "Tokens of this model", own, real),
-        ("mixtures", "Random mixtures of its tokens", mixed if len(found.tokens) > 1 else own[:0], real),
-        ("shuffled", "Tokens against shuffled sets", own, shuffled),
-        ("random", "Random genes", random, real),
+        Control("tokens", "Tokens of this model", _named(own, real), len(own)),
+        Control("mixtures", "Random mixtures of its tokens", _named(mixed, real), len(mixed)),
     ]
-    return tuple(Control(name, words, _named(lists, sets), len(lists)) for name, words, lists, sets in rows)
+    by_chance = 0
+    for number in range(N_SHUFFLED):
+        by_chance += _named(own, _members(kept.shuffled(found.genes, seed=seed + number), found.genes))
+        progress((number + 1) / (N_SHUFFLED + 1))
+    rows.append(Control("shuffled", "Tokens against shuffled sets", by_chance, N_SHUFFLED * len(own)))
+    rows.append(Control("random", "Random genes", _named(random, real), len(random)))
+    return tuple(rows)
 
 
 def enrichment_p(lists: np.ndarray, members: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:

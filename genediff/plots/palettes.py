@@ -37,6 +37,7 @@ _GREY_TO_BLUE = {  # lightness alone tells the order, away from the ground: safe
 }
 SEQUENTIAL_NAMES = ("Grey to blue", "Cividis", "Viridis")  # Cividis: Nuñez et al. 2018
 DIVERGING = "RdBu_r"
+_DARK_DIVERGING = ["#8CC8F0", "#4A94D0", "#2F5F8C", "#39424C", "#96502A", "#DE7A34", "#FFC08A"]  # quiet in the middle
 NO_LABEL = "no label"
 
 
@@ -53,6 +54,17 @@ def sequential(name: str, *, dark: bool = False) -> str | list[str]:
     if name not in SEQUENTIAL_NAMES:
         raise ValueError(f"unknown colour scale {name!r}; known: {', '.join(SEQUENTIAL_NAMES)}")
     return _GREY_TO_BLUE["dark" if dark else "light"] if name == "Grey to blue" else name
+
+
+def diverging(*, dark: bool = False) -> str | list[str]:
+    """Return a colour scale from blue over the ground to red, as Plotly takes it, for numbers around zero.
+
+    Parameters
+    ----------
+    dark
+        Whether the ground is dark: zero is then dark too, and not the brightest of all.
+    """
+    return _DARK_DIVERGING if dark else DIVERGING
 
 
 def categorical(n: int) -> list[str]:
