@@ -68,7 +68,12 @@ class TokenBackbone(nn.Module):
         self.lift_library = nn.Linear(1, width) if library else None
         self.lower_library = zero_linear(width, 1) if library else None
         self.has_library_token = library and not self.flat and self.graph is None
-        self.place = nn.Parameter(torch.randn(1 if self.flat else n_tokens + self.has_library_token, width) * 0.5)
+        place = torch.randn(1 if self.flat else n_tokens + self.has_library_token, width)
+        if layout.identity is not None and not self.flat:
+            # Half of the width, so that tokens of which little is known still differ.
+            known = layout.identity[:, : width // 2]  # (token, number)
+            place[:n_tokens, : known.shape[1]] = known
+        self.place = nn.Parameter(place * 0.5)
 
     def forward(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Map tokens (cell, token, channel) and library (cell, 0 or 1) to outputs of the same shapes."""

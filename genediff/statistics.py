@@ -17,8 +17,9 @@ class Statistics:
 
     ``mean`` and ``std`` are of x, ``median`` is of x over the cells in which the gene was seen, ``smallest`` is the
     smallest x above zero (-inf for genes that are never zero), and ``log_profile`` is the log share of each gene in
-    all counts, each (gene,); ``library`` are mean and standard deviation of the log
-    library size.
+    all counts, each (gene,); ``library`` are mean and standard deviation of the log library size. ``axes`` are the
+    principal axes of standardised x, (gene, axis) with mean square 1, the strongest first: what tells genes apart by
+    the company they keep; None where nobody measured them.
     """
 
     mean: Tensor
@@ -27,6 +28,7 @@ class Statistics:
     smallest: Tensor
     log_profile: Tensor
     library: Tensor
+    axes: Tensor | None = None
 
     @classmethod
     def empty(cls, n_genes: int) -> Statistics:

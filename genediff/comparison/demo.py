@@ -42,7 +42,7 @@ def demo_config(
     )
 
 
-def build(config: ComparisonConfig, workspace: Workspace, *, assets: Path = ASSETS) -> Path:
+def build(config: ComparisonConfig, workspace: Workspace, *, assets: Path = ASSETS, name: str = "") -> Path:
     """Run a comparison to its end, or go on with the one that is there, and return the folder that ships."""
     same = [one for one in list_comparisons(workspace) if not one.shipped and one.config == config]
     comparison = same[0] if same else begin(config, workspace, progress=lambda share, what: print(f"timing {what}"))
@@ -56,7 +56,7 @@ def build(config: ComparisonConfig, workspace: Workspace, *, assets: Path = ASSE
             print(now, flush=True)
             said = now
         time.sleep(2)
-    return ship(comparison, workspace, assets / "comparisons" / config.dataset_id)
+    return ship(comparison, workspace, assets / "comparisons" / (name or config.dataset_id))
 
 
 def ship(comparison: Comparison, workspace: Workspace, target: Path) -> Path:

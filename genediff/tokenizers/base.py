@@ -40,7 +40,8 @@ class TokenLayout:
 
     With ``edges`` (source, target) a token attends to the sources of its edges and to itself, without them to all;
     with ``learned`` to all, through an adjacency that is learned. ``parts`` are the title and the number of tokens of
-    each part of a hybrid, in order.
+    each part of a hybrid, in order. ``identity`` is what is known of each token beforehand, numbers of mean square 1:
+    the backbone's place embedding starts from it, so that tokens that behave alike start alike.
     """
 
     names: tuple[str, ...]
@@ -49,6 +50,7 @@ class TokenLayout:
     signs: Tensor | None = None  # (edge,) 1 activates, -1 represses, 0 unknown
     learned: bool = False
     parts: tuple[tuple[str, int], ...] = ()
+    identity: Tensor | None = None  # (token, number)
 
     @property
     def n_tokens(self) -> int:

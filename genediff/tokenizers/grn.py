@@ -49,7 +49,13 @@ class GRN(Tokenizer):
         "quick": {
             "model": {"width": 32, "depth": 2, "heads": 2},
             # A look at held-out cells costs as much as a hundred steps.
-            "train": {"batch_size": 16, "steps": 2000, "validate_every": 500, "input_dropout": 0.0},
+            "train": {
+                "batch_size": 16,
+                "steps": 2000,
+                "learning_rate": 3e-3,
+                "validate_every": 500,
+                "input_dropout": 0.0,
+            },
         },
         "standard": {
             "model": {"width": 64, "depth": 4, "heads": 4},
@@ -71,6 +77,7 @@ class GRN(Tokenizer):
         edges, signs = edges_of(material)
         self.register_buffer("edges", edges, persistent=False)  # (2, edge)
         self.register_buffer("signs", signs, persistent=False)  # (edge,)
+        self.identity = material.statistics.axes
         graph = Graph(edges, len(self.genes), signs=signs, loops=False)
         shape = (len(self.genes), config.n_channels)
         self.heard = EdgeLinear(graph)
@@ -85,7 +92,9 @@ class GRN(Tokenizer):
     @property
     def layout(self) -> TokenLayout:
         """One token per gene, with the edges of the network."""
-        return TokenLayout(self.genes, self.config.n_channels, edges=self.edges, signs=self.signs)
+        return TokenLayout(
+            self.genes, self.config.n_channels, edges=self.edges, signs=self.signs, identity=self.identity
+        )
 
     def posterior(self, x: Tensor) -> Posterior:
         """Map standardised expression (cell, gene) to where its tokens may lie."""

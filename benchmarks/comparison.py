@@ -1,0 +1,105 @@
+"""Every strategy under one budget, on the shipped blood cells and on the Kang data: who wins in what?
+
+    python -m benchmarks.comparison --data kang --minutes 3 --seeds 2    # train and judge; goes on where it stopped
+    python -m benchmarks.comparison --table                              # the tables of what is there
+
+The comparison of the shipped cells is the one that the app shows; ``python -m genediff.comparison.demo`` makes it. Both
+train by real workers, one model after another. Writes ``benchmarks/comparison.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.generation import dataset_of
+from genediff.comparison.demo import build, demo_config
+from genediff.comparison.figures import FIGURES
+from genediff.comparison.results import read_results
+from genediff.comparison.store import Comparison
+from genediff.comparison.table import leaderboard
+from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
+
+PAGE = Path(__file__).with_suffix(".md")
+RESULTS = Path(__file__).parent / "results" / "comparisons"
+SHOWN = (
+    "c2st_pcs",
+    "c2st_genes",
+    "w2_debiased",
+    "correlation_error",
+    "precision",
+    "recall",
+    "train_ratio",
+    "tstr_f1",
+    "reconstruction_r",
+    "n_parameters",
+    "train_seconds",
+    "cells_per_second",
+)
+HEAD = """# Every strategy under one budget
+
+Written by `python -m benchmarks.comparison --table`. Every row is trained for the same time and judged on held-out
+cells by the same evaluation; the budget in minutes was turned into steps on the machine that is named, before anything
+was trained. Mean ± standard deviation over training seeds (one split). "Shuffled" rows are controls: the same set sizes
+or degrees, and no biology. Floor: real cells against real ones.
+"""
+
+
+def table(comparison: Comparison, workspace: Workspace) -> str:
+    """Return one comparison as Markdown."""
+    rows = leaderboard(comparison.rows, read_results(comparison, workspace), n_seeds=len(comparison.config.seeds))
+    figures = [FIGURES[name] for name in SHOWN]
+    steps = {row.title: row.run.train for row in comparison.rows}
+    lines = [
+        f"## {comparison.title}",
+        "",
+        f"{comparison.dataset_name}: {comparison.config.budget}, seeds {', '.join(map(str, comparison.config.seeds))}, "
+        f"{comparison.machine}.",
+        "",
+        "| row | space | steps (first stage + flow) | seeds | " + " | ".join(f.heading for f in figures) + " |",
+        "|---|---|---|---|" + "---|" * len(figures),
+    ]
+    for row in rows:
+        train = steps.get(row.title)
+        first = f"{train.tokenizer_steps:,} + " if train and row.space == "latent" else ""
+        budget = "" if train is None else f"{first}{train.steps:,}"
+        shown = [_cell(row, name) for name in SHOWN]
+        lines.append(f"| {row.title} | {row.space} | {budget} | {len(row.models) or ''} | {' | '.join(shown)} |")
+    verdicts = [f"- **{row.title}**: {row.verdict.sentence}" for row in rows if row.verdict is not None]
+    return "\n".join([*lines, "", *verdicts, ""])
+
+
+def _cell(row, name: str) -> str:
+    cell, digits = row.cells.get(name), FIGURES[name].digits
+    if cell is None:
+        return ""
+    return f"{cell.mean:,.{digits}f}" + (f" ± {cell.spread:,.{digits}f}" if cell.spread is not None else "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="kang", choices=["kang", "papalexi"])
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workspace", type=Path, default=Path.home() / ".cache" / "genediff-comparison-benchmark")
+    parser.add_argument("--table", action="store_true")
+    args = parser.parse_args()
+    workspace = Workspace(args.workspace)
+    if not args.table:
+        dataset = dataset_of(args.data, 0, workspace)
+        config = demo_config(minutes=args.minutes, steps=None, seeds=args.seeds)
+        changes = {
+            "dataset_id": dataset.info.id,
+            "name": f"Every strategy on the data of {args.data.capitalize()}",
+            "conditions": tuple(dataset.info.conditions),
+        }
+        build(config.model_copy(update=changes), workspace, assets=RESULTS.parent, name=args.data)
+    folders = [ASSETS / "comparisons" / DEMO_DATASET, *sorted(RESULTS.glob("*"))]
+    found = [Comparison.open(folder, workspace.runs, shipped=True) for folder in folders if folder.is_dir()]
+    page = "\n".join([HEAD, *(table(one, workspace) for one in found)])
+    print(page)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
