@@ -49,9 +49,9 @@ def name_controls(
     """Count how many token ends get a name, and how many lists that should or could not.
 
     Four rows: the ends of the tokens; ends of random mixtures of tokens (where mixtures get names as often, the tokens
-    are no privileged axes: a latent space may be turned without any loss); tokens against sets shuffled three times (sizes
-    and the number of sets per gene stay); random genes. Mixtures add up the tokens' changes, so they are exact for a linear
-    decoder and a first approximation for others.
+    are no privileged axes: a latent space may be turned without any loss); tokens against sets shuffled three times
+    (sizes and the number of sets per gene stay); random genes. Mixtures add up the tokens' changes, so they are exact
+    for a linear decoder and a first approximation for others.
 
     A list is named by the rule of `genediff.inspection.naming.proposed`: false discovery rate below 0.05 over all lists
     of its row and all sets, three shared genes or more.

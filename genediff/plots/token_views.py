@@ -305,7 +305,7 @@ def short(name: str, most: int = 34) -> str:
     words = name
     for collection in ("HALLMARK_", "REACTOME_", "KEGG_", "GOBP_"):
         words = words.removeprefix(collection)
-    if words.isupper() and "_" in words:
+    if words.isupper() and (words != name or "_" in words):
         words = words.replace("_", " ").capitalize()
     return textwrap.shorten(words, most, placeholder="…")
 

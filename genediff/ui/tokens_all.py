@@ -1,0 +1,316 @@
+"""All tokens of a model at once: a table, groups of cells, tokens as points, and the parts of a hybrid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from genediff.plots import publication, token_views
+from genediff.ui import caching, choices, data_columns, figures, theme, tokens_data, tokens_words
+
+if TYPE_CHECKING:
+    from genediff.inspection.drives import Drives
+    from genediff.ui.tokens_data import Subject
+
+TOKEN = "token"  # the part of the address that names a token
+VIEW = "view"
+SETS = "sets"
+GENES_SHOWN = 6
+
+
+def show(one: Subject) -> None:
+    """Draw the view."""
+    st.markdown(tokens_words.applies(one))
+    told = tokens_data.drives(one) if one.asked else None
+    names = _names(one, told)
+    _figures_in_words(one, names)
+    _table(one, told, names)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _heat(one)
+    with right:
+        _points(one, names)
+    _parts(one)
+    _links(one)
+
+
+def choose_sets() -> str | None:
+    """Let the reader choose the collection that names come from; None where the library is empty."""
+    items = {item.id: item.title for item in caching.workspace().library().list("gene_sets")}
+    if not items:
+        st.caption("There are no gene sets here, so no names can be proposed; add some on the Train page.")
+        return None
+    default = "hallmark" if "hallmark" in items else None
+    return choices.select(
+        "Names from", items, key=SETS, default=default, help="Gene sets that tokens are compared with."
+    )
+
+
+def naming(one: Subject) -> tuple[Drives, pd.DataFrame, pd.DataFrame] | None:
+    """Return free tokens' genes, their enrichment and proposed names; None where nothing can be named."""
+    from genediff.inspection.naming import proposed
+
+    if not one.free:
+        return None
+    chosen = choose_sets()
+    if chosen is None:
+        return None
+    told = tokens_data.drives(one, one.free[: tokens_data.MOST_ASKED])
+    table = tokens_data.enrichment(one, told, chosen)
+    return told, table, proposed(table, told.names)
+
+
+def _names(one: Subject, told: Drives | None) -> pd.DataFrame | None:
+    if not one.free:
+        return None
+    with st.container(horizontal=True, vertical_alignment="bottom"), st.container(width=360):
+        found = naming(one)
+    return None if found is None else found[2]
+
+
+def _figures_in_words(one: Subject, names: pd.DataFrame | None) -> None:
+    health = tokens_data.health(one)
+    n = len(one.kinds)
+    places = st.columns(4)
+    places[0].metric("Tokens", f"{n:,}", border=True, help=f"{one.found.tokens.shape[1]} numbers each.")
+    places[1].metric(
+        "Silent", f"{int(health.dead.sum()):,}", border=True,
+        help="They hardly differ between cells: posterior KL below 0.05 nats per cell, or a variance below 0.01 of the "
+        "prior's (of the median token's, where the model pays no KL).",
+    )  # fmt: skip
+    places[2].metric(
+        "Say the same as another", f"{int(health.redundant.sum()):,}", border=True,
+        help="The activity correlates with another token's over cells, |r| above 0.9.",
+    )  # fmt: skip
+    if names is not None:
+        found = int(names["up"].notna().sum() + names["down"].notna().sum())
+        places[3].metric(
+            "Ends with a name", f"{found:,} of {2 * len(names):,}", border=True,
+            help="Each token has two ends: the genes that rise and those that fall with it. See *Can it be trusted?* "
+            "for "
+            "how many names chance would give.",
+        )  # fmt: skip
+    else:
+        column = _column(one)
+        varies = None if column is None else tokens_data.group_means(one, column)[0]
+        apart = 0 if varies is None else int((np.nanmax(np.abs(varies), axis=1) > 1).sum())
+        places[3].metric(
+            "Mark a group", f"{apart:,}", border=True,
+            help="In some group of cells the mean activity is more than one standard deviation from that of all cells.",
+        )  # fmt: skip
+    st.caption(tokens_words.caveats(one))
+
+
+def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> None:
+    table = table_of(one, told, names)
+    event = st.dataframe(
+        table.reset_index(),
+        hide_index=True,
+        height=min(38 + 35 * len(table), 38 + 35 * 9),
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"token-table-{one.info.id}",
+        column_config={
+            "KL": st.column_config.NumberColumn(format="%.2f", help="Nats per cell that the token tells of a cell."),
+            "FDR ↑": st.column_config.NumberColumn(format="%.1e", help="Over all tokens, both ends and all sets."),
+            "FDR ↓": st.column_config.NumberColumn(format="%.1e", help="Over all tokens, both ends and all sets."),
+            "in one number": st.column_config.NumberColumn(
+                format="percent", help="Share of what the token varies by that its activity holds."
+            ),
+        },
+    )
+    rows = event.selection.rows if event else []
+    if rows and rows[0] < len(one.found.names):
+        _open(one.found.names[rows[0]])
+    st.caption(
+        "One row per token; click the box at its left to open it. ↑ and ↓ are its two ends: the genes that rise and "
+        "fall as "
+        "it becomes more active, and the set they share most genes with. A name is a hint about those genes, not "
+        "proof that "
+        "the token is that process; *none* means that no set was found more often than by chance."
+    )
+
+
+def _open(name: str) -> None:
+    st.query_params[TOKEN] = name
+    st.session_state[VIEW] = st.query_params[VIEW] = "One token"
+    st.rerun()
+
+
+def table_of(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> pd.DataFrame:
+    """Return what is known of every token, one row each."""
+    found, health = one.found, tokens_data.health(one)
+    table = pd.DataFrame({"token": list(found.names)})
+    if names is not None:
+        for end, arrow in (("up", "↑"), ("down", "↓")):
+            by_name = names[end].map(lambda name: token_views.short(name, 48), na_action="ignore").fillna("none")
+            table[f"name {arrow}"] = table["token"].map(by_name)
+            table[f"FDR {arrow}"] = table["token"].map(names[f"{end}_fdr"])
+    if told is not None:
+        inside = told.listed()
+        for e, arrow in enumerate(("↑", "↓")):
+            order = np.argsort(-told.change if e == 0 else told.change, axis=1, kind="stable")[:, :GENES_SHOWN]
+            top = [
+                ", ".join(told.genes[g] for g in row if inside[i, e, g]) for i, row in enumerate(order)
+            ]  # the strongest first
+            table[f"genes {arrow}"] = table["token"].map(dict(zip(told.names, top, strict=True)))
+    if np.isfinite(found.divergence).any():
+        table["KL"] = found.divergence
+    if len(found.names) > 1:
+        alike = [f"{found.names[p]} ({r:+.2f})" for p, r in zip(health.partner, health.likeness, strict=True)]
+        table["most alike"] = alike
+    table["in one number"] = found.loadings.share
+    flags = np.where(health.dead, "silent", np.where(health.redundant, "says the same as another", ""))
+    if (flags != "").any():
+        table.insert(1, "doubt", flags)
+    return table.set_index("token")
+
+
+def _column(one: Subject) -> str | None:
+    columns = data_columns.colour_columns(one.dataset).classes
+    return columns[0] if columns else None
+
+
+def choose_column(one: Subject, *, key: str = "groups") -> str | None:
+    """Let the reader choose the classes that cells are grouped by; None where the file has none."""
+    columns = data_columns.colour_columns(one.dataset).classes
+    if not columns:
+        return None
+    return choices.select("Groups of cells", {name: data_columns.title(name) for name in columns}, key=key)
+
+
+def _heat(one: Subject) -> None:
+    st.subheader("Tokens by groups of cells", anchor=False)
+    column = choose_column(one)
+    if column is None:
+        st.caption("This file says nothing of its cells that they could be grouped by.")
+        return
+    values, levels = tokens_data.group_means(one, column)
+    names = [tokens_words.called(one, i) for i in range(len(one.kinds))]
+    most = token_views.MOST_ROWS
+    few = f" Of {len(names):,} tokens the {most} that differ most between groups." if len(names) > most else ""
+    figures.show_figure(
+        token_views.group_heat(names, levels, values, dark=theme.is_dark()),
+        how_to_read="Mean activity per group in standard deviations over all cells; rows and columns are ordered by "
+        f"likeness.{few} A mean says nothing of the spread inside a group, and small groups vary by chance.",
+        name="token-heat",
+        table=pd.DataFrame(values, index=pd.Index(one.found.names, name="token"), columns=list(levels)),
+        publication=lambda: publication.from_plotly(token_views.group_heat(names, levels, values, dark=False)),
+    )
+
+
+def _points(one: Subject, names: pd.DataFrame | None) -> None:
+    st.subheader("Tokens as points", anchor=False)
+    if len(one.kinds) < 3:
+        st.caption("There are fewer than three tokens, so they have no arrangement to show.")
+        return
+    left, right = st.columns([0.62, 0.38], vertical_alignment="bottom")
+    all_asked = len(one.asked) == len(one.kinds)
+    ways = ["the genes they drive", "their activity over cells"] if all_asked else ["their activity over cells"]
+    with left:
+        way = st.selectbox("Alike by", ways, key="alike", bind="query-params")
+    with right:
+        flat = st.segmented_control(
+            "Axes", ["2-D", "3-D"], default="2-D", required=True, key="axes", bind="query-params"
+        ) == "2-D"  # fmt: skip
+    points = tokens_data.token_points(one, by_genes=way == ways[0] and all_asked)
+    health = tokens_data.health(one)
+    kinds = [
+        "silent" if dead else tokens_words.KIND_TITLES[kind] for kind, dead in zip(one.kinds, health.dead, strict=True)
+    ]
+    hover = [_hover(one, i, names) for i in range(len(kinds))]
+
+    def draw(n_axes: int) -> token_views.go.Figure:
+        return token_views.token_points(
+            points.positions[:, :n_axes],
+            points.explained[:n_axes],
+            [tokens_words.called(one, i) for i in range(len(kinds))],
+            hover,
+            kinds,
+            colours=tokens_words.KIND_COLOURS,
+        )
+
+    n_axes = 2 if flat else min(3, points.positions.shape[1])
+    table = pd.DataFrame(points.positions, index=pd.Index(one.found.names, name="token"))
+    figures.show_figure(
+        draw(n_axes),
+        how_to_read=f"Each point is a token, placed by {way}: principal axes of profiles of length one, so near "
+        "points say "
+        "alike, a token and its mirror image lie on opposite sides, and how strong a token is does not count. The "
+        "percentages "
+        "say how much of the arrangement these axes hold; what they leave out is not seen.",
+        name="token-points",
+        table=table.rename(columns=lambda axis: f"axis {int(axis) + 1}"),
+        publication=lambda: publication.from_plotly(draw(2)),
+        key=f"token-points-{n_axes}",
+    )
+
+
+def _hover(one: Subject, token: int, names: pd.DataFrame | None) -> str:
+    said = [tokens_words.called(one, token)]
+    if names is not None and one.found.names[token] in names.index:
+        row = names.loc[one.found.names[token]]
+        said += [f"{arrow} {token_views.short(row[end])}" for end, arrow in (("up", "↑"), ("down", "↓")) if row[end]]
+    if np.isfinite(one.found.divergence[token]):
+        said.append(f"KL {one.found.divergence[token]:.2f} nats")
+    return "<br>".join(said)
+
+
+def _parts(one: Subject) -> None:
+    told = tokens_data.parts(one)
+    if not told:
+        return
+    st.subheader("What each part of the hybrid explains", anchor=False)
+    left, right = st.columns([0.55, 0.45], gap="large", vertical_alignment="center")
+    table = pd.DataFrame(
+        {
+            "part": [part.title for part in told],
+            "decoded variance": [part.variance for part in told],
+            "cost of silencing it (nats per cell)": [part.cost for part in told],
+        }
+    )
+    with left:
+        figures.show_figure(
+            token_views.part_bars(list(table["part"]), list(table["decoded variance"])),
+            how_to_read="Share of how decoded genes differ between test cells that each part is responsible for. The "
+            "shares "
+            "add up to 100 %; one can be negative where a part works against the other.",
+            name="token-parts",
+            table=table,
+        )
+    with right:
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={
+                "decoded variance": st.column_config.NumberColumn(format="percent"),
+                "cost of silencing it (nats per cell)": st.column_config.NumberColumn(format="%.1f"),
+            },
+        )
+        st.caption(
+            "The cost is how much worse test cells are explained when the part tells every cell the same. A name that "
+            "costs "
+            "nothing to silence explains nothing."
+        )
+
+
+def _links(one: Subject) -> None:
+    gates = tokens_data.links(one)
+    if gates is None:
+        return
+    st.subheader("Links that the tokens found among themselves", anchor=False)
+    apart = gates[~np.eye(len(gates), dtype=bool)]
+    figures.show_figure(
+        token_views.links_heat(one.found.names, gates, dark=theme.is_dark()),
+        how_to_read="How open each token (row) is to each other one (column) while the model draws cells: 1 is as "
+        "open as to "
+        f"itself, and training starts at 0.88. Here openness runs from {apart.min():.2f} to {apart.max():.2f}. An "
+        "open link "
+        "may still carry nothing, and tokens have no meaning of their own, so this is no gene network.",
+        name="token-links",
+        table=pd.DataFrame(gates, index=pd.Index(one.found.names, name="token"), columns=list(one.found.names)),
+        publication=lambda: publication.from_plotly(token_views.links_heat(one.found.names, gates, dark=False)),
+    )
