@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anndata
 import pytest
 
-from genediff.workspace import DEMO_DATASET, Workspace
+from .conftest import real_cells
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -30,7 +30,7 @@ def test_from_home_to_generated_cells_with_the_shipped_model(cold_server, open_b
 def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, tmp_path):
     page = open_browser(cold_server.url)
     page.get_by_role("link", name="Start with your own cells").click()
-    page.locator("input[type=file]").set_input_files(_real_cells(tmp_path / "mine.h5ad"))
+    page.locator("input[type=file]").set_input_files(real_cells(tmp_path / "mine.h5ad"))
     page.get_by_text("What the columns mean").wait_for()
     page.get_by_role("button", name="Import these cells").click()
     page.get_by_text("are ready as 'mine'").wait_for(timeout=LONG)
@@ -73,14 +73,3 @@ def _generate(page: Page, *, n: int) -> None:
     cells = anndata.read_h5ad(file.value.path())
     assert cells.n_obs == n
     assert cells.uns["genediff"]["generated"]
-
-
-def _real_cells(path: Path) -> Path:
-    """Write 600 of the shipped blood cells as a file of one's own, with their labels."""
-    dataset = Workspace(path.parent / "home").open_dataset(DEMO_DATASET)
-    counts = dataset.counts()[:600]
-    obs = dataset.obs[[str(dataset.info.label)]].iloc[:600]
-    cells = anndata.AnnData(counts, obs=obs.rename(columns={str(dataset.info.label): "cell_type"}))
-    cells.var_names = list(dataset.genes)
-    cells.write_h5ad(path)
-    return path

@@ -65,6 +65,29 @@ def test_statistics_are_those_of_training_cells_alone(parts, planted) -> None:
     assert isinstance(cells.statistics(), Statistics)
 
 
+def test_axes_are_the_principal_axes_of_standardised_training_cells(parts, planted) -> None:
+    cells, model = parts
+    x, _ = cells.normalise(torch.from_numpy(cells.train.toarray()))
+    x = ((x - model.mean) / model.std).numpy()
+    axes = cells.statistics().axes.numpy()  # (gene, axis)
+    _, _, wanted = np.linalg.svd(x - 0.0, full_matrices=False)
+    for place in range(3):
+        own = axes[:, place] / np.linalg.norm(axes[:, place])
+        assert abs(own @ wanted[place]) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose((axes**2).mean(0), 1, rtol=1e-4)
+    np.testing.assert_allclose(axes.T @ axes / len(axes), np.eye(axes.shape[1]), atol=1e-3)
+
+
+def test_axes_cost_cells_and_not_genes() -> None:
+    """As many axes as there are cells at most, also where there are thousands of genes."""
+    from scipy import sparse
+
+    few = sparse.csr_matrix(np.random.default_rng(0).poisson(1.0, (9, 3000)).astype(np.float32))
+    codes = torch.zeros(9, 0, dtype=torch.long)
+    cells = TrainingCells(few, few[:2], codes, codes[:2], True, 3000.0)
+    assert cells.statistics().axes.shape == (3000, 8)  # their mean is taken away
+
+
 def test_corruption_hides_and_thins_at_the_stated_rates(parts) -> None:
     cells, model = parts
     counts = torch.full((400, 40), 50.0)
