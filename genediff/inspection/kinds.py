@@ -25,4 +25,10 @@ def token_kinds(model: GeneDiff) -> tuple[Kind, ...]:
         return ("vector",)
     genes = set(model.genes)
     sets = set(model.knowledge.gene_sets.sets) if model.knowledge.gene_sets is not None else set()
-    return tuple("set" if name in sets else "gene" if name in genes else "free" for name in names)
+    return tuple(_kind(name, sets, genes) for name in names)
+
+
+def _kind(name: str, sets: set[str], genes: set[str]) -> Kind:
+    if name in sets:
+        return "set"
+    return "gene" if name in genes else "free"
