@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from genediff.model_info import ModelSpec
 
 
+def cells_at_once(n: int) -> int:
+    """Return how many of n cells are drawn together, the same in the app and on the command line.
+
+    Noise is drawn by batch, so this decides which cells a seed gives; small batches let progress be seen.
+    """
+    return min(1024, max(250, n // 8))
+
+
 def draw_conditions(spec: ModelSpec, fixed: dict[str, str], *, n: int, seed: int) -> pd.DataFrame | None:
     """Return one row of conditions per cell: fixed columns as asked, the others as they occur with them in the data.
 

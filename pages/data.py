@@ -1,6 +1,6 @@
 import streamlit as st
 
-from genediff.ui import add_data, caching, data_about, data_map, data_quality, frame, needs
+from genediff.ui import add_data, bundle, caching, data_about, data_map, data_quality, frame, needs
 
 VIEWS = {"Map": data_map.show, "Quality": data_quality.show, "About": data_about.show}
 
@@ -42,3 +42,4 @@ with view:
 
 # --- result -------------------------------------------------------------------------------------------------------
 VIEWS[chosen](dataset)
+bundle.bundle_button(f"Data: {chosen.lower()}", dataset=dataset.info)

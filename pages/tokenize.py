@@ -5,6 +5,7 @@ import streamlit as st
 from genediff.analysis.ground import cell_of
 from genediff.errors import InputError
 from genediff.ui import (
+    bundle,
     explain,
     frame,
     needs,
@@ -51,6 +52,7 @@ except InputError as error:
 # --- result -------------------------------------------------------------------------------------------------------
 if chosen_view == "All cuts":
     tokenize_table.show(dataset, cell, chosen)
+    bundle.bundle_button("Tokenize: all cuts", dataset=dataset.info, settings={"cell": name})
     st.stop()
 where, about = st.columns([0.6, 0.4], gap="medium")
 with where:
@@ -58,3 +60,4 @@ with where:
 with about:
     tokenize_choice.about(dataset, cell)
 tokenize_cards.show(dataset, cell, chosen)
+bundle.bundle_button("Tokenize: one cell", dataset=dataset.info, settings={"cell": name})

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
         "model_info nn statistics tokenizers training",
         "model_archive": "adapter_info checkpoint errors model_info workspace",
         "presets": "config data errors tokenizers",
+        "reproduction": "config data errors model_info presets versions",
         "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn "
         "statistics versions",
         "evaluation": "data errors model model_info versions workspace",

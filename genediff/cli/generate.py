@@ -29,7 +29,7 @@ def generate(
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
 ) -> None:
     """Generate cells with a model and write them as h5ad: counts, labels, and where they come from."""
-    from genediff.conditions import draw_conditions
+    from genediff.conditions import cells_at_once, draw_conditions
     from genediff.model_info import read_spec
 
     folder = workspace().model_folder(model)
@@ -52,6 +52,7 @@ def generate(
             sampler=sampler,
             n_steps=steps,
             seed=seed,
+            batch_size=cells_at_once(n),
             progress=lambda done, total: report(done / total, f"{done:,} of {total:,} cells"),
         )
         cells.write_h5ad(output, compression="gzip")

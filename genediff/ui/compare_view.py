@@ -14,7 +14,8 @@ from genediff.comparison.store import seconds_left
 from genediff.comparison.table import leaderboard, to_dict, to_frame
 from genediff.errors import InputError
 from genediff.plots import comparison as plots
-from genediff.ui import caching, compare_table, explain, figures, frame, run_view
+from genediff.reproduction import compare_command
+from genediff.ui import bundle, caching, compare_table, explain, figures, frame, run_view
 from genediff.ui.downloads import download, to_csv
 
 if TYPE_CHECKING:
@@ -148,6 +149,29 @@ def _downloads(comparison: Comparison, rows: Sequence[Row]) -> None:
     with st.container(horizontal=True):
         download("Table (CSV)", lambda: to_csv(to_frame(rows)), f"{comparison.id}.csv", key="cmp-csv", narrow=True)
         download("Table and configuration (JSON)", as_json, f"{comparison.id}.json", key="cmp-json", narrow=True)
+        _reproduce(comparison)
+
+
+def _reproduce(comparison: Comparison) -> None:
+    config = comparison.config
+    command = compare_command(
+        config.dataset_id,
+        [entry.key for entry in config.entries],
+        preset=config.preset,
+        seeds=config.seeds,
+        steps=config.steps,
+        minutes=config.minutes,
+        conditions=config.conditions,
+    )
+    known = {info.id: info for info in caching.workspace().list_datasets()}
+    bundle.bundle_button(
+        "Compare: leaderboard",
+        dataset=known.get(config.dataset_id),
+        settings={"comparison": comparison.id, **config.model_dump(mode="json")},
+        command=command,
+        sentence=f"{len(comparison.rows)} rows were trained and judged on held-out cells under one budget "
+        f"({config.budget}) at the seeds {', '.join(map(str, config.seeds))}",
+    )
 
 
 def _parallel(rows: Sequence[Row]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from genediff.adapter_info import ADAPTER_FILE
-from genediff.conditions import draw_conditions
+from genediff.conditions import cells_at_once, draw_conditions
 from genediff.data.placer import PLACER
 from genediff.data.view import in_genes
 from genediff.errors import Cancelled, InputError
@@ -159,7 +159,7 @@ def _generate(job: Job, workspace: Workspace) -> None:
         sampler=request.sampler,
         n_steps=request.n_steps,
         seed=request.seed,
-        batch_size=min(1024, max(250, request.n // 8)),
+        batch_size=cells_at_once(request.n),
         progress=_progress(job, begun),
     )
     job.seconds = time.monotonic() - begun

@@ -105,12 +105,15 @@ def genes_search(
     )
     meant = {name: _meant(name, genes, ids) for name in chosen}
 
-    def replace(old: str, new: str) -> None:
-        st.session_state[key] = list(dict.fromkeys(new if one == old else one for one in st.session_state[key]))
+    def replace(old: str) -> Callable[[str], None]:
+        def take(new: str) -> None:
+            st.session_state[key] = list(dict.fromkeys(new if one == old else one for one in st.session_state[key]))
+
+        return take
 
     for name, found in meant.items():
         if len(found) != 1:
-            _ask(name, found, genes, key=key, choose=lambda new, old=name: replace(old, new))
+            _ask(name, found, genes, key=key, choose=replace(name))
     return list(dict.fromkeys(found[0] for found in meant.values() if len(found) == 1))
 
 

@@ -14,7 +14,7 @@ from genediff.errors import InputError
 from genediff.evaluation import Evaluation
 from genediff.model_archive import export_model, import_model
 from genediff.model_info import CARD_FILE, EVALUATION_FILE
-from genediff.ui import caching, explain, frame, gain_view, model_table, state, trust_panel
+from genediff.ui import bundle, caching, explain, frame, gain_view, model_table, state, trust_panel
 from genediff.ui.downloads import download
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+    from genediff.data import DatasetInfo
     from genediff.model_info import ModelInfo
 
 _DELETED = "deleted_model"
@@ -103,6 +104,7 @@ def details(info: ModelInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         frame.link("generate", "Generate cells", icon=":material/auto_awesome:", model=info.id)
         download("Download (zip)", lambda: _zipped(info.folder), f"{info.id}.zip", key=f"model-{info.id}", narrow=True)
+        bundle.bundle_button("Models: one model", model=info, dataset=_dataset(info))
         if not info.shipped:
             _rename(info)
             st.button("Delete", icon=":material/delete:", key="delete_model", on_click=_delete, args=(info,))
@@ -158,6 +160,10 @@ def _figures(info: ModelInfo) -> None:
 def _options(info: ModelInfo) -> pd.DataFrame:
     row = model_table.facts([info]).iloc[0]
     return pd.DataFrame({"option": row.index, "value": ["–" if v is None else str(v) for v in row]})
+
+
+def _dataset(info: ModelInfo) -> DatasetInfo | None:
+    return next((one for one in caching.workspace().list_datasets() if one.id == info.dataset_id), None)
 
 
 def _rename(info: ModelInfo) -> None:
