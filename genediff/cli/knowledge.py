@@ -140,9 +140,16 @@ def download(
 
 @knowledge.command()
 def delete(wanted: str = typer.Argument(..., metavar="ID", help="Id of one of your own.", show_default=False)) -> None:
-    """Delete one of your own gene sets or networks for good; models built on it keep theirs."""
+    """Delete one of your own gene sets or networks; models built on it keep theirs."""
     workspace().library().delete(wanted)
-    typer.echo(f"Deleted {wanted}.")
+    typer.echo(f"Deleted {wanted}; `knowledge restore {wanted}` brings it back.")
+
+
+@knowledge.command()
+def restore(wanted: str = typer.Argument(..., metavar="ID", help="What was deleted.", show_default=False)) -> None:
+    """Bring back what was deleted last under an id."""
+    workspace().library().restore(wanted)
+    typer.echo(f"{wanted} is back.")
 
 
 def _compute(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from genediff.knowledge.gene_sets import GeneSets
 
 Kind = Literal["gene_sets", "network"]
+TRASH = ".trash"
 ABOUT_FILE = "about.json"
 FILES: dict[Kind, str] = {"gene_sets": "sets.gmt.gz", "network": "edges.tsv.gz"}
 REGULATORS_FILE = "human_tfs.txt"
@@ -165,7 +166,7 @@ class Library:
         return self._add(about, edges_text(network.edges))
 
     def delete(self, wanted: str) -> None:
-        """Remove one of the user's own for good; models keep the knowledge that they were built from.
+        """Put one of the user's own into the trash; models keep the knowledge that they were built from.
 
         Raises
         ------
@@ -175,7 +176,25 @@ class Library:
         item = self.item(wanted)
         if item.shipped:
             raise InputError(f"{wanted!r} ships with GeneDiff and cannot be deleted.")
-        shutil.rmtree(self._folder / item.id)
+        trash = self._folder / TRASH
+        trash.mkdir(exist_ok=True)
+        shutil.rmtree(trash / item.id, ignore_errors=True)
+        os.replace(self._folder / item.id, trash / item.id)
+
+    def restore(self, wanted: str) -> None:
+        """Bring back what was deleted last under an id.
+
+        Raises
+        ------
+        InputError
+            When the trash holds nothing of that id, or another has taken its place.
+        """
+        trash = self._folder / TRASH
+        if wanted not in ([folder.name for folder in trash.iterdir()] if trash.is_dir() else []):
+            raise InputError(f"Nothing called {wanted!r} was deleted, so nothing can be brought back.")
+        if (self._folder / wanted).exists():
+            raise InputError(f"{wanted!r} cannot be brought back: another was added under that id; delete it first.")
+        os.replace(trash / wanted, self._folder / wanted)
 
     def _path(self, item: LibraryItem) -> Path:
         # The id was found among names that exist, never taken from outside: it cannot lead elsewhere.

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.presets import DEFAULT_KNOWLEDGE
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui import caching, choices, knowledge_upload
+from genediff.ui import caching, choices, knowledge_delete, knowledge_upload
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -58,6 +58,7 @@ def gene_sets(library: Library, dataset: Dataset) -> str:
         return f"nmf:{wanted}"
     with number:
         knowledge_upload.gene_sets_button(library)
+    knowledge_delete.button(library, "gene_sets", chosen)
     return chosen
 
 
@@ -75,6 +76,7 @@ def network(library: Library, dataset: Dataset) -> str:
     with number:
         if chosen != INFERRED:
             knowledge_upload.network_button(library)
+            knowledge_delete.button(library, "network", chosen)
         if chosen == INFERRED or refined:
             usual = min(5 * dataset.info.n_genes, 20_000)
             n_edges = st.number_input(

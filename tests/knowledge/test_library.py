@@ -57,6 +57,27 @@ def test_deleting(library: Library):
         library.delete("my-sets")
 
 
+def test_what_was_deleted_comes_back_as_it_was(library: Library):
+    library.add_gene_sets(SETS)
+    before = library.gene_sets("my-sets")
+    library.delete("my-sets")
+    library.restore("my-sets")
+    assert library.gene_sets("my-sets").sets == before.sets
+    with pytest.raises(InputError, match="was deleted"):
+        library.restore("my-sets")
+    with pytest.raises(InputError, match="was deleted"):
+        library.restore("../my-sets")
+
+
+def test_nothing_is_written_over_by_what_comes_back(library: Library):
+    library.add_gene_sets(SETS)
+    library.delete("my-sets")
+    library.add_gene_sets(SETS)
+    with pytest.raises(InputError, match="cannot be brought back"):
+        library.restore("my-sets")
+    assert library.gene_sets("my-sets").sets == SETS.sets
+
+
 def test_broken_folders_are_passed_over(library: Library):
     library.add_gene_sets(SETS)
     (library.folder / "broken").mkdir()

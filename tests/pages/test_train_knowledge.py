@@ -101,6 +101,13 @@ def test_a_gmt_file_of_ones_own_is_read_told_and_chosen(workspace, open_page):
     assert app.query_params["gene_sets"] == "mine"
     assert "mine: 160 of 2,000 genes are in it; 8 of 8 sets" in texts(app)
 
+    button(app, "Delete “mine”").click().run()
+    assert "gene_sets" not in app.query_params or app.query_params["gene_sets"] == "hallmark"
+    assert "“mine” was deleted" in texts(app)
+    button(app, "Undo").click().run()
+    assert app.query_params["gene_sets"] == "mine"
+    assert "8 of 8 sets" in texts(app)
+
 
 @pytest.mark.skipif(not needs_network, reason="no strategy that needs a network")
 def test_a_table_whose_columns_nobody_knows_is_read_as_the_reader_says(workspace, open_page):
