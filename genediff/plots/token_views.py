@@ -249,7 +249,8 @@ def control_bars(names: Sequence[str], named: Sequence[int], totals: Sequence[in
             orientation="h",
             marker={"color": [UP, *[palettes.GREY] * (len(names) - 1)]},
             error_x={
-                "type": "data", "array": bounds[:, 1] - shares, "arrayminus": shares - bounds[:, 0], "thickness": 1.2,
+                "type": "data", "array": bounds[:, 1] - shares, "arrayminus": shares - bounds[:, 0], "thickness": 1.6,
+                "color": "#5C6773",
             },
             customdata=[f"{a:,} of {n:,}" for a, n in zip(named, totals, strict=True)],
             hovertemplate="%{y}: %{customdata} lists named<extra></extra>",

@@ -70,11 +70,33 @@ def finished(title: str, key: tuple[Any, ...], make: Callable[[Report], Any]) ->
         Does the work in a thread of its own, so it must not touch Streamlit; it calls what it is given with the share
         that is done, which raises when the reader cancels. An InputError is shown as it is.
     """
+    work = _begun(key, make)
+    if work.done:
+        return work.result
+    _tell(work, title, key, make)
+    st.stop()
+
+
+def soon(title: str, key: tuple[Any, ...], make: Callable[[Report], Any]) -> Any | None:
+    """Return the result of some work where it is there; else show how far it is and return None, so the page goes on.
+
+    The page runs again when the work is done. Parameters are those of `finished`.
+    """
+    work = _begun(key, make)
+    if work.done:
+        return work.result
+    _tell(work, title, key, make)
+    return None
+
+
+def _begun(key: tuple[Any, ...], make: Callable[[Report], Any]) -> Work:
     work = _work(str(home()), key, make)
     if not work.ended and work.thread is not None:
         work.thread.join(AT_ONCE)
-    if work.done:
-        return work.result
+    return work
+
+
+def _tell(work: Work, title: str, key: tuple[Any, ...], make: Callable[[Report], Any]) -> None:
     if not work.ended:
         st.fragment(_watch, run_every="0.5s")(title, key, work)
     elif work.problem is not None:
@@ -83,7 +105,6 @@ def finished(title: str, key: tuple[Any, ...], make: Callable[[Report], Any]) ->
     else:
         st.warning(f"Cancelled: {title[:1].lower()}{title[1:]}.")
         _again(key, make)
-    st.stop()
 
 
 def _again(key: tuple[Any, ...], make: Callable[[Report], Any]) -> None:

@@ -42,7 +42,9 @@ def activations(info: ModelInfo, dataset: Dataset) -> Activations:
     return found
 
 
-def measured(title: str, name: str, info: ModelInfo, dataset: Dataset, make: Callable[..., Any], *options: Any) -> Any:
+def measured(
+    title: str, name: str, info: ModelInfo, dataset: Dataset, make: Callable[..., Any], *options: Any, wait: bool = True
+) -> Any:
     """Return something that is measured of a model on a data set, with a progress bar and a way to cancel.
 
     Parameters
@@ -54,8 +56,11 @@ def measured(title: str, name: str, info: ModelInfo, dataset: Dataset, make: Cal
     make
         Called with a function that takes the share that is done; runs in a thread, so it must not touch Streamlit
         (`load` gives it the model).
+    wait
+        Whether the page stops until it is there; else None is returned meanwhile, and the page goes on without it.
     """
-    return background.finished(title, (name, *key(info, dataset), *options), make)
+    get = background.finished if wait else background.soon
+    return get(title, (name, *key(info, dataset), *options), make)
 
 
 def key(info: ModelInfo, dataset: Dataset) -> tuple[str, str, str]:

@@ -44,13 +44,14 @@ def choose_sets() -> str | None:
         st.caption("There are no gene sets here, so no names can be proposed; add some on the Train page.")
         return None
     default = "hallmark" if "hallmark" in items else None
-    return choices.select(
-        "Names from", items, key=SETS, default=default, help="Gene sets that tokens are compared with."
-    )
+    with st.container(width=380):
+        return choices.select(
+            "Names from", items, key=SETS, default=default, help="Gene sets that tokens are compared with."
+        )
 
 
 def naming(one: Subject) -> tuple[Drives, pd.DataFrame, pd.DataFrame] | None:
-    """Return free tokens' genes, their enrichment and proposed names; None where nothing can be named."""
+    """Return free tokens' genes, their enrichment and proposed names; None where nothing can be named, or not yet."""
     from genediff.inspection.naming import proposed
 
     if not one.free:
@@ -60,14 +61,13 @@ def naming(one: Subject) -> tuple[Drives, pd.DataFrame, pd.DataFrame] | None:
         return None
     told = tokens_data.drives(one, one.free[: tokens_data.MOST_ASKED])
     table = tokens_data.enrichment(one, told, chosen)
-    return told, table, proposed(table, told.names)
+    return None if table is None else (told, table, proposed(table, told.names))
 
 
 def _names(one: Subject, told: Drives | None) -> pd.DataFrame | None:
     if not one.free:
         return None
-    with st.container(horizontal=True, vertical_alignment="bottom"), st.container(width=360):
-        found = naming(one)
+    found = naming(one)
     return None if found is None else found[2]
 
 

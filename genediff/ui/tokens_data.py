@@ -69,8 +69,8 @@ def drives(one: Subject, tokens: tuple[int, ...] | None = None) -> Drives:
     return told
 
 
-def enrichment(one: Subject, told: Drives, collection: str) -> pd.DataFrame:
-    """Return how both ends of the tokens in ``told`` agree with the sets of a collection, tested together."""
+def enrichment(one: Subject, told: Drives, collection: str) -> pd.DataFrame | None:
+    """Return how both ends of the tokens in ``told`` agree with a collection; None until it is there."""
     sets = caching.workspace().library().gene_sets(collection)
 
     def make(progress: Any) -> pd.DataFrame:
@@ -79,8 +79,8 @@ def enrichment(one: Subject, told: Drives, collection: str) -> pd.DataFrame:
         return enrich_lists(lists_of(told), sets, told.genes, progress=progress)
 
     asked = tuple(told.tokens.tolist())
-    table: pd.DataFrame = inspect_data.measured(
-        "Looking the genes up in gene sets", "enrichment", one.info, one.dataset, make, collection, asked
+    table: pd.DataFrame | None = inspect_data.measured(
+        "Looking the genes up in gene sets", "enrichment", one.info, one.dataset, make, collection, asked, wait=False
     )
     return table
 

@@ -107,7 +107,8 @@ def _map(one: Subject, token: int) -> np.ndarray | None:
 
     event = figures.show_figure(
         draw(dark=theme.is_dark()),
-        how_to_read=f"Each dot is a cell on {words}; red: more active than the average cell, blue: less. Draw a lasso "
+        how_to_read=f"Each dot is a cell on {words}; warm colours: more active than the average cell, blue: less. "
+        "Draw a lasso "
         "to ask "
         "about cells. The sign follows the genes that the token drives; for a free token the other sign would do as "
         "well.",
@@ -255,7 +256,10 @@ def _sets(one: Subject, token: int) -> None:
         if chosen is None:
             return
         told = tokens_data.drives(one, (token,))
-        table = tokens_data.enrichment(one, told, chosen)
+        found_sets = tokens_data.enrichment(one, told, chosen)
+        if found_sets is None:
+            return
+        table = found_sets
         st.markdown(f"**Its name is {explain.plain(tokens_words.called(one, token))}**, given before training")
     for end, words in (("up", "Sets among the genes that rise"), ("down", "Sets among the genes that fall")):
         rows = table[table["list"] == f"{own} {end}"].head(MOST_SETS)
