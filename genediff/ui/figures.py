@@ -26,6 +26,7 @@ def show_figure(
     table: pd.DataFrame | Callable[[], pd.DataFrame] | None = None,
     publication: Callable[[], matplotlib.figure.Figure] | None = None,
     select: Sequence[Literal["points", "box", "lasso"]] = (),
+    when_selected: Callable[[dict[str, Any]], None] | None = None,
     key: str | None = None,
 ) -> dict[str, Any]:
     """Draw a figure with its reading help below it and its downloads (SVG, PNG, CSV) beside that.
@@ -44,6 +45,8 @@ def show_figure(
         Makes the figure of the SVG and PNG with matplotlib. By default the Plotly figure is drawn again.
     select
         Ways of selecting that the figure offers; any of them makes the page run again upon a selection.
+    when_selected
+        Called with a new selection before the page runs again, once for each: what it keeps may then be cleared.
     key
         Key of the chart, `name` by default.
 
@@ -62,7 +65,10 @@ def show_figure(
     selection: dict[str, Any] = {"points": [], "box": [], "lasso": []}
     if select:
         fig.update_layout(dragmode=select[0] if select[0] != "points" else "pan", margin={"t": 34})
-        event: Any = st.plotly_chart(fig, key=chart_key, on_select="rerun", selection_mode=tuple(select), config=config)
+        told: Any = "rerun"
+        if when_selected is not None:
+            told = lambda: when_selected(st.session_state[chart_key]["selection"])  # noqa: E731
+        event: Any = st.plotly_chart(fig, key=chart_key, on_select=told, selection_mode=tuple(select), config=config)
         selection.update(event["selection"] if event else {})
     else:
         st.plotly_chart(fig, key=chart_key, config=config)

@@ -1,0 +1,134 @@
+"""One cell as its pathways: how its counts come to be expected, token by token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from genediff.plots import pathways as plots
+from genediff.ui import explain, figures, pathways_data, tokenize_choice
+
+if TYPE_CHECKING:
+    from genediff.data import Dataset
+    from genediff.inspection.explain_cell import Explained
+    from genediff.model_info import ModelInfo
+    from genediff.ui.pathways_data import Scored
+
+
+def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
+    """Let the reader choose a cell, and explain it."""
+    if scored.source != pathways_data.TOKENS or info.space != "latent":
+        _why_not(scored, info)
+        return
+    name = tokenize_choice.cell(dataset)
+    row = int(np.flatnonzero(dataset.obs.index.astype(str) == name)[0])
+    left, right = st.columns([0.44, 0.56], gap="medium")
+    with left:
+        tokenize_choice.show_map(dataset, name)
+        _about(dataset, row)
+    found = pathways_data.explained(info, dataset, row)
+    with right:
+        _headline(found, scored)
+        figures.show_figure(
+            plots.steps(found.steps, named=scored.names),
+            how_to_read=_reading(found),
+            name="cell-as-pathways",
+            table=found.steps,
+        )
+    _tables(found, scored, row)
+
+
+def _why_not(scored: Scored, info: ModelInfo) -> None:
+    if info.space != "latent":
+        st.info(
+            "This model works in gene space: its tokens never stand for a finished cell, so a cell cannot be taken "
+            "apart into them. Choose a model in latent space."
+        )
+    elif "gene_sets" not in _needs(info):
+        st.info(
+            "A cell is taken apart into the model's tokens, and none of this model's tokens is a pathway. Choose or "
+            "train a model with pathway tokens; the Tokens page explains the tokens that this one has."
+        )
+    else:
+        st.info("A cell is taken apart into the model's tokens: choose them above under “Activations of”.")
+
+
+def _needs(info: ModelInfo) -> tuple[str, ...]:
+    from genediff.tokenizers import TOKENIZERS
+
+    return TOKENIZERS[info.strategy].needs
+
+
+def _about(dataset: Dataset, row: int) -> None:
+    info = dataset.info
+    roles = [one for one in dict.fromkeys((info.label, *info.conditions, info.perturbation)) if one]
+    said = " · ".join(f"{column}: **{explain.plain(str(dataset.obs[column].iloc[row]))}**" for column in roles)
+    part = dataset.obs["split"].iloc[row]
+    seen = "" if part == "test" else ": the model has seen it, so its tokens fit a little too well"
+    st.markdown(f"{said}  \nIt is one of the {part} cells{seen}." if said else f"It is one of the {part} cells{seen}.")
+
+
+def _headline(found: Explained, scored: Scored) -> None:
+    named = found.steps[found.steps["token"].isin(scored.names)]
+    told = found.steps.iloc[-2]["gain"] if len(found.steps) > 2 else 0.0
+    first = ", ".join(plots.short_names(list(named["token"].head(3)), width=40))
+    share = f"{told / found.total:.0%}" if found.total > 0 else "none"
+    st.markdown(
+        f"Telling all tokens gains **{found.total:,.0f} nats** over the average cell; the {len(found.steps) - 2} below "
+        f"reach **{share}** of that." + (f" Pathways that help first: **{explain.plain(first)}**." if first else "")
+    )
+
+
+def _reading(found: Explained) -> str:
+    judged = (
+        "The cell's counts are dealt into two halves, eight times: the model hears one half, and judged is how likely "
+        "it makes the other, so repeating noise gains nothing. "
+        if found.split
+        else "These cells hold no counts that could be halved, so what is heard is judged, which flatters. "
+    )
+    return (
+        "From the average cell, tokens are told one after the other, each time the one that helps most; all others "
+        f"stay at the mean. {judged}Thin lines: the standard error. Orange: pathways, grey: tokens without a name. "
+        "Another order would share the gains out differently, above all among pathways that share genes."
+    )
+
+
+def _tables(found: Explained, scored: Scored, row: int) -> None:
+    where = np.flatnonzero(scored.rows == row)
+    table = found.table.copy()
+    table.insert(1, "activation", np.nan)
+    if len(where):
+        own = np.asarray(scored.values[:, int(where[0])])
+        spread = np.maximum(np.asarray(scored.values.std(1)), 1e-9)
+        z = dict(zip(scored.names, (own - np.asarray(scored.values.mean(1))) / spread, strict=True))
+        table["activation"] = [z.get(token, np.nan) for token in table["token"]]
+    steps, tokens = st.tabs(["Genes explained at each step", "Every token"])
+    with steps:
+        st.dataframe(
+            found.steps.iloc[1:-1],
+            hide_index=True,
+            column_config={
+                "token": st.column_config.TextColumn("token", width="medium"),
+                "gain": st.column_config.NumberColumn("gain so far", format="%.1f"),
+                "error": st.column_config.NumberColumn("± SE", format="%.1f"),
+                "genes": st.column_config.TextColumn("genes whose counts it explains", width="large"),
+            },
+        )
+        explain.how_to_read("↑: the token makes more of the gene expected, ↓: less; both can explain what was counted.")
+    with tokens:
+        number = st.column_config.NumberColumn(format="%.2f")
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={
+                "token": st.column_config.TextColumn("token", width="medium"),
+                "activation": st.column_config.NumberColumn("activation (SD)", format="%.2f"),
+                **dict.fromkeys(("alone", "alone_error", "last", "last_error"), number),
+            },
+        )
+        explain.how_to_read(
+            "alone: gain when it alone is told; last: gain that is lost when it alone is kept back. High and low: "
+            "other tokens say the same. Below zero alone and high last: it corrects what others say."
+        )

@@ -1,0 +1,218 @@
+"""What the Pathways page computes, kept for the next look; keys are ids and contents, never arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.inspection.probe import some_rows
+from genediff.ui import caching, inspect_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genediff.data import Dataset
+    from genediff.inspection.agreement import Agreement
+    from genediff.inspection.drivers import Drivers
+    from genediff.inspection.explain_cell import Explained
+    from genediff.inspection.two_groups import Comparison
+    from genediff.knowledge import GeneSets
+    from genediff.model_info import ModelInfo
+
+TOKENS, DECODED, CELLS = "tokens", "decoded", "cells"
+MOST_NUMBERS = 20_000_000  # sets x cells that are scored
+MOST_DECODED = 20_000  # cells
+SMALLEST = 5  # genes of a set that the data must have
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """How active sets are in cells, from one source.
+
+    Attributes
+    ----------
+    source
+        "tokens": the model's own tokens; "decoded": what the model decodes; "cells": the cells alone.
+    sets
+        The sets, by name in the order of the rows of ``values``.
+    rows
+        Positions of the cells in the data set's ``obs``, sorted, (cell,).
+    values
+        (set, cell)
+    unit
+        Of the values, in words.
+    n_cells
+        Of the data set.
+    """
+
+    source: str
+    sets: GeneSets
+    rows: np.ndarray
+    values: np.ndarray
+    unit: str
+    n_cells: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the sets."""
+        return tuple(self.sets.sets)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether these are not all cells."""
+        return len(self.rows) < self.n_cells
+
+    def of(self, name: str) -> np.ndarray:
+        """Return the values of one set, (cell,)."""
+        return np.asarray(self.values[self.names.index(name)])
+
+
+def named_sets(info: ModelInfo) -> GeneSets | None:
+    """Return the sets that tokens of a model stand for; None where none has such a name."""
+    from genediff.inspection.named import named_sets as read
+
+    return read(inspect_data.model(info))
+
+
+def scored(info: ModelInfo, dataset: Dataset, source: str, collection: str) -> Scored:
+    """Return how active sets are in the cells.
+
+    Parameters
+    ----------
+    collection
+        Which gene sets, by their id in the library; the model's tokens have their own.
+
+    Raises
+    ------
+    InputError
+        When the collection has no set with enough of the genes.
+    """
+    if source == TOKENS:
+        sets = named_sets(info)
+        assert sets is not None
+        found = inspect_data.activations(info, dataset)
+        n = len(sets.sets)
+        return Scored(source, sets, found.rows, found.values[:n], "lift of its genes (mean logit)", found.n_cells)
+    sets = sets_within(dataset if source == CELLS else None, info, collection)
+    n_cells = dataset.info.n_cells
+    most = min(MOST_NUMBERS // len(sets.sets), MOST_DECODED if source == DECODED else MOST_NUMBERS)
+    rows = some_rows(n_cells, most)
+    if source == CELLS:
+        values = _scores_of_cells(dataset.info.content_hash, collection, dataset, sets, rows)
+        return Scored(source, sets, rows, values, "set genes above the others (t value)", n_cells)
+
+    def make(progress: Callable[[float], None]) -> np.ndarray:
+        from genediff.inspection.cells import read_cells
+        from genediff.inspection.decoded import decoded_scores
+
+        return decoded_scores(read_cells(inspect_data.load(info), dataset), rows, sets, progress=progress)
+
+    values = inspect_data.measured("Decoding the cells", "decoded", info, dataset, make, collection)
+    return Scored(source, sets, rows, values, "decoded expression of its genes (SD)", n_cells)
+
+
+def sets_within(dataset: Dataset | None, info: ModelInfo, collection: str) -> GeneSets:
+    """Return the sets of a collection within the genes of the data, or of the model; InputError without any."""
+    genes = dataset.genes if dataset is not None else inspect_data.model(info).genes
+    kept = caching.workspace().library().gene_sets(collection).within(genes, smallest=SMALLEST)
+    if not kept.sets:
+        raise InputError(
+            f"No set of {kept.title!r} has {SMALLEST} or more of the {len(genes):,} genes here; choose other gene sets."
+        )
+    return kept
+
+
+def compared(
+    scored: Scored, info: ModelInfo, dataset: Dataset, groups: tuple[str, ...], masks: tuple[np.ndarray, np.ndarray]
+) -> Comparison | str:
+    """Return the test between two groups, or the sentence that says why there is none.
+
+    Parameters
+    ----------
+    groups
+        What names the groups and all that the masks depend on.
+    masks
+        Which cells of the data set are in each group, bool (cell,).
+    """
+    key = (*inspect_data.key(info, dataset), scored.source, scored.sets.title, *groups)
+    marks = tuple(int(mask.sum()) for mask in masks)
+    return _compared(str(caching.workspace().root), key, marks, scored, dataset, masks)
+
+
+def agreed(scored: Scored, info: ModelInfo, dataset: Dataset, kind: str) -> Agreement:
+    """Return how activations agree with an independent score of the same sets."""
+    label = dataset.info.label
+
+    def make(progress: Callable[[float], None]) -> Agreement:
+        from genediff.inspection.agreement import MOST_CELLS, agreement
+
+        most = MOST_CELLS if len(scored.names) <= 300 else MOST_CELLS // 2
+        codes = None if label is None else dataset.codes(label)[scored.rows]
+        x = dataset.x()[scored.rows]
+        return agreement(scored.values, x, scored.sets, dataset.genes, kind=kind, labels=codes, most=most,
+                         progress=progress)  # fmt: skip
+
+    found: Agreement = inspect_data.measured(
+        "Scoring the sets without the model", "agreement", info, dataset, make, scored.source, scored.sets.title, kind
+    )
+    return found
+
+
+def driven(info: ModelInfo, dataset: Dataset, name: str) -> Drivers:
+    """Return the genes that drive the activation of a token."""
+    found = inspect_data.activations(info, dataset)
+
+    def make(progress: Callable[[float], None]) -> Drivers:
+        from genediff.inspection.cells import read_cells
+        from genediff.inspection.drivers import drivers
+
+        return drivers(read_cells(inspect_data.load(info), dataset), found.loadings, found.names.index(name))
+
+    made: Drivers = inspect_data.measured("Asking the token which genes it hears", "drivers", info, dataset, make, name)
+    return made
+
+
+def explained(info: ModelInfo, dataset: Dataset, row: int) -> Explained:
+    """Return one cell explained by its tokens."""
+    found = inspect_data.activations(info, dataset)
+
+    def make(progress: Callable[[float], None]) -> Explained:
+        from genediff.inspection.cells import read_cells
+        from genediff.inspection.explain_cell import explain_cell
+
+        return explain_cell(read_cells(inspect_data.load(info), dataset), found.loadings, row)
+
+    made: Explained = inspect_data.measured("Telling the model one token after the other", "explained", info, dataset,
+                                            make, row)  # fmt: skip
+    return made
+
+
+@st.cache_resource(max_entries=4, show_spinner="Scoring the sets …")
+def _scores_of_cells(content: str, collection: str, _dataset: Dataset, _sets: GeneSets, _rows: np.ndarray) -> Any:
+    from genediff.inspection.set_scores import score_sets
+
+    return score_sets("ulm", _dataset.x()[_rows], _sets, _dataset.genes)
+
+
+@st.cache_data(max_entries=64, show_spinner="Comparing the groups …")
+def _compared(
+    home_folder: str,
+    key: tuple[str, ...],
+    marks: tuple[int, ...],
+    _scored: Scored,
+    _dataset: Dataset,
+    _masks: tuple[np.ndarray, np.ndarray],
+) -> Comparison | str:
+    from genediff.inspection.two_groups import compare_groups
+
+    batch = _dataset.info.batch
+    codes = None if batch is None else _dataset.obs[batch].astype("category").cat.codes.to_numpy()[_scored.rows]
+    first, second = (mask[_scored.rows] for mask in _masks)
+    try:
+        return compare_groups(_scored.values, first, second, _scored.names, replicates=codes)
+    except InputError as error:
+        return str(error)

@@ -1,0 +1,113 @@
+"""Whose activations the Pathways page shows: the model's tokens, what it decodes, or the cells alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.plots.set_names import short_name
+from genediff.presets import DEFAULT_KNOWLEDGE
+from genediff.tokenizers import TOKENIZERS
+from genediff.ui import caching, choices, explain, frame, inspect_data, pathways_data
+from genediff.ui.pathways_data import CELLS, DECODED, TOKENS
+
+if TYPE_CHECKING:
+    from genediff.data import Dataset
+    from genediff.model_info import ModelInfo
+    from genediff.ui.pathways_data import Scored
+
+WORDS = {TOKENS: "The model's tokens", DECODED: "What the model decodes", CELLS: "The cells alone"}
+MEANINGS = {
+    TOKENS: "How far a token lifts the genes of its set in this cell, by the model's own decoder; zero is the average "
+    "cell.",
+    DECODED: "The mean expression that the model expects for the genes of a set, after encoding and decoding the cell. "
+    "No token of this model has a name, so this is what it keeps of a pathway, not how it says it.",
+    CELLS: "How far the measured genes of a set lie above all others (ULM). No model is asked.",
+}
+
+
+def choose(info: ModelInfo, dataset: Dataset) -> Scored:
+    """Let the reader choose a source, and gene sets where the model has none of its own; return the activations."""
+    own = pathways_data.named_sets(info)
+    sources = _sources(info, named=own is not None)
+    left, right = st.columns([0.6, 0.4], vertical_alignment="bottom")
+    with left:
+        source = st.segmented_control(
+            "Activations of",
+            sources,
+            default=sources[0],
+            required=True,
+            format_func=lambda one: WORDS[one],
+            key="source",
+            bind="query-params",
+        )
+    source = source if source in sources else sources[0]
+    with right:
+        collection = _collection() if source != TOKENS else ""
+        if source == TOKENS and own is not None:
+            st.caption(f"{len(own.sets):,} tokens of {explain.plain(own.title)}")
+    if own is None:
+        _why_not(info)
+    try:
+        found = pathways_data.scored(info, dataset, source, collection)
+    except InputError as error:
+        explain.show_input_error(error)
+        st.stop()
+    some = f" Shown are {len(found.rows):,} of {found.n_cells:,} cells, drawn at random." if found.sampled else ""
+    gene_space = (
+        " This model works in gene space: between its tokens and its genes stands a transformer, so an activation is "
+        "what the token hears of the clean cell, and its sign and size say less than in latent space."
+        if source == TOKENS and info.space != "latent"
+        else ""
+    )
+    st.caption(MEANINGS[source] + gene_space + some)
+    return found
+
+
+def pathway(scored: Scored, first: str, *, label: str = "Pathway") -> str:
+    """Let the reader choose one pathway; the same one on all views. ``first`` stands there until one is chosen."""
+    titles = {name: short_name(name, width=60) for name in scored.names}
+    if st.query_params.get("pathway", first) not in titles:
+        choices.forget("pathway")  # a pathway of another collection
+        st.query_params.pop("pathway", None)
+    return choices.select(label, titles, key="pathway", default=first)
+
+
+def _sources(info: ModelInfo, *, named: bool) -> list[str]:
+    if named:
+        return [TOKENS, CELLS]
+    return [DECODED, CELLS] if info.space == "latent" else [CELLS]
+
+
+def _collection() -> str:
+    items = {item.id: item.title for item in caching.workspace().library().list("gene_sets")}
+    if not items:
+        st.info("There are no gene sets here; add some on the Train page.")
+        st.stop()
+    first = DEFAULT_KNOWLEDGE["gene_sets"]
+    return choices.select("Gene sets", items, key="gene_sets", default=first if first in items else None)
+
+
+def _why_not(info: ModelInfo) -> None:
+    title = TOKENIZERS[info.strategy].title
+    kinds = [name for name, kind in TOKENIZERS.items() if "gene_sets" in kind.needs]
+    instead = (
+        "so the page shows what it decodes, held against gene sets"
+        if info.space == "latent"
+        else "and in gene space no cell is decoded from its own tokens, so the page shows scores of the cells alone"
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(
+            f":material/info: Tokens of this model are {title.lower()}: none of them is a gene set, {instead}. "
+            "To see pathways as tokens, train:",
+            width="content",
+        )
+        for name in kinds:
+            frame.link("train", TOKENIZERS[name].title, extra={"strategy": name})
+
+
+def key(info: ModelInfo, dataset: Dataset, scored: Scored) -> tuple[str, ...]:
+    """Return what names these activations in a cache."""
+    return (*inspect_data.key(info, dataset), scored.source, scored.sets.title)
