@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genediff.ui import frame, inspect_choice, tokens_all, tokens_cells, tokens_data, tokens_doubt, tokens_one
+from genediff.ui import (
+    bundle,
+    frame,
+    inspect_choice,
+    tokens_all,
+    tokens_cells,
+    tokens_data,
+    tokens_doubt,
+    tokens_one,
+    tokens_words,
+)
 
 frame.guard()
 frame.header(
@@ -12,7 +22,8 @@ frame.header(
 
 # --- need: a model and cells --------------------------------------------------------------------------------------
 info, dataset = inspect_choice.choose_model(why="This page shows the tokens that a trained model learned.")
-view = st.segmented_control(
+choice, reproduce = st.columns([0.84, 0.16], vertical_alignment="center")
+view = choice.segmented_control(
     "View",
     ["All tokens", "One token", "Cells by tokens", "Can it be trusted?"],
     default="All tokens",
@@ -24,6 +35,11 @@ view = st.segmented_control(
 
 # --- action: measured once, then kept -----------------------------------------------------------------------------
 subject = tokens_data.subject(info, dataset)
+
+with reproduce:
+    bundle.bundle_button(
+        f"Tokens: {view.lower()}", model=info, dataset=dataset.info, seed=0, sentence=tokens_words.METHODS
+    )
 
 # --- result -------------------------------------------------------------------------------------------------------
 if view == "One token":

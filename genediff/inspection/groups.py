@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from genediff.inspection.stored import Activations
 
 MOST_RANKED = 10_000  # cells on which overlaps of distributions are measured
+MOST_SORTED = 2**21  # tokens x cells that are sorted for it
 
 
 def group_means(found: Activations, codes: np.ndarray, n_groups: int) -> np.ndarray:
@@ -66,8 +67,8 @@ def sets_apart(found: Activations, chosen: np.ndarray) -> pd.DataFrame:
     _, spread = centre_and_spread(found)
     difference = (values[:, inside].mean(1) - values[:, ~inside].mean(1)) / spread
     ones, others = np.flatnonzero(inside), np.flatnonzero(~inside)
-    ones = ones[some_rows(len(ones), MOST_RANKED // 2)]
-    others = others[some_rows(len(others), MOST_RANKED // 2)]
+    most = min(MOST_RANKED, max(200, MOST_SORTED // len(values))) // 2
+    ones, others = ones[some_rows(len(ones), most)], others[some_rows(len(others), most)]
     ranks = rankdata(values[:, np.concatenate([ones, others])], axis=1)
     n, m = len(ones), len(others)
     auc = (ranks[:, :n].sum(1) - n * (n + 1) / 2) / (n * m)

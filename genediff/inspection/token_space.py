@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 N_AXES = 3
 MOST_CELLS = 8192  # on which axes are found; all cells are placed
 BLOCK = 16_384
+MOST_EXACT = 1024  # rows or features; above, axes are found by random projection (Halko et al. 2011)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +61,20 @@ def _axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return up to three principal axes (axis, feature) of rows around zero, and their share of the variance."""
     n = min(N_AXES, *centred.shape)
     n_rows, n_features = centred.shape
-    if n_rows <= n_features:
+    if min(n_rows, n_features) > MOST_EXACT:
+        from sklearn.utils.extmath import randomized_svd
+
+        _, lengths, axes = randomized_svd(centred, n, n_iter=7, random_state=0)
+        sizes = lengths**2
+    elif n_rows <= n_features:
         sizes, left = np.linalg.eigh(centred @ centred.T)
-        axes = left[:, ::-1][:, :n].T @ centred  # (axis, feature)
+        sizes, axes = sizes[::-1], left[:, ::-1][:, :n].T @ centred  # (axis, feature)
     else:
         sizes, right = np.linalg.eigh(centred.T @ centred)
-        axes = right[:, ::-1][:, :n].T
+        sizes, axes = sizes[::-1], right[:, ::-1][:, :n].T
     length = np.sqrt((axes**2).sum(1, keepdims=True))
     axes = np.divide(axes, length, out=np.zeros_like(axes), where=length > 1e-12)
     # Signs are arbitrary; the strongest feature decides, so that the same data give the same picture.
     strongest = np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], axis=1)
-    sizes = np.maximum(sizes[::-1], 0.0)
-    return axes * np.where(strongest < 0, -1.0, 1.0), (sizes[:n] / max(float(sizes.sum()), 1e-300)).astype(np.float32)
+    total = max(float(np.square(centred, dtype=np.float64).sum()), 1e-300)
+    return axes * np.where(strongest < 0, -1.0, 1.0), (np.maximum(sizes[:n], 0.0) / total).astype(np.float32)

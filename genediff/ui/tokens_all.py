@@ -93,6 +93,8 @@ def _figures_in_words(one: Subject, names: pd.DataFrame | None) -> None:
             "for "
             "how many names chance would give.",
         )  # fmt: skip
+    elif one.free:
+        places[3].metric("Ends with a name", "…", border=True, help="Still being looked up.")
     else:
         column = _column(one)
         varies = None if column is None else tokens_data.group_means(one, column)[0]

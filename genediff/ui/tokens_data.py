@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from genediff.tokenizers.hybrid import Explained
 
 MOST_ASKED = 128  # tokens that are all asked which genes they drive; of more tokens one at a time
+MOST_COMPARED = 1024  # cells over which tokens are compared with one another
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,4 +198,4 @@ def _token_points(key: tuple[str, ...], by_genes: bool, _found: Activations, _to
 
     if _told is not None:
         return tokens_as_points(_told.change)
-    return tokens_as_points(_found.values[:, some_rows(len(_found.rows), 2048)])
+    return tokens_as_points(_found.values[:, some_rows(len(_found.rows), MOST_COMPARED)])

@@ -16,6 +16,17 @@ KIND_TITLES = {"free": "free token", "set": "gene set", "gene": "gene", "rank": 
 KIND_COLOURS = {"free token": "#0072B2", "gene set": "#009E73", "gene": "#CC79A7", "rank": "#E69F00",
                 "whole cell": "#56B4E9", "silent": "#98A2AD"}  # fmt: skip
 
+METHODS = (
+    "The activity of a token is its first principal component over cells, or, for a token built on a gene set, the "
+    "mean "
+    "of what it adds to the logits of its genes. Which genes a token drives was measured as the change of expected "
+    "log-normalised expression per standard deviation of its activity (central difference, mean over up to 128 cells). "
+    "The genes at both ends of each token were tested for enrichment with gseapy against the genes of the model "
+    "(hypergeometric test; false discovery rate over all tokens, ends and sets), and the share of named ends was "
+    "compared "
+    "with that of random mixtures of tokens, of shuffled sets and of random genes."
+)
+
 
 def applies(one: Subject) -> str:
     """Say what can be asked of these tokens, and why the rest cannot, in one sentence per kind of token."""
