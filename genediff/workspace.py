@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["datasets", "models", "comparisons"]
 DEMO_DATASET = "pbmc3k"
+DEMO_MODEL = "pbmc3k-quick"
+"""What the app opens with; further shipped models come after it."""
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 _MODEL_FILE = "model.json"
 _COMPARISON_FILE = "comparison.json"
@@ -163,6 +165,7 @@ class Workspace:
         from genediff.model_info import ModelInfo
 
         shipped = [ModelInfo.read(folder, shipped=True) for folder in self._shipped("models")]
+        shipped.sort(key=lambda info: (info.id != DEMO_MODEL, info.id))
         own = []
         for folder in _folders(self.models, _MODEL_FILE):
             try:

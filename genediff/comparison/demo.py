@@ -1,7 +1,8 @@
 """Rebuild the comparison that ships with GeneDiff: ``python -m genediff.comparison.demo --minutes 5 --seeds 3``.
 
 Every strategy and every shuffled control on the shipped cells, by real workers in a workspace of their own, so that a
-second call goes on where the first one was stopped. Only the plan and the table ship; models are too large.
+second call goes on where the first one was stopped. Plan and table ship, and the first seed's models of as many
+strategies as there is room for, the smallest first; controls stay at home.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from genediff.comparison.plan import with_baselines
 from genediff.comparison.results import FILE as TABLE_FILE
 from genediff.comparison.results import read_results
 from genediff.comparison.store import FILE, Comparison, list_comparisons
+from genediff.model_info import ModelInfo
+from genediff.runs.demo import ship as ship_model
 from genediff.runs.files import write_json
 from genediff.tokenizers import TOKENIZERS
-from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
+from genediff.workspace import ASSETS, DEMO_DATASET, DEMO_MODEL, Workspace
 
 TITLE = "Every strategy on 2,700 blood cells"
+ROOM = 39_000_000
+"""Bytes that all shipped files may take; the limit is 40 MB."""
 
 
 def demo_config(
@@ -70,6 +75,41 @@ def ship(comparison: Comparison, workspace: Workspace, target: Path) -> Path:
     return target
 
 
+def ship_models(comparison: Comparison, workspace: Workspace, assets: Path, *, room: int = ROOM) -> dict[str, str]:
+    """Ship the first seed's models that there is room for; returns what each is called from now on, by its old id.
+
+    The strategy of the shipped demo model is passed over, and the shipped table takes over the new names.
+    """
+    first, there = comparison.config.seeds[0], ModelInfo.read(assets / "models" / DEMO_MODEL).strategy
+    models: dict[str, tuple[Path, Entry, str]] = {}
+    for (place, seed), run_id in comparison.run_ids().items():
+        row = comparison.rows[place]
+        if seed == first and not row.entry.shuffled and row.entry.strategy != there:
+            models[run_id] = (workspace.models / run_id, row.entry, row.title)
+    for _, entry, _ in models.values():
+        shutil.rmtree(assets / "models" / _shipped_id(comparison, entry), ignore_errors=True)
+    names = {}
+    for run_id, (folder, entry, title) in sorted(models.items(), key=lambda item: _bytes(item[1][0])):
+        if _bytes(assets) + _bytes(folder) <= room:
+            names[run_id] = _shipped_id(comparison, entry)
+            said = f"{title}, {comparison.config.budget}"
+            ship_model(folder, assets / "models" / names[run_id], title=said)
+    path = assets / "comparisons" / comparison.config.dataset_id / TABLE_FILE
+    table = json.loads(path.read_text(encoding="utf-8"))
+    for result in table["results"]:
+        result["model_id"] = names.get(result["model_id"], result["model_id"])
+    write_json(path, table)
+    return names
+
+
+def _shipped_id(comparison: Comparison, entry: Entry) -> str:
+    return f"{comparison.config.dataset_id}-{entry.key.replace(':', '-').replace('_', '-')}"
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def main() -> None:
     """Read the command line and build."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,7 +128,10 @@ def main() -> None:
         seeds=args.seeds,
         only=tuple(args.only),
     )
-    print(build(config, Workspace(args.workspace), assets=args.assets))
+    workspace = Workspace(args.workspace)
+    shipped = build(config, workspace, assets=args.assets)
+    comparison = next(one for one in list_comparisons(workspace) if not one.shipped and one.config == config)
+    print(shipped, *ship_models(comparison, workspace, args.assets).values(), sep="\n")
 
 
 if __name__ == "__main__":

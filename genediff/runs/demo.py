@@ -12,12 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from genediff.model_info import EVALUATION_FILE, MODEL_FILE
+from genediff.model_info import CARD_FILE, EVALUATION_FILE, MODEL_FILE
 from genediff.presets import preset_run
 from genediff.runs.run import submit
-from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
+from genediff.workspace import ASSETS, DEMO_DATASET, DEMO_MODEL, Workspace
 
-DEMO_MODEL = "pbmc3k-quick"
 DEMO_TITLE = "Quick model of 2,700 blood cells"
 
 
@@ -35,13 +34,17 @@ def build_demo_model(*, assets: Path = ASSETS) -> Path:
         return ship(workspace.models / run.id, assets / "models" / DEMO_MODEL)
 
 
-def ship(model: Path, target: Path) -> Path:
-    """Copy a model folder to where it ships, under the id that the new folder is named."""
+def ship(model: Path, target: Path, *, title: str = "") -> Path:
+    """Copy a model folder to where it ships, under the id that the new folder is named, and a title of its own."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(model, target)
     for file, key in ((MODEL_FILE, "id"), (EVALUATION_FILE, "model_id")):
         path = target / file
         path.write_text(json.dumps({**json.loads(path.read_text()), key: target.name}, indent=1))
+    if title:
+        path, card = target / MODEL_FILE, target / CARD_FILE
+        path.write_text(json.dumps({**json.loads(path.read_text()), "title": title}, indent=1))
+        card.write_text("\n".join([f"# {title}", *card.read_text().splitlines()[1:], ""]))
     return target
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from genediff.runs import list_runs
-from genediff.runs.demo import DEMO_MODEL
 from genediff.ui.adapt_form import ADAPT
-from genediff.workspace import ASSETS
+from genediff.workspace import ASSETS, DEMO_MODEL
 from tests.pages.conftest import texts
 
 
