@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?=
 ADDRESS ?= localhost
+# Tests run in so many processes of so many threads; files stay whole, since their fixtures are dear.
+JOBS ?= 2
+THREADS ?= 1
 
 .PHONY: app install install-test browser test lint types clean
 
@@ -38,7 +41,7 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 test: install-test lint types
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
