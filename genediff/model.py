@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from genediff.tokenizers import Tokenizer
 
 Progress = Callable[[int, int], None]
+Watch = Callable[[Tensor], None]
 
 
 class GeneDiff(nn.Module):
@@ -136,23 +137,42 @@ class GeneDiff(nn.Module):
 
     def to_cells(self, state: Tensor, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Turn states (cell, dim) into what could have been measured (cell, gene) and library sizes (cell,)."""
-        library = state.new_ones(len(state))
-        if self.spec.has_counts:
-            # A library beyond four standard deviations is the sampler's error, not a cell.
-            scaled = state[:, -1].clamp(-4, 4)
-            library = torch.exp(scaled * self.library_scale[1] + self.library_scale[0])
-            state = state[:, :-1]
+        state, library = self._without_library(state)
         if self.autoencoder is not None:
-            tokens = state * self.token_std + self.token_mean
-            layout = self.autoencoder.tokenizer.layout
-            logits = self.autoencoder.tokenizer.decode(
-                tokens.unflatten(1, (layout.n_tokens, layout.n_channels))
-            )  # (cell, gene)
-            return self.autoencoder.head.sample(logits, library, generator=generator), library.cpu()
+            return self.autoencoder.head.sample(self._logits(state), library, generator=generator), library.cpu()
         x = (state * self.std + self.mean).clamp(min=0)  # (cell, gene), log-normalised
         if not self.spec.has_counts:
             return x.cpu(), library.cpu()
         return torch.round(torch.expm1(x) * (library / self.spec.target_sum)[:, None]).cpu(), library.cpu()
+
+    @torch.no_grad()
+    def expected(self, state: Tensor) -> Tensor:
+        """Turn states (cell, dim) into what is expected to be measured, (cell, gene): `to_cells` without chance."""
+        state, library = self._without_library(state)
+        if self.autoencoder is not None:
+            return self.autoencoder.head.mean(self._logits(state), library)
+        x = (state * self.std + self.mean).clamp(min=0)  # (cell, gene)
+        return torch.expm1(x) * (library / self.spec.target_sum)[:, None] if self.spec.has_counts else x
+
+    @torch.no_grad()
+    def tokens_of(self, state: Tensor) -> Tensor:
+        """Return the tokens (cell, token, channel) of states (cell, dim): of the flow, or of cells in gene space."""
+        layout = self.tokenizer.layout
+        if not self.in_latent_space:
+            return self.tokenizer.encode(state[:, : len(self.genes)])
+        return (state[:, : layout.size] * self.token_std + self.token_mean).unflatten(1, (layout.n_tokens, -1))
+
+    def _without_library(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.spec.has_counts:
+            return state, state.new_ones(len(state))
+        # A library beyond four standard deviations is the sampler's error, not a cell.
+        scaled = state[:, -1].clamp(-4, 4)
+        return state[:, :-1], torch.exp(scaled * self.library_scale[1] + self.library_scale[0])
+
+    def _logits(self, state: Tensor) -> Tensor:
+        """Return one number per gene, (cell, gene), from the flow's tokens (cell, dim)."""
+        assert self.autoencoder is not None
+        return self.autoencoder.tokenizer.decode(self.tokens_of(state))
 
     # -- generation ----------------------------------------------------------------------------------------------
 
@@ -163,8 +183,10 @@ class GeneDiff(nn.Module):
         *,
         config: SampleConfig,
         generator: torch.Generator,
+        watch: Watch | None = None,
     ) -> Tensor:
-        """Draw states (cell, dim) for level codes (cell, column)."""
+        """Draw states (cell, dim) for level codes (cell, column); `watch` is shown the noise and every step."""
+        watch = watch or _pass_by
         x_0 = torch.randn(len(codes), self.state_size, generator=generator).to(self.device)
         codes = codes.to(self.device)
 
@@ -173,7 +195,8 @@ class GeneDiff(nn.Module):
 
         guided = GUIDANCE[self.spec.run.model.guidance](velocity, codes, self.null, config.guidance)
         x = x_0
-        for x in sample(  # noqa: B007 - the last state is the sample
+        watch(x_0)
+        for x in sample(
             guided,
             x_0,
             self.objective.path,
@@ -181,7 +204,7 @@ class GeneDiff(nn.Module):
             n_steps=config.n_steps,
             start=self.objective.start,
         ):
-            pass
+            watch(x)
         return x
 
     def generate(
@@ -195,6 +218,7 @@ class GeneDiff(nn.Module):
         seed: int = 0,
         batch_size: int = 1024,
         progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> AnnData:
         """Generate cells.
 
@@ -211,6 +235,9 @@ class GeneDiff(nn.Module):
             The same seed gives the same cells, on the same kind of device.
         progress
             Called with (cells done, cells in all) after each batch; may raise to stop.
+        watch
+            Called with the states (cell, dim) of the first batch, the noise and then after every step, such as a
+            `genediff.diffusion.Recorder`; the cells are the same with it and without.
 
         Returns
         -------
@@ -227,7 +254,12 @@ class GeneDiff(nn.Module):
         for number, start in enumerate(range(0, len(codes), batch_size)):
             # A generator per batch: cells do not depend on how many batches came before on another device.
             generator = torch.Generator().manual_seed(_mix(seed, number))
-            state = self.states(codes[start : start + batch_size], config=config, generator=generator)
+            state = self.states(
+                codes[start : start + batch_size],
+                config=config,
+                generator=generator,
+                watch=watch if number == 0 else None,
+            )
             with torch.no_grad():
                 cells, library = self.to_cells(state, generator=generator)
             parts.append(cells.numpy())
@@ -327,6 +359,10 @@ class GeneDiff(nn.Module):
                 "export it again"
             ) from None
         return model.to(choose_device(device)).eval()
+
+
+def _pass_by(state: Tensor) -> None:
+    pass
 
 
 def _check(spec: ModelSpec) -> None:

@@ -7,6 +7,7 @@ from genediff.model_info import read_spec
 from genediff.ui import (
     caching,
     frame,
+    generate_closer,
     generate_downloads,
     generate_form,
     generate_job,
@@ -66,7 +67,7 @@ elif job.unjudged is not None:
 try:
     dataset = caching.dataset(info.dataset_id)
 except InputError:
-    generate_downloads.show(job, name=name)
+    generate_downloads.show(job, name=name, info=info)
     st.stop()
 picture, trust = st.columns([0.62, 0.38], gap="medium")
 with picture:
@@ -77,4 +78,6 @@ with picture:
 with trust:
     if job.evaluation is not None:
         trust_panel.show(job.evaluation, name=name, choose_gene=generate_map.colour_by_gene)
-generate_downloads.show(job, name=name)
+generate_downloads.show(job, name=name, info=info, dataset=dataset.info)
+if job.stage == "done":
+    generate_closer.show(job, dataset, info, name=name)

@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs": "adaptation adapter_info config data errors knowledge presets evaluation model model_archive "
         "model_info training versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
-        "analysis": "config data denoiser errors knowledge model statistics tokenizers training",
+        "analysis": "config data denoiser diffusion errors knowledge model statistics tokenizers training",
         "inspection": "conditions config data denoiser diffusion errors knowledge model model_info nn statistics "
         "tokenizers training workspace",
         "plots": "errors",

@@ -2,6 +2,7 @@
 
 from genediff.diffusion.objective import Objective, PathSample
 from genediff.diffusion.paths import PATHS, Coefficients, Path, RectifiedFlow, VariancePreserving
+from genediff.diffusion.recording import Recorder, Recording
 from genediff.diffusion.samplers import SAMPLERS, sample
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "Objective",
     "Path",
     "PathSample",
+    "Recorder",
+    "Recording",
     "RectifiedFlow",
     "VariancePreserving",
     "sample",

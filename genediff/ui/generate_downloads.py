@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from genediff.reproduction import generate_command
+from genediff.ui import bundle
 from genediff.ui.downloads import download, to_csv
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from genediff.data import DatasetInfo
     from genediff.evaluation import Evaluation
+    from genediff.model_info import ModelInfo
     from genediff.ui.generate_job import Job
 
 
-def show(job: Job, *, name: str) -> None:
-    """Draw the download buttons of a finished job."""
+def show(job: Job, *, name: str, info: ModelInfo | None = None, dataset: DatasetInfo | None = None) -> None:
+    """Draw the download buttons of a finished job, and how it is made again."""
     with st.container(horizontal=True):
         download("Cells (h5ad)", lambda: to_h5ad(job), f"{name}.h5ad", key="cells", narrow=True)
         if job.evaluation is not None:
@@ -39,6 +43,32 @@ def show(job: Job, *, name: str) -> None:
                 key="figures",
                 narrow=True,
             )
+        _reproduce(job, info, dataset)
+
+
+def _reproduce(job: Job, info: ModelInfo | None, dataset: DatasetInfo | None) -> None:
+    asked = job.request
+    given = dict(asked.conditions)
+    kind = f" of {' and '.join(given.values())}" if given else ", conditions drawn as they occur in training cells,"
+    bundle.bundle_button(
+        "Generate: cells",
+        model=info,
+        dataset=dataset,
+        settings=dataclasses.asdict(asked) | {"conditions": given},
+        seed=asked.seed,
+        command=generate_command(
+            asked.model_id,
+            n=asked.n,
+            conditions=given,
+            guidance=asked.guidance,
+            sampler=asked.sampler,
+            n_steps=asked.n_steps,
+            seed=asked.seed,
+        ),
+        sentence=f"{asked.n:,} cells{kind} were generated with the {asked.sampler} sampler in {asked.n_steps} steps at "
+        f"guidance {asked.guidance:g} and judged against held-out cells (classifier two-sample tests, debiased W2², "
+        "k-NN recall, nearest-training-cell distances), beside the same comparison of two real samples",
+    )
 
 
 def to_h5ad(job: Job) -> bytes:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from genediff.data import Dataset
+    from genediff.diffusion import Recording
     from genediff.evaluation import Evaluation
     from genediff.model_info import ModelSpec
 
@@ -41,7 +42,7 @@ STAGES: dict[str, str] = {
     "judging": "Judging them against held-out cells",
     "done": "Done",
 }
-KEPT = 6  # finished jobs in memory, over all readers of this server
+KEPT = 8  # finished jobs in memory, over all readers of this server
 _turn = threading.Lock()  # two generations at once would only slow each other down
 
 
@@ -70,6 +71,7 @@ class Job:
     seconds: float = 0.0
     cells: AnnData | None = None
     xy: np.ndarray | None = None  # (cell, 2)
+    recording: Recording | None = None  # of the first cells, on their way from noise
     evaluation: Evaluation | None = None
     unjudged: str | None = None
     adapted: bool = False
@@ -145,12 +147,14 @@ def _work(job: Job, workspace: Workspace) -> None:
 
 def _generate(job: Job, workspace: Workspace) -> None:
     job.enter("loading")
+    from genediff.diffusion import Recorder
     from genediff.model import GeneDiff
 
     request = job.request
     model = GeneDiff.load(workspace.model_folder(request.model_id))
     job.adapted = (workspace.model_folder(request.model_id) / ADAPTER_FILE).is_file()
     job.enter("generating")
+    recorder = Recorder()
     begun = time.monotonic()
     job.cells = model.generate(
         request.n,
@@ -161,7 +165,9 @@ def _generate(job: Job, workspace: Workspace) -> None:
         seed=request.seed,
         batch_size=cells_at_once(request.n),
         progress=_progress(job, begun),
+        watch=recorder,
     )
+    job.recording = recorder.finish()
     job.seconds = time.monotonic() - begun
 
 

@@ -1,0 +1,115 @@
+"""Looking closer at generated cells: out of noise, markers, neighbours; drawn for real cells of a real model."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.io
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from genediff.model import GeneDiff
+from genediff.ui import caching, generate_steps
+from genediff.ui.generate_job import Job, Request
+from genediff.workspace import ASSETS, DEMO_DATASET
+from tests.pages.conftest import texts
+
+N = 60
+
+
+@pytest.fixture(scope="module")
+def job():
+    """Sixty cells of the shipped model, recorded on their way."""
+    from genediff.diffusion import Recorder
+
+    recorder = Recorder(n_cells=40)
+    model = GeneDiff.load(ASSETS / "models" / "pbmc3k-quick", device="cpu")
+    request = Request("pbmc3k-quick", N, (), 1.0, "euler", 3, 5)
+    cells = model.generate(N, sampler="euler", n_steps=3, seed=5, watch=recorder)
+    return Job(request, stage="done", cells=cells, recording=recorder.finish(), seconds=1.0)
+
+
+class FirstComponents:
+    """Stands for the process that places cells on a UMAP, which takes a minute to compile."""
+
+    def place(self, folder, pcs, *, waiting=None):
+        return np.ascontiguousarray(pcs[:, :2], dtype=np.float32)
+
+
+@pytest.fixture
+def page(job, workspace, monkeypatch):
+    monkeypatch.setattr(generate_steps, "PLACER", FirstComponents())
+    from genediff.model_info import ModelInfo
+
+    job.xy = caching.dataset(DEMO_DATASET).umap[:N]
+    info = ModelInfo.read(ASSETS / "models" / "pbmc3k-quick", shipped=True)
+
+    def open_(look: str) -> AppTest:
+        def script(job, info):
+            from genediff.ui import caching, generate_closer
+
+            generate_closer.show(job, caching.dataset("pbmc3k"), info, name="some-cells")
+
+        app = AppTest.from_function(script, default_timeout=240, args=(job, info))
+        app.query_params["closer"] = look
+        app.run()
+        for _ in range(60):  # the work goes on in a thread
+            if not [button for button in app.button if button.label == "Cancel"]:
+                break
+            app.run()
+        assert not app.exception, [one.message for one in app.exception]
+        return app
+
+    return open_
+
+
+def _figure(app, place=0):
+    return plotly.io.from_json(app.get("plotly_chart")[place].proto.spec, skip_invalid=True)
+
+
+def test_nothing_is_worked_out_before_the_reader_asks(page):
+    app = page("")
+    assert not app.get("plotly_chart")
+    assert "drag a slider" in texts(app)
+
+
+def test_every_frame_travels_with_the_scrubber(page, job):
+    figure = _figure(page("Out of noise"))
+    names = ["noise", "step 1", "step 2", "step 3", "counted"]
+    assert [frame.name for frame in figure.frames] == names
+    assert [step.label for step in figure.layout.sliders[0].steps] == names
+    assert not [trace for trace in figure.data if trace.type == "scattergl"]  # nothing of the browser's WebGL is used
+    first, last = figure.frames[0].data, figure.frames[-1].data
+    assert len(first[0].x) == 40 and first[0].x != last[0].x
+    heat = next(trace for trace in figure.data if trace.type == "heatmap")
+    assert np.allclose(heat.z, last[2].z) and not np.allclose(first[2].z, last[2].z)
+    # The counted frame is where the generated cells themselves lie.
+    dataset = caching.dataset(DEMO_DATASET)
+    placed = dataset.project(dataset.normalise(job.cells[:40, list(dataset.genes)].X))[:, :2]
+    np.testing.assert_allclose(np.column_stack([last[0].x, last[0].y]), placed, atol=2e-3)
+
+
+def test_generated_markers_stand_below_real_ones(page):
+    app = page("Marker genes")
+    figure = _figure(app)
+    rows = list(figure.layout.yaxis.categoryarray)
+    assert rows[0].endswith("· real") and rows[1].endswith("· generated")
+    assert rows[0].split(" · ")[0] == rows[1].split(" · ")[0]
+    assert "two real samples" in texts(app)
+
+
+def test_a_cell_is_chosen_and_its_neighbours_are_shown(page, job):
+    app = page("Nearest real cells")
+    said = "of held-out real cells lie nearer"
+    assert said in texts(app) and "Cell 0 lies" in texts(app)
+    next(one for one in app.button if one.label == "The nearest to a training cell").click().run()
+    chosen = app.number_input(key="cell").value
+    assert f"Cell {chosen} lies" in texts(app)
+    table = app.dataframe[-1].value
+    assert table["part"].tolist() == ["training"] * 5 + ["held-out (test)"] * 5
+    assert table["distance"].head(5).is_monotonic_increasing
+
+
+def test_settings_are_asked_for_before_anything_is_made(page):
+    app = page("Other settings")
+    assert [one.label for one in app.button] == ["Make and judge them"]
+    assert not app.get("plotly_chart")
