@@ -24,6 +24,7 @@ SILENT = 0.02  # of the usual spread of an activation: below, nothing is said
 CLEARLY = 0.1  # by how much another set has to correlate better
 TWINS = 0.3  # sets that share more of their genes (Jaccard) are not told apart
 _LEVELS = 10
+_GENES_PER_LEVEL = 50  # fewer levels where there are few genes, or the random sets are the sets themselves
 
 VERDICTS = {
     "agrees": "Follows the genes of its set more than sets of random genes would, and no other set much better.",
@@ -186,15 +187,16 @@ def _ranked(values: np.ndarray) -> np.ndarray:
 
 
 def _expression_levels(x: Any) -> np.ndarray:
-    """Return for each gene which tenth of mean expression it is in, (gene,)."""
+    """Return for each gene which level of mean expression it is in, at most ten of as many genes, (gene,)."""
     place = np.argsort(np.argsort(np.asarray(x.mean(0)).ravel(), kind="stable"), kind="stable")
-    return place * _LEVELS // len(place)
+    n_levels = min(_LEVELS, max(1, len(place) // _GENES_PER_LEVEL))
+    return place * n_levels // len(place)
 
 
 def _shuffled_within(levels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Return an order of genes in which each is replaced by one of its own level."""
     order = np.arange(len(levels))
-    for level in range(_LEVELS):
+    for level in np.unique(levels):
         here = np.flatnonzero(levels == level)
         order[here] = draw.permutation(here)
     return order

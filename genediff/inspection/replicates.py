@@ -56,10 +56,10 @@ def between_replicates(
     if both or min(len(a), len(b)) < LEAST_REPLICATES:
         return None
     left, right = (np.stack(list(means.values()), axis=1) for means in (a, b))
-    still = (left.std(1) + right.std(1)) < 1e-12
-    with np.errstate(all="ignore"):
-        p = np.asarray(ttest_ind(left, right, axis=1, equal_var=False).pvalue)
-    return Replicates(np.where(still, 1.0, p), left.shape[1], right.shape[1], paired=False)
+    moves = (left.std(1) + right.std(1)) > 1e-12
+    p = np.ones(len(left))
+    p[moves] = np.asarray(ttest_ind(left[moves], right[moves], axis=1, equal_var=False).pvalue)
+    return Replicates(p, left.shape[1], right.shape[1], paired=False)
 
 
 def _means(values: np.ndarray, group: np.ndarray, replicates: np.ndarray) -> dict[int, np.ndarray]:
@@ -73,6 +73,7 @@ def _means(values: np.ndarray, group: np.ndarray, replicates: np.ndarray) -> dic
 
 
 def _p(gaps: np.ndarray) -> np.ndarray:
-    still = gaps.std(1) < 1e-12
-    shown = np.where(still[:, None], np.arange(gaps.shape[1]), gaps)
-    return np.where(still, 1.0, np.asarray(ttest_1samp(shown, 0.0, axis=1).pvalue))
+    moves = gaps.std(1) > 1e-12
+    p = np.ones(len(gaps))
+    p[moves] = np.asarray(ttest_1samp(gaps[moves], 0.0, axis=1).pvalue)
+    return p

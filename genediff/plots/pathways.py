@@ -45,7 +45,8 @@ def group_heat(
         go.Heatmap(
             z=np.asarray(z, dtype=np.float32),
             x=list(groups),
-            y=shown,
+            y=np.arange(len(shown)),
+            customdata=np.repeat(np.array(shown, dtype=object)[:, None], len(groups), axis=1),
             colorscale=palettes.diverging(dark=dark),
             zmin=-top,
             zmax=top,
@@ -56,7 +57,7 @@ def group_heat(
                 "thickness": 10,
                 "len": 0.8,
             },
-            hovertemplate="%{y}<br>%{x}: %{z:.2f} SD<extra></extra>",
+            hovertemplate="%{customdata}<br>%{x}: %{z:.2f} SD<extra></extra>",
         )
     )
     style(fig, height=110 + max(_ROW * len(names), 220))
@@ -64,9 +65,8 @@ def group_heat(
     fig.update_yaxes(
         autorange="reversed",
         showgrid=False,
-        type="category",
         tickfont={"size": 11},
-        tickvals=shown,
+        tickvals=list(range(len(shown))),
         ticktext=[f"<b>{short}</b>" if name == chosen else short for name, short in zip(names, shown, strict=True)],
     )
     return fig
@@ -233,13 +233,15 @@ def agreement_dots(table: pd.DataFrame, *, chosen: str | None = None, most: int 
         shown = shown.iloc[[*range(most // 2), *range(len(shown) - most // 2, len(shown))]]
     names = short_names(shown["token"])
     fig = go.Figure()
+    places = np.arange(len(shown))
     fig.add_scatter(
         x=shown["chance"],
-        y=names,
+        y=places,
+        text=names,
         mode="markers",
         name="95 % of random sets lie below",
         marker={"symbol": "line-ns", "size": 11, "color": palettes.GREY, "line": {"width": 2, "color": palettes.GREY}},
-        hovertemplate="%{y}: random sets reach %{x:.2f}<extra></extra>",
+        hovertemplate="%{text}: random sets reach %{x:.2f}<extra></extra>",
     )
     for verdict, colour in VERDICT_COLOURS.items():
         some = (shown["verdict"] == verdict).to_numpy()
@@ -248,7 +250,8 @@ def agreement_dots(table: pd.DataFrame, *, chosen: str | None = None, most: int 
         rows = shown[some]
         fig.add_scatter(
             x=rows["r"],
-            y=[name for name, yes in zip(names, some, strict=True) if yes],
+            y=places[some],
+            text=[name for name, yes in zip(names, some, strict=True) if yes],
             mode="markers",
             name=verdict,
             marker={"symbol": VERDICT_SYMBOLS[verdict], "size": 10, "color": colour},
@@ -262,7 +265,7 @@ def agreement_dots(table: pd.DataFrame, *, chosen: str | None = None, most: int 
                 "color": colour,
             },
             customdata=np.column_stack([rows["rival"], rows["rival_r"]]),
-            hovertemplate="%{y}: r = %{x:.2f}<br>best other set: %{customdata[0]} (%{customdata[1]:.2f})"
+            hovertemplate="%{text}: r = %{x:.2f}<br>best other set: %{customdata[0]} (%{customdata[1]:.2f})"
             "<extra></extra>",
         )
     style(fig, height=110 + _ROW * len(shown))
@@ -270,8 +273,7 @@ def agreement_dots(table: pd.DataFrame, *, chosen: str | None = None, most: int 
         title_text="Spearman's r over cells, activation against score", zeroline=True, zerolinecolor=palettes.GREY
     )
     fig.update_yaxes(
-        type="category", showgrid=True, tickfont={"size": 11}, categoryorder="array", categoryarray=names,
-        tickvals=names,
+        showgrid=True, tickfont={"size": 11}, tickvals=places.tolist(), range=[-0.7, len(shown) - 0.3],
         ticktext=[f"<b>{s}</b>" if name == chosen else s for s, name in zip(names, shown["token"], strict=True)],
     )  # fmt: skip
     fig.update_layout(legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, margin={"t": 48})

@@ -135,7 +135,8 @@ def _scatter(axes: Axes, trace: Any, fig: go.Figure) -> None:
     for letter in ("x", "y"):
         error = getattr(trace, f"error_{letter}")
         if error.array is not None:
-            spread = np.asarray(error.array, dtype=float)
+            below = error.array if error.arrayminus is None else error.arrayminus
+            spread = np.asarray([below, error.array], dtype=float)
             across, along = (spread, None) if letter == "x" else (None, spread)
             axes.errorbar(x, y, xerr=across, yerr=along, fmt="none", ecolor="0.4", elinewidth=0.8, capsize=2)
 
@@ -179,7 +180,7 @@ def _bar(axes: Axes, trace: Any, fig: go.Figure) -> None:
     width = 0.8 * step if stacked or fig.layout.barmode == "overlay" else 0.8 * step / len(siblings)
     at = base if stacked or fig.layout.barmode == "overlay" else base + (place - (len(siblings) - 1) / 2) * width
     below = sum((np.asarray(t.x if flat else t.y, dtype=float) for t in siblings[:place]), np.zeros(len(length)))
-    start = below if stacked else np.zeros(len(length))
+    start = below if stacked else np.zeros(len(length)) if trace.base is None else np.asarray(trace.base, dtype=float)
     colours = trace.marker.color
     if _is_numbers(colours):
         import matplotlib as mpl
@@ -305,7 +306,7 @@ def _dress(axes: Axes, x_axis: Any, y_axis: Any) -> None:
         if axis.ticktext is not None:
             low, high = sorted(getattr(axes, f"get_{letter}lim")())
             told = [(at, text) for at, text in zip(axis.tickvals, axis.ticktext, strict=True) if low <= at <= high]
-            getattr(axes, f"set_{letter}ticks")([at for at, _ in told], [text for _, text in told])
+            getattr(axes, f"set_{letter}ticks")([at for at, _ in told], [_text(text) for _, text in told])
         if axis.showticklabels is False:
             axes.tick_params(axis=letter, length=0, **{"labelbottom" if letter == "x" else "labelleft": False})
     axes.tick_params(labelsize=8)
