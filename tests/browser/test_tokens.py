@@ -1,0 +1,31 @@
+"""In a real browser: from a token to the cells where it is active, a lasso around some, and a name for them."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_lasso_on_a_token_names_cells_that_are_kept(server, open_browser):
+    page = open_browser(f"{server.url}/tokens?view=One+token&token=z1&model=pbmc3k-quick")
+    page.get_by_text("Proposed name").first.wait_for()
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    plot.wait_for()
+    page.wait_for_timeout(1500)  # the first frame of WebGL
+    box = plot.bounding_box()
+    corners = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98), (0.02, 0.03)]
+    points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in corners]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=5)
+    page.mouse.up()
+    page.get_by_text("cells selected").wait_for()
+    page.get_by_text("Tokens that set them apart from all other cells").wait_for()
+    page.get_by_label("Name this selection").fill("left half")
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_text("are kept as").wait_for()
+    page.get_by_text("Cells by tokens").click()
+    page.get_by_text("The flow draws new cells in this space").wait_for()
+    assert "token=z1" in page.url

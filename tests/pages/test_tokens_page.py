@@ -1,0 +1,183 @@
+"""The Tokens page: without a model, on a model of every strategy in each of its views, and its address."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from genediff.config import ModelConfig, RunConfig, TrainConfig
+from genediff.data import ImportConfig, import_cells
+from genediff.data.planted import planted_gene_sets, planted_network
+from genediff.data.simulate import simulate
+from genediff.data.truth_draw import TruthConfig, draw_truth
+from genediff.tokenizers import TOKENIZERS
+from genediff.training.run import train_model
+from genediff.ui import caching, figures
+from genediff.workspace import Workspace
+from tests.pages.conftest import texts
+from tests.tokenizers.conftest import tiny_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
+
+VIEWS = ("All tokens", "One token", "Cells by tokens", "Can it be trusted?")
+SPACES = [(name, space) for name, kind in TOKENIZERS.items() for space in kind.spaces[:1]] + [("latent", "gene")]
+
+
+@pytest.fixture(scope="module")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with 150 simulated cells, what is planted in them, and a model of every strategy."""
+    folder = tmp_path_factory.mktemp("strategies")
+    place = Workspace(folder / "home", assets=folder / "nothing-ships")
+    config = TruthConfig(n_genes=50, n_regulators=6, n_types=2, n_pathways=3, pathway_size=8, n_gated_pairs=0)
+    cells = simulate(draw_truth(config, seed=1), n_cells=150, seed=0)
+    sets, network = planted_gene_sets(cells), planted_network(cells)
+    cells.uns.clear()
+    cells.obsm.clear()
+    cells.write_h5ad(folder / "cells.h5ad")
+    how = ImportConfig(label="cell_type", n_genes=50, umap=False, n_pcs=5, min_cells_per_gene=1, name="planted")
+    dataset = import_cells(folder / "cells.h5ad", how, place)
+    library = place.library()
+    known = {"gene_sets": library.add_gene_sets(sets), "network": library.add_network(network)}
+    for name, space in SPACES:
+        model = ModelConfig.model_validate(
+            {
+                "tokenizer": name,
+                "tokenizer_options": tiny_options(name),
+                "space": space,
+                "predict": "data" if space == "gene" else "velocity",
+                "width": 16,
+                "depth": 1,
+                "heads": 2,
+                **{need: known[need] for need in TOKENIZERS[name].needs},
+            }
+        )
+        train = TrainConfig(
+            tokenizer_steps=3, steps=2, batch_size=32, tokenizer_batch_size=32, warmup=1, patience=0, validate_every=100
+        )
+        run = RunConfig(name=f"{name} {space}", dataset_id=dataset.info.id, model=model, train=train, device="cpu")
+        for _ in train_model(run, dataset, folder=folder / name / space, model_id=f"{name}-{space}", library=library):
+            pass
+        shutil.copytree(folder / name / space / "model", place.models / f"{name}-{space}")
+    return folder
+
+
+@pytest.fixture
+def planted(_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The workspace with a model of every strategy as the server's own."""
+    monkeypatch.setenv("GENEDIFF_HOME", str(_home / "home"))
+    place = Workspace(_home / "home", assets=_home / "nothing-ships")
+    monkeypatch.setattr(caching, "workspace", lambda: place)
+    yield place
+    _wait()
+
+
+def _wait() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "background":
+            thread.join(timeout=60)
+
+
+def ready(app: AppTest, *, most: int = 8) -> AppTest:
+    """Run the page again until what it measures in the background is there."""
+    for _ in range(most):
+        _wait()
+        app.run()
+        if not any(button.label == "Cancel" for button in app.button):
+            break
+    assert not app.exception, [one.message for one in app.exception]
+    assert not app.error, [one.value for one in app.error]
+    return app
+
+
+def test_without_a_model_it_says_what_to_do(no_data, open_page) -> None:
+    assert "No model yet" in texts(open_page("tokens"))
+
+
+@pytest.mark.parametrize(("strategy", "space"), SPACES, ids=[f"{a}-{b}" for a, b in SPACES])
+def test_every_view_says_what_applies_to_every_strategy(planted, open_page, strategy: str, space: str) -> None:
+    said = {}
+    for view in VIEWS:
+        app = ready(open_page("tokens", {"view": view, "model": f"{strategy}-{space}"}))
+        assert app.selectbox(key="inspected_model").value == f"{strategy}-{space}"
+        said[view] = texts(app)
+        if view != "Can it be trusted?":
+            assert app.get("plotly_chart"), view
+    words = {
+        "latent": "free tokens", "grn_latent": "free tokens", "pathway": "bear the name of a gene set",
+        "latent_pathway": "bear the name of a gene set", "rank": "tokens are ranks", "grn": "tokens are genes",
+        "mlp": "whole cell is one vector",
+    }  # fmt: skip
+    assert words[strategy] in said["All tokens"]
+    assert ("gene space" in said["All tokens"]) == (space == "gene")
+    assert ("What each part of the hybrid explains" in said["All tokens"]) == (strategy == "latent_pathway")
+    assert ("Links that the tokens found" in said["All tokens"]) == (strategy == "grn_latent")
+    assert ("Genes that stand at rank" in said["One token"]) == (strategy == "rank")
+    assert "no name is proposed" in said["One token"] or strategy not in ("mlp", "rank")
+    assert (
+        "random mixtures" in said["Can it be trusted?"]
+        or strategy in ("rank", "grn", "mlp")
+        or ("No end of any token gets a name" in said["Can it be trusted?"])
+        or "These names are weak" in said["Can it be trusted?"]
+    )
+
+
+def test_the_address_restores_token_view_and_colours(planted, open_page) -> None:
+    address = {"view": "One token", "model": "latent-latent", "token": "z2"}
+    app = ready(open_page("tokens", address))
+    assert app.selectbox(key="select-token").value == "z2"
+    app.selectbox(key="select-token").select("z3").run()
+    kept = app.query_params["token"]
+    assert kept in ("z3", ["z3"])
+    cells = {"view": "Cells by tokens", "model": "latent-latent", "cells_colour": "Token: z1", "cells_axes": "3-D"}
+    app = ready(open_page("tokens", cells))
+    assert "Drag to turn" in texts(app)
+    unknown = open_page("tokens", {"view": "One token", "model": "latent-latent", "token": "nobody"})
+    assert "There is no token “nobody” here" in texts(ready(unknown))
+
+
+def test_a_lasso_says_which_tokens_set_cells_apart(planted, open_page, monkeypatch) -> None:
+    """What the browser would tell of a lasso over the right half; a real one is drawn in tests/browser."""
+    half = {"x": [0.0, 1e3, 1e3, 0.0], "y": [-1e3, -1e3, 1e3, 1e3]}
+    draw = figures.show_figure
+
+    def drawn(*args: Any, **options: Any) -> dict[str, Any]:
+        draw(*args, **options)
+        return {"points": [], "box": [], "lasso": [half]}
+
+    monkeypatch.setattr(figures, "show_figure", drawn)
+    app = ready(open_page("tokens", {"view": "Cells by tokens", "model": "latent-latent"}))
+    said = texts(app)
+    assert "cells selected" in said and "Tokens that set them apart" in said
+    table = next(frame.value for frame in app.dataframe if "auc" in frame.value)
+    assert ((table["auc"] > 0.5) == (table["difference"] > 0)).iloc[0]
+    assert app.text_input(key="cells-save-name")
+
+
+def test_two_models_of_the_same_cells_are_compared_token_by_token(planted, open_page) -> None:
+    app = ready(
+        open_page("tokens", {"view": "Can it be trusted?", "model": "latent-latent", "other": "grn_latent-latent"})
+    )
+    assert "have a partner there" in texts(app)
+
+
+def test_cells_that_the_model_cannot_read_are_refused_in_words(planted, open_page, monkeypatch) -> None:
+    from genediff.errors import InputError
+    from genediff.inspection import activations as measuring
+
+    def refuse(*_: object) -> None:
+        raise InputError("The model and these cells share no gene.")
+
+    monkeypatch.setattr(measuring, "read_cells", refuse)
+    monkeypatch.setattr("genediff.ui.inspect_data.folder", lambda: planted.root / "cache" / "elsewhere")
+    app = open_page("tokens", {"model": "latent-latent"})
+    _wait()
+    app.run()
+    assert [one.value for one in app.error] == ["The model and these cells share no gene."]
+    assert "Start again" in [button.label for button in app.button]
