@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genediff.data.view import in_genes
 from genediff.errors import InputError
+from genediff.inspection.cells import read_cells
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
+    import pandas as pd
+    from anndata import AnnData
     from torch import Tensor
 
     from genediff.data import Dataset
     from genediff.model import GeneDiff
 
-MOST_CELLS = 256
-FEWEST_CELLS = 8
+MOST_CELLS = 128
+FEWEST_CELLS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +37,15 @@ class Probe:
         The time of every cell, (cell,).
     codes
         Level codes of the conditions, (cell, column).
+    n_genes
+        How many of the numbers are genes.
     """
 
     clean: Tensor
     state: Tensor
     t: Tensor
     codes: Tensor
+    n_genes: int
 
     @property
     def n_cells(self) -> int:
@@ -50,7 +54,7 @@ class Probe:
 
 
 def probe(
-    model: GeneDiff, dataset: Dataset, rows: np.ndarray, *, t: float = 0.7, most: int = MOST_CELLS, seed: int = 0
+    model: GeneDiff, dataset: Dataset, rows: np.ndarray, *, t: float = 0.6, most: int = MOST_CELLS, seed: int = 0
 ) -> Probe:
     """Put cells of a data set on a model's path.
 
@@ -61,63 +65,56 @@ def probe(
     dataset
         Holds the model's genes.
     rows
-        Which cells, as positions; of more than ``most`` a sample is drawn.
+        Which cells, as positions or (cell,) of bool; of more than ``most`` a sample is drawn.
     t
-        From 0 (noise) to 1 (the cell itself).
+        Above 0 (noise), at most 1 (the cell itself).
     seed
         Of the sample and of the noise.
 
     Raises
     ------
     InputError
-        When there are fewer than 8 cells, a gene of the model is missing, or t is not between 0 and 1.
+        When there are fewer than 10 cells, the data do not fit the model, or t is out of range.
     """
     rows = np.asarray(rows)
+    rows = np.flatnonzero(rows) if rows.dtype == bool else rows
     if len(rows) < FEWEST_CELLS:
-        raise InputError(
-            f"this group has {len(rows)} cells and at least {FEWEST_CELLS} are needed; choose a larger one"
-        )
-    draw = np.random.default_rng([seed, 3])
+        raise InputError(f"this group has {len(rows)} cells and {FEWEST_CELLS} are needed; choose a larger one")
     if len(rows) > most:
-        rows = np.sort(draw.choice(rows, most, replace=False))
-    view = in_genes(dataset, model.genes)
-    if tuple(view.genes) != tuple(model.genes):
-        raise InputError(
-            f"{dataset.info.name!r} lacks {len(model.genes) - len(set(view.genes) & set(model.genes))} of the model's "
-            "genes; choose the data the model was trained on"
-        )
-    values = view.counts() if model.spec.has_counts else view.x()
-    codes = (
-        torch.stack([_codes(view, column, levels, rows) for column, levels in model.spec.levels.items()], dim=1)
-        if model.spec.levels
-        else torch.zeros(len(rows), 0, dtype=torch.long)
-    )
-    return of_values(model, values[rows], codes, t=t, seed=seed)
+        rows = np.sort(np.random.default_rng([seed, 3]).choice(rows, most, replace=False))
+    x, library = read_cells(model, dataset).block(rows)
+    return _on_path(model, x, library, dataset.obs.iloc[rows], t=t, seed=seed)
 
 
-def of_values(model: GeneDiff, values: sp.csr_matrix, codes: Tensor, *, t: float = 0.7, seed: int = 0) -> Probe:
-    """Put cells given as counts (log-normalised values for a model without counts) on a model's path.
-
-    ``values`` is (cell, gene) in the model's genes; ``codes`` (cell, column) are the model's level codes.
-    """
-    if not 0 < t <= 1:
-        raise InputError(f"the time {t} is not between 0 (noise) and 1 (cells); choose one such as 0.7")
-    measured = torch.from_numpy(np.asarray(values.todense(), dtype=np.float32)).to(model.device)
-    library = measured.new_ones(len(measured))
+def probe_generated(model: GeneDiff, cells: AnnData, *, t: float = 0.6, most: int = MOST_CELLS, seed: int = 0) -> Probe:
+    """Put cells that the model generated on its path again; parameters and errors as in `probe`."""
+    n = min(cells.n_obs, most)
+    if n < FEWEST_CELLS:
+        raise InputError(f"there are {n} generated cells and {FEWEST_CELLS} are needed; generate more")
+    measured = torch.from_numpy(np.asarray(cells.X[:n].todense(), dtype=np.float32)).to(model.device)
+    library = measured.new_ones(n)
     if model.spec.has_counts:
         library = measured.sum(1).clamp(min=1)  # (cell,)
         measured = torch.log1p(measured * (model.spec.target_sum / library)[:, None])
-    clean = torch.cat([model.standardise(measured), model.standardise_library(library)], dim=1)  # (cell, dim)
+    return _on_path(model, model.standardise(measured), library, cells.obs.iloc[:n], t=t, seed=seed)
+
+
+def _on_path(model: GeneDiff, x: Tensor, library: Tensor, obs: pd.DataFrame, *, t: float, seed: int) -> Probe:
+    """Mix standardised expression (cell, gene) with noise as the model's path has it at t."""
+    if not 0 < t <= 1:
+        raise InputError(f"the time {t} is not above 0 (noise) and at most 1 (cells); choose one such as 0.6")
+    clean = torch.cat([x, model.standardise_library(library)], dim=1)  # (cell, dim)
     times = torch.full((len(clean),), float(t), device=model.device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(model.device)
     c = model.objective.path(times[:, None])
-    return Probe(clean, c.alpha * clean + c.sigma * noise, times, codes.to(model.device))
+    return Probe(clean, c.alpha * clean + c.sigma * noise, times, _codes(model, obs).to(model.device), x.shape[1])
 
 
-def _codes(dataset: Dataset, column: str, levels: tuple[str, ...], rows: np.ndarray) -> Tensor:
-    """Return the model's level codes of some cells; the number of levels means "no label"."""
-    if column not in dataset.obs.columns:
-        return torch.full((len(rows),), len(levels))
-    place = {level: code for code, level in enumerate(levels)}
-    values = dataset.obs[column].astype(object).to_numpy()[rows]
-    return torch.tensor([place.get(str(value), len(levels)) for value in values], dtype=torch.long)
+def _codes(model: GeneDiff, obs: pd.DataFrame) -> Tensor:
+    """Return the model's level codes of some cells (cell, column); the number of levels means "no label"."""
+    columns = [torch.zeros(len(obs), 0, dtype=torch.long)]
+    for name, levels in model.spec.levels.items():
+        place = {level: code for code, level in enumerate(levels)}
+        values = obs[name].astype(object).tolist() if name in obs else [None] * len(obs)
+        columns.append(torch.tensor([[place.get(str(value), len(levels))] for value in values], dtype=torch.long))
+    return torch.cat(columns, dim=1)

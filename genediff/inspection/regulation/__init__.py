@@ -1,0 +1,1 @@
+"""Paths of regulation through models whose tokens are genes on a network."""

@@ -1,0 +1,221 @@
+"""The network inside a model of gene tokens, taken out so that it can be cut, rewired and listened to."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from genediff.denoiser import GeneDenoiser
+from genediff.errors import InputError
+from genediff.nn.edge_linear import EdgeLinear
+from genediff.nn.edge_lists import Graph
+from genediff.nn.sparse_attention import EdgeSelfAttention
+from genediff.tokenizers.grn import GRN
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from genediff.inspection.regulation.probe import Probe
+    from genediff.knowledge.network import Network
+    from genediff.model import GeneDiff
+
+
+@dataclass(frozen=True, eq=False)
+class Wiring:
+    """Edges between places, with what the model learned of each.
+
+    Attributes
+    ----------
+    edges
+        (2, edge), source above target.
+    signs
+        What the network says: 1 activates, -1 represses, 0 unknown, (edge,).
+    heard, said
+        Learned weights of encoder and decoder, (edge,).
+    """
+
+    edges: np.ndarray
+    signs: np.ndarray
+    heard: np.ndarray
+    said: np.ndarray
+
+    @property
+    def n_edges(self) -> int:
+        """The number of edges."""
+        return self.edges.shape[1]
+
+    def take(self, numbers: np.ndarray, edges: np.ndarray | None = None) -> Wiring:
+        """Return some edges by number or mask, between other places where ``edges`` (2, edge) says so."""
+        found = self.edges[:, numbers] if edges is None else edges
+        return Wiring(found, self.signs[numbers], self.heard[numbers], self.said[numbers])
+
+    def without(self, numbers: np.ndarray) -> Wiring:
+        """Return the edges that are left when some, by number, are cut."""
+        kept = np.ones(self.n_edges, dtype=bool)
+        kept[numbers] = False
+        return self.take(kept)
+
+    def moved(self, edges: np.ndarray) -> Wiring:
+        """Return the same weights and signs on other edges (2, edge), one for one."""
+        return replace(self, edges=edges)
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """A model's denoiser on some of its genes, wired as it is told; a gene may have several places.
+
+    A gene's prediction depends on the genes upstream of it and on nothing else (time, conditions and library size
+    steer all genes alike), so a part of the network that holds all that is upstream of a gene predicts it exactly.
+
+    Attributes
+    ----------
+    genes
+        Which gene of the model stands in each place, (place,).
+    wiring
+        Edges between places.
+    denoiser
+        Predicts the clean expression of every place.
+    """
+
+    genes: np.ndarray
+    wiring: Wiring
+    denoiser: GeneDenoiser
+
+    @property
+    def n_places(self) -> int:
+        """How many places there are."""
+        return len(self.genes)
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """Where expression travels along edges, in order: encoder, each layer of the backbone, decoder."""
+        layers = (f"layer {number + 1}" for number in range(len(self.denoiser.backbone.stack.blocks)))
+        return ("encoder", *layers, "decoder")
+
+    def wired(self, wiring: Wiring, genes: np.ndarray) -> Circuit:
+        """Put some genes of the model, one or several times each, into places (place,) and join them by edges.
+
+        This circuit must hold every gene of the model in its own place, as that of ``circuit_of`` does.
+        """
+        chosen = np.asarray(genes)
+        return Circuit(chosen, wiring, _rewired(self.denoiser, chosen, wiring))
+
+    def rewired(self, wiring: Wiring) -> Circuit:
+        """Return the same places with other edges between them."""
+        return Circuit(self.genes, wiring, _rewired(self.denoiser, np.arange(self.n_places), wiring))
+
+    def state(self, given: Probe) -> Tensor:
+        """Return what the places of a probe's cells start from, (cell, place + library)."""
+        n = given.n_genes
+        return torch.cat([given.state[:, torch.from_numpy(self.genes)], given.state[:, n:]], dim=1)
+
+    @torch.no_grad()
+    def predict(self, given: Probe) -> np.ndarray:
+        """Return the clean expression that is predicted for a probe's cells, standardised, (cell, place)."""
+        moved = self.denoiser(self.state(given), given.t, given.codes)
+        return moved[:, : self.n_places].double().cpu().numpy()
+
+
+def tokens_are_genes(model: GeneDiff) -> bool:
+    """Say whether a model's tokens are genes on a network, and its flow runs on their expression."""
+    return isinstance(model.tokenizer, GRN) and isinstance(model.denoiser, GeneDenoiser)
+
+
+def network_of(model: GeneDiff) -> Network:
+    """Return the network that a model of gene tokens was built on.
+
+    Raises
+    ------
+    InputError
+        When the model's tokens are not genes on a network, or its flow does not run on expression.
+    """
+    if not isinstance(model.tokenizer, GRN):
+        raise InputError(
+            f"the tokens of {model.spec.title!r} are not genes on a network ({type(model.tokenizer).title}); "
+            "train a model of GRN tokens"
+        )
+    if not isinstance(model.denoiser, GeneDenoiser):
+        raise InputError(
+            f"the flow of {model.spec.title!r} runs in latent space, where its network cannot be followed from gene to "
+            "gene; train GRN tokens in gene space (the default)"
+        )
+    network = model.knowledge.network
+    assert network is not None  # the tokenizer was built on it
+    return network
+
+
+def circuit_of(model: GeneDiff) -> Circuit:
+    """Return the whole network of a model, edges in the order of ``network_of``; see there for errors."""
+    edges = network_of(model).indices(model.genes)  # (2, edge)
+    tokenizer, denoiser = model.tokenizer, model.denoiser
+    assert isinstance(tokenizer, GRN)
+    assert isinstance(denoiser, GeneDenoiser)
+    back = np.argsort(_order(edges, len(model.genes)))  # graphs keep their edges sorted by target
+    heard, said = (layer.weight.detach().cpu().numpy()[back] for layer in (tokenizer.heard, tokenizer.said))
+    wiring = Wiring(edges, tokenizer.signs.cpu().numpy(), heard, said)
+    return Circuit(np.arange(len(model.genes)), wiring, denoiser)
+
+
+def attention_of(block: Any) -> EdgeSelfAttention:
+    """Return the attention of a layer."""
+    attention = block.attention
+    assert isinstance(attention, EdgeSelfAttention)
+    return attention
+
+
+def _rewired(denoiser: GeneDenoiser, genes: np.ndarray, wiring: Wiring) -> GeneDenoiser:
+    """Copy a denoiser to some genes and other edges; what is not tied to a gene or an edge is shared."""
+    places, n = torch.from_numpy(genes), len(genes)
+    copied = _copy(denoiser)
+    edges, signs = torch.from_numpy(np.ascontiguousarray(wiring.edges)), torch.from_numpy(wiring.signs)
+    device = denoiser.log_s.device
+    order = torch.from_numpy(_order(wiring.edges, n))
+    plain = Graph(edges, n, signs=signs, loops=False).to(device)
+    copied.tokenizer = _tokenizer(denoiser.tokenizer, places, plain, wiring, order)
+    copied.backbone = _backbone(denoiser.backbone, places, Graph(edges, n, signs=signs).to(device))
+    copied.log_s = nn.Parameter(denoiser.log_s.detach()[places], requires_grad=False)
+    copied.n_genes = n
+    return copied.eval()
+
+
+def _copy(module: nn.Module) -> Any:
+    """Copy a module but not the modules and weights in it."""
+    copied = copy.copy(module)
+    for part in ("_modules", "_parameters", "_buffers"):
+        copied.__dict__[part] = dict(module.__dict__[part])
+    return copied
+
+
+def _tokenizer(old: Any, places: Tensor, graph: Graph, wiring: Wiring, order: Tensor) -> GRN:
+    new = _copy(old)
+    for name in ("slope", "offset", "spread", "readout", "base"):
+        setattr(new, name, nn.Parameter(getattr(old, name).detach()[places], requires_grad=False))
+    for name, weight in (("heard", wiring.heard), ("said", wiring.said)):
+        layer = EdgeLinear(graph)
+        layer.weight = nn.Parameter(torch.from_numpy(weight)[order].to(graph.edges.device), requires_grad=False)
+        setattr(new, name, layer)
+    return new
+
+
+def _backbone(old: Any, places: Tensor, graph: Graph) -> Any:
+    new = _copy(old)
+    new.place = nn.Parameter(old.place.detach()[places], requires_grad=False)
+    new.graph, new.shape = graph, (len(places), old.shape[1])
+    new.stack = _copy(old.stack)
+    blocks = []
+    for block in old.stack.blocks:
+        changed = _copy(block)
+        changed.attention = _copy(block.attention)
+        changed.attention.graph = graph
+        blocks.append(changed)
+    new.stack.blocks = nn.ModuleList(blocks)
+    return new
+
+
+def _order(edges: np.ndarray, n: int) -> np.ndarray:
+    return np.argsort(edges[1] * n + edges[0], kind="stable")
