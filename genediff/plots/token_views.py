@@ -168,11 +168,15 @@ def group_heat(
             zmax=top,
             xgap=1,
             ygap=1,
-            colorbar={"title": {"text": "mean activity (SD)", "side": "right"}, "thickness": 10, "len": 0.9},
+            colorbar={
+                "title": {"text": "mean activity (SD)", "side": "right", "font": {"size": 12}},
+                "thickness": 10,
+                "len": 0.9,
+            },
             hovertemplate="%{y} in %{x}: %{z:.2f} SD<extra></extra>",
         )
     )
-    style(fig, height=max(300, 110 + 19 * len(rows)))
+    style(fig, height=max(400, 150 + 19 * len(rows)))
     fig.update_xaxes(showgrid=False, type="category", tickangle=-35, dtick=1)
     fig.update_yaxes(showgrid=False, type="category", autorange="reversed", dtick=1, tickfont={"size": 11})
     return fig
@@ -291,7 +295,11 @@ def links_heat(names: Sequence[str], gates: NDArray[Any], *, dark: bool, height:
             zmax=1,
             xgap=1,
             ygap=1,
-            colorbar={"title": {"text": "openness", "side": "right"}, "thickness": 10, "len": 0.9},
+            colorbar={
+                "title": {"text": "openness", "side": "right", "font": {"size": 12}},
+                "thickness": 10,
+                "len": 0.9,
+            },
             hovertemplate="%{y} listens to %{x}: %{z:.2f}<extra></extra>",
         )
     )

@@ -90,8 +90,7 @@ def _figures_in_words(one: Subject, names: pd.DataFrame | None) -> None:
         places[3].metric(
             "Ends with a name", f"{found:,} of {2 * len(names):,}", border=True,
             help="Each token has two ends: the genes that rise and those that fall with it. See *Can it be trusted?* "
-            "for "
-            "how many names chance would give.",
+            "for how many names chance would give.",
         )  # fmt: skip
     elif one.free:
         places[3].metric("Ends with a name", "…", border=True, help="Still being looked up.")
@@ -117,8 +116,6 @@ def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> Non
         key=f"token-table-{one.info.id}",
         column_config={
             "KL": st.column_config.NumberColumn(format="%.2f", help="Nats per cell that the token tells of a cell."),
-            "FDR ↑": st.column_config.NumberColumn(format="%.1e", help="Over all tokens, both ends and all sets."),
-            "FDR ↓": st.column_config.NumberColumn(format="%.1e", help="Over all tokens, both ends and all sets."),
             "in one number": st.column_config.NumberColumn(
                 format="percent", help="Share of what the token varies by that its activity holds."
             ),
@@ -129,10 +126,9 @@ def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> Non
         _open(one.found.names[rows[0]])
     st.caption(
         "One row per token; click the box at its left to open it. ↑ and ↓ are its two ends: the genes that rise and "
-        "fall as "
-        "it becomes more active, and the set they share most genes with. A name is a hint about those genes, not "
-        "proof that "
-        "the token is that process; *none* means that no set was found more often than by chance."
+        "fall as it becomes more active, and the set they share most genes with, with the false discovery rate over "
+        "all tokens, ends and sets. A name is a hint about those genes, not proof that the token is that process: "
+        "*Can it be trusted?* says how many names chance would give."
     )
 
 
@@ -148,9 +144,9 @@ def table_of(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> p
     table = pd.DataFrame({"token": list(found.names)})
     if names is not None:
         for end, arrow in (("up", "↑"), ("down", "↓")):
-            by_name = names[end].map(lambda name: token_views.short(name, 48), na_action="ignore").fillna("none")
-            table[f"name {arrow}"] = table["token"].map(by_name)
-            table[f"FDR {arrow}"] = table["token"].map(names[f"{end}_fdr"])
+            table[f"name {arrow} (FDR)"] = table["token"].map(
+                {name: _with_rate(row[end], row[f"{end}_fdr"]) for name, row in names.iterrows()}
+            )
     if told is not None:
         inside = told.listed()
         for e, arrow in enumerate(("↑", "↓")):
@@ -169,6 +165,10 @@ def table_of(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> p
     if (flags != "").any():
         table.insert(1, "doubt", flags)
     return table.set_index("token")
+
+
+def _with_rate(name: str | None, rate: float) -> str:
+    return "none" if name is None else f"{token_views.short(name, 48)} ({rate:.0e})"
 
 
 def _column(one: Subject) -> str | None:
@@ -192,15 +192,18 @@ def _heat(one: Subject) -> None:
         return
     values, levels = tokens_data.group_means(one, column)
     names = [tokens_words.called(one, i) for i in range(len(one.kinds))]
+    codes, _ = data_columns.classes(one.dataset, column)
+    sizes = np.bincount(codes[codes >= 0], minlength=len(levels))
+    titles = [f"{level} · {n:,}" for level, n in zip(levels, sizes, strict=True)]
     most = token_views.MOST_ROWS
     few = f" Of {len(names):,} tokens the {most} that differ most between groups." if len(names) > most else ""
     figures.show_figure(
-        token_views.group_heat(names, levels, values, dark=theme.is_dark()),
+        token_views.group_heat(names, titles, values, dark=theme.is_dark()),
         how_to_read="Mean activity per group in standard deviations over all cells; rows and columns are ordered by "
         f"likeness.{few} A mean says nothing of the spread inside a group, and small groups vary by chance.",
         name="token-heat",
         table=pd.DataFrame(values, index=pd.Index(one.found.names, name="token"), columns=list(levels)),
-        publication=lambda: publication.from_plotly(token_views.group_heat(names, levels, values, dark=False)),
+        publication=lambda: publication.from_plotly(token_views.group_heat(names, titles, values, dark=False)),
     )
 
 
@@ -240,10 +243,8 @@ def _points(one: Subject, names: pd.DataFrame | None) -> None:
     figures.show_figure(
         draw(n_axes),
         how_to_read=f"Each point is a token, placed by {way}: principal axes of profiles of length one, so near "
-        "points say "
-        "alike, a token and its mirror image lie on opposite sides, and how strong a token is does not count. The "
-        "percentages "
-        "say how much of the arrangement these axes hold; what they leave out is not seen.",
+        "points say alike, a token and its mirror image lie on opposite sides, and how strong a token is does not "
+        "count. The percentages say how much of the arrangement these axes hold; what they leave out is not seen.",
         name="token-points",
         table=table.rename(columns=lambda axis: f"axis {int(axis) + 1}"),
         publication=lambda: publication.from_plotly(draw(2)),
@@ -278,8 +279,7 @@ def _parts(one: Subject) -> None:
         figures.show_figure(
             token_views.part_bars(list(table["part"]), list(table["decoded variance"])),
             how_to_read="Share of how decoded genes differ between test cells that each part is responsible for. The "
-            "shares "
-            "add up to 100 %; one can be negative where a part works against the other.",
+            "shares add up to 100 %; one can be negative where a part works against the other.",
             name="token-parts",
             table=table,
         )
@@ -293,9 +293,8 @@ def _parts(one: Subject) -> None:
             },
         )
         st.caption(
-            "The cost is how much worse test cells are explained when the part tells every cell the same. A name that "
-            "costs "
-            "nothing to silence explains nothing."
+            "The cost is how much worse test cells are explained when the part tells every cell the same. A name "
+            "that costs nothing to silence explains nothing."
         )
 
 
@@ -308,10 +307,9 @@ def _links(one: Subject) -> None:
     figures.show_figure(
         token_views.links_heat(one.found.names, gates, dark=theme.is_dark()),
         how_to_read="How open each token (row) is to each other one (column) while the model draws cells: 1 is as "
-        "open as to "
-        f"itself, and training starts at 0.88. Here openness runs from {apart.min():.2f} to {apart.max():.2f}. An "
-        "open link "
-        "may still carry nothing, and tokens have no meaning of their own, so this is no gene network.",
+        f"open as to itself, and training starts at 0.88. Here openness runs from {apart.min():.2f} to "
+        f"{apart.max():.2f}. An open link may still carry nothing, and tokens have no meaning of their own, so this "
+        "is no gene network.",
         name="token-links",
         table=pd.DataFrame(gates, index=pd.Index(one.found.names, name="token"), columns=list(one.found.names)),
         publication=lambda: publication.from_plotly(token_views.links_heat(one.found.names, gates, dark=False)),

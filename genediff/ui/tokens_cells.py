@@ -60,9 +60,8 @@ def _draw(
     event: dict[str, Any] = figures.show_figure(
         _figure(one, points, colour, gene, columns, flat=flat, dark=dark),
         how_to_read=f"Each dot is a cell, placed by all numbers of its tokens: principal axes, which hold {percent} "
-        "of what "
-        "varies. The flow draws new cells in this space. Groups that overlap here may still lie apart along the axes "
-        "that "
+        "of what varies. The flow draws new cells in this space. Groups that overlap here may still lie apart along "
+        "the axes that "
         f"are not shown.{less}" + ("" if flat else " Drag to turn."),
         name="token-cells",
         table=lambda: _table(one, points),

@@ -47,10 +47,8 @@ def _names(one: Subject) -> None:
             [row.words for row in rows], [row.named for row in rows], [row.n_lists for row in rows]
         ),
         how_to_read=f"Share of gene lists (the {told.n_listed} genes at each end of a token) that share more genes "
-        "with some "
-        "set than chance allows, with 95 % intervals. Mixtures add up tokens with random weights; shuffled sets keep "
-        "their "
-        "sizes and how many sets each gene is in. It does not say that any single name is right.",
+        "with some set than chance allows, with 95 % intervals. Mixtures add up tokens with random weights; shuffled "
+        "sets keep their sizes and how many sets each gene is in. It does not say that any single name is right.",
         name="token-controls",
         table=pd.DataFrame([{"lists": r.words, "named": r.named, "of": r.n_lists, "share": r.share} for r in rows]),
     )
@@ -68,21 +66,17 @@ def verdict(rows: Sequence[Control]) -> str:
     if shuffled >= own / 2:
         return (
             f"**These names are weak**: {own:.0%} of the ends get one, and with shuffled sets still {shuffled:.0%}. "
-            "Genes that "
-            "are in many sets explain much of them."
+            "Genes that are in many sets explain much of them."
         )
     if n_mixed and mixed >= 0.8 * own:
         return (
             f"**The directions have names, the single tokens do not own them**: {own:.0%} of the ends get a name, and "
-            "random "
-            f"mixtures of tokens as often ({mixed:.0%}). What the tokens span is biology; which token carries what is "
-            "a "
-            "matter of the training's seed."
+            f"random mixtures of tokens as often ({mixed:.0%}). What the tokens span is biology; which token carries "
+            "what is a matter of the training's seed."
         )
     return (
         f"**The tokens are better named than chance**: {own:.0%} of the ends get a name, against {mixed:.0%} of "
-        "random mixtures "
-        f"and {shuffled:.0%} with shuffled sets."
+        f"random mixtures and {shuffled:.0%} with shuffled sets."
     )
 
 
@@ -96,8 +90,8 @@ def _again(one: Subject) -> None:
         return
     low = int((told.repeats < 0.5).sum())
     st.markdown(
-        f"**In other cells of the same model**: tokens drive the same genes in two halves of the probed cells with "
-        f"r = {np.median(told.repeats):.2f} (median; lowest {told.repeats.min():.2f})"
+        "**In other cells of the same model**: tokens drive the same genes in two halves of the probed cells with r "
+        f"= {np.median(told.repeats):.2f} (median; lowest {told.repeats.min():.2f})"
         + (f"; {low} below 0.5 depend on the cell." if low else ".")
     )
     others = _others(one)
@@ -129,8 +123,7 @@ def _match(one: Subject, told: Drives, info: ModelInfo) -> None:
     if len(other.asked) < 2:
         st.caption(
             f"{explain.plain(info.title)} has too many tokens, or too few, to ask all of them which genes they drive; "
-            "choose "
-            "another model."
+            "choose another model."
         )
         return
     theirs = tokens_data.drives(other)
@@ -139,8 +132,7 @@ def _match(one: Subject, told: Drives, info: ModelInfo) -> None:
     over = float((likeness > chance).mean())
     st.markdown(
         f"**{over:.0%} of the tokens have a partner there** that drives genes more alike (|r|) than {chance:.2f}, "
-        "which is what "
-        "the best of as many random mixtures of its tokens reaches."
+        "which is what the best of as many random mixtures of its tokens reaches."
     )
     table = pd.DataFrame(
         {"token": told.names, "partner": [theirs.names[i] for i in best], "|r| of driven genes": likeness}
@@ -153,8 +145,7 @@ def _match(one: Subject, told: Drives, info: ModelInfo) -> None:
     )
     st.caption(
         "For each token, the token of the other model that drives genes most alike; sign and order do not count, and "
-        "one "
-        "partner may serve several. Tokens without a partner are this training's own way to cut the cell."
+        "one partner may serve several. Tokens without a partner are this training's own way to cut the cell."
     )
 
 

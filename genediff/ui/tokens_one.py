@@ -77,8 +77,8 @@ def _facts(one: Subject, token: int, told: Drives, place: int) -> None:
         said.append(":orange[**silent**: it hardly differs between cells, so what follows is noise]")
     if health.redundant[token]:
         said.append(
-            f":orange[**says the same** as {explain.plain(found.names[health.partner[token]])} "
-            f"(r = {health.likeness[token]:+.2f})]"
+            f":orange[**says the same** as {explain.plain(found.names[health.partner[token]])} (r = "
+            f"{health.likeness[token]:+.2f})]"
         )
     if np.isfinite(found.divergence[token]):
         said.append(f"tells {found.divergence[token]:.2f} nats of a cell")
@@ -108,10 +108,8 @@ def _map(one: Subject, token: int) -> np.ndarray | None:
     event = figures.show_figure(
         draw(dark=theme.is_dark()),
         how_to_read=f"Each dot is a cell on {words}; warm colours: more active than the average cell, blue: less. "
-        "Draw a lasso "
-        "to ask "
-        "about cells. The sign follows the genes that the token drives; for a free token the other sign would do as "
-        "well.",
+        "Draw a lasso to ask about cells. The sign follows the genes that the token drives; for a free token the "
+        "other sign would do as well.",
         name=f"token-map-{one.info.id}",
         table=lambda: pd.DataFrame(
             {"x": xy[:, 0], "y": xy[:, 1], "activity": values},
@@ -182,10 +180,8 @@ def _bars(one: Subject, token: int, told: Drives, place: int) -> None:
     figures.show_figure(
         fig,
         how_to_read="How expected expression changes as the token rises by one standard deviation while all others "
-        "stay: "
-        "mean over up to 128 cells. It is what the model would do, not what happens in a cell; and what the other "
-        "tokens "
-        "do at the same time is left out.",
+        "stay: mean over up to 128 cells. It is what the model would do, not what happens in a cell; and what the "
+        "other tokens do at the same time is left out.",
         name=f"token-genes-{one.found.names[token]}",
         table=lambda: pd.DataFrame({"change": told.change[place]}, index=pd.Index(told.genes, name="gene")).sort_values(
             "change", ascending=False
@@ -201,8 +197,8 @@ def _boxes(one: Subject, token: int, column: str) -> None:
     figures.show_figure(
         token_views.group_boxes(np.asarray(one.found.values[token]), own, levels, colours=colours),
         how_to_read="Activity per group: median, quartiles, and whiskers from the 5th to the 95th percentile of "
-        "cells. Cells "
-        "of one donor or batch are not independent, so overlapping boxes say more than any p-value over cells.",
+        "cells. Cells of one donor or batch are not independent, so overlapping boxes say more than any p-value over "
+        "cells.",
         name="token-groups",
         table=lambda: pd.DataFrame({column: np.array([*levels, ""])[own], "activity": one.found.values[token]}),
     )
@@ -278,10 +274,8 @@ def _sets(one: Subject, token: int) -> None:
         )
     st.caption(
         "One-sided hypergeometric test by gseapy against the genes of the model; the false discovery rate counts "
-        "every token, "
-        "both ends and every set. The test takes genes for independent, which co-expressed genes are not: see *Can it "
-        "be "
-        "trusted?* for what chance gives."
+        "every token, both ends and every set. The test takes genes for independent, which co-expressed genes are "
+        "not: see *Can it be trusted?* for what chance gives."
     )
 
 

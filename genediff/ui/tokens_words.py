@@ -18,13 +18,11 @@ KIND_COLOURS = {"free token": "#0072B2", "gene set": "#009E73", "gene": "#CC79A7
 
 METHODS = (
     "The activity of a token is its first principal component over cells, or, for a token built on a gene set, the "
-    "mean "
-    "of what it adds to the logits of its genes. Which genes a token drives was measured as the change of expected "
-    "log-normalised expression per standard deviation of its activity (central difference, mean over up to 128 cells). "
-    "The genes at both ends of each token were tested for enrichment with gseapy against the genes of the model "
-    "(hypergeometric test; false discovery rate over all tokens, ends and sets), and the share of named ends was "
-    "compared "
-    "with that of random mixtures of tokens, of shuffled sets and of random genes."
+    "mean of what it adds to the logits of its genes. Which genes a token drives was measured as the change of "
+    "expected log-normalised expression per standard deviation of its activity (central difference, mean over up to "
+    "128 cells). The genes at both ends of each token were tested for enrichment with gseapy against the genes of "
+    "the model (hypergeometric test; false discovery rate over all tokens, ends and sets), and the share of named "
+    "ends was compared with that of random mixtures of tokens, of shuffled sets and of random genes."
 )
 
 
@@ -37,8 +35,7 @@ def applies(one: Subject) -> str:
         if kind == "free":
             said.append(
                 f"**{n} free tokens** have no name, order or sign of their own (another training would give others), "
-                "so "
-                "names are proposed for them below, from the genes that they drive."
+                "so names are proposed for them below, from the genes that they drive."
             )
         elif kind == "set":
             said.append(
@@ -48,20 +45,17 @@ def applies(one: Subject) -> str:
         elif kind == "gene":
             said.append(
                 f"**{n} tokens are genes** and bear their names, so none is proposed; asking all of them what they "
-                "drive "
-                "would take long, so choose one under *One token*, or follow paths between them on Regulation."
+                "drive would take long, so choose one under *One token*, or follow paths between them on Regulation."
             )
         elif kind == "rank":
             said.append(
                 f"**{n} tokens are ranks**: each holds another gene in every cell, so a name for one would mean "
-                "nothing "
-                "and none is proposed; *One token* shows which genes stand at a rank."
+                "nothing and none is proposed; *One token* shows which genes stand at a rank."
             )
         else:
             said.append(
                 "**The whole cell is one vector**, so there are no tokens to compare, to name or to call the same; "
-                "what "
-                "the vector's first principal component drives is shown under *One token*."
+                "what the vector's first principal component drives is shown under *One token*."
             )
     return "  \n".join(said)
 
@@ -73,16 +67,15 @@ def caveats(one: Subject) -> str:
     said = []
     if share is not None:
         said.append(
-            "A token's activity is its first principal component over cells, which holds "
-            f"{100 * share:.0f} % of what a token varies by (median); the rest is not seen here."
+            f"A token's activity is its first principal component over cells, which holds {100 * share:.0f} % of what "
+            "a token varies by (median); the rest is not seen here."
         )
     if found.n_named:
         said.append("The activity of a named token is how far it lifts the genes of its set (mean logit).")
     if one.info.space == "gene":
         said.append(
             "This model denoises expression itself: tokens are those of the clean cell, and what they drive is "
-            "measured "
-            "in the middle of denoising (t = 0.5), where tokens matter."
+            "measured in the middle of denoising (t = 0.5), where tokens matter."
         )
     if found.sampled:
         said.append(
