@@ -178,7 +178,7 @@ def volcano(
     fig.update_yaxes(
         title_text=f"-log10 p {'between replicates' if by_replicates else 'between cells'}", rangemode="tozero"
     )
-    fig.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, margin={"t": 48})
+    fig.update_layout(legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0})
     return fig
 
 
@@ -413,9 +413,22 @@ def _name_the_largest(fig: go.Figure, table: pd.DataFrame, y: NDArray[Any], chos
     named = {int(i) for i in (*up, *down) if abs(difference[i]) > 0 and y[i] > 0}
     named |= set(np.flatnonzero((table["token"] == chosen).to_numpy()).tolist())
     short = short_names(list(table["token"]), width=26)
-    for i in sorted(named):
+    wide, tall = 2.3 * max(float(np.abs(difference).max()), 0.1), 1.05 * max(float(y.max()), 1e-9)
+    taken: list[tuple[float, float, float]] = []
+    for i in sorted(named, key=lambda one: -y[one]):
+        length = 0.018 * len(short[i])  # shares of the axes
+        left = difference[i] / wide - (length if difference[i] > 0 else 0.0)
+        # Above the point, else below it, else not at all (but for the chosen one).
+        for shift in (12, -12):
+            at = y[i] / tall + shift / 360
+            if all(abs(at - other) > 0.045 or left > end or left + length < start for start, end, other in taken):
+                break
+        else:
+            if table["token"].iloc[i] != chosen:
+                continue
+        taken.append((left, left + length, at))
         fig.add_annotation(
-            x=difference[i], y=y[i], text=short[i], showarrow=False, font={"size": 11}, yshift=12,
+            x=difference[i], y=y[i], text=short[i], showarrow=False, font={"size": 11}, yshift=shift,
             xanchor="right" if difference[i] > 0 else "left", opacity=0.9,
         )  # fmt: skip
 

@@ -92,7 +92,7 @@ def _groups(
     if second_name == selections.ALL or (both & within).any():
         masks = masks[0], masks[1] & ~masks[0]  # what is in both counts for the first
         second_name = f"{second_name} (others)"
-    return masks, (explain.plain(_short(first_name)), explain.plain(_short(second_name))), key
+    return masks, (_short(first_name), _short(second_name)), key
 
 
 def _default(dataset: Dataset) -> str | None:
@@ -137,8 +137,8 @@ def _result(found: Comparison, names: tuple[str, str]) -> None:
     with left:
         event = figures.show_figure(
             plots.volcano(found.table, first=names[0], second=names[1], chosen=chosen, by_replicates=by_replicates),
-            how_to_read=f"Each dot is a pathway: to the right, higher in {names[0]}; further up, less likely by "
-            "chance. Click one to see it on the other views. Height grows with the number of cells: far up need not "
+            how_to_read=f"Each dot is a pathway: to the right, higher in {explain.plain(names[0])}; further up, less "
+            "likely by chance. Click one to see it on the other views. Height grows with the number of cells: far up need not "
             "mean a large effect.",
             name="pathways-volcano",
             table=found.table,

@@ -12,7 +12,7 @@ from genediff.inspection.by_label import by_label
 from genediff.plots import pathways as plots
 from genediff.plots import token_views
 from genediff.plots.set_names import short_name
-from genediff.ui import caching, choices, data_columns, explain, figures, pathways_source, theme
+from genediff.ui import caching, choices, data_columns, figures, pathways_source, theme
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -102,9 +102,7 @@ def _map(scored: Scored, dataset: Dataset, chosen: str) -> None:
 def _ridges(scored: Scored, dataset: Dataset, column: str, chosen: str) -> None:
     codes, levels = data_columns.classes(dataset, column)
     figures.show_figure(
-        plots.ridges(
-            scored.of(chosen), codes[scored.rows], levels, title=f"{short_name(chosen)}: {explain.plain(scored.unit)}"
-        ),
+        plots.ridges(scored.of(chosen), codes[scored.rows], levels, title=f"{short_name(chosen)}: {scored.unit}"),
         how_to_read="How the cells of each group are spread (smoothed, each outline of the same height; the number is "
         "that of cells, the triangle the median). A group with two humps holds cells of two kinds.",
         name="pathway-distributions",
