@@ -107,13 +107,14 @@ def _figures_in_words(one: Subject, names: pd.DataFrame | None) -> None:
 
 def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> None:
     table = table_of(one, told, names)
-    event = st.dataframe(
+    key = f"token-table-{one.info.id}"
+    st.dataframe(
         table.reset_index(),
         hide_index=True,
         height=min(38 + 35 * len(table), 38 + 35 * 9),
-        on_select="rerun",
+        on_select=lambda: _open(one, key),
         selection_mode="single-row",
-        key=f"token-table-{one.info.id}",
+        key=key,
         column_config={
             "KL": st.column_config.NumberColumn(format="%.2f", help="Nats per cell that the token tells of a cell."),
             "in one number": st.column_config.NumberColumn(
@@ -121,9 +122,6 @@ def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> Non
             ),
         },
     )
-    rows = event.selection.rows if event else []
-    if rows and rows[0] < len(one.found.names):
-        _open(one.found.names[rows[0]])
     st.caption(
         "One row per token; click the box at its left to open it. ↑ and ↓ are its two ends: the genes that rise and "
         "fall as it becomes more active, and the set they share most genes with, with the false discovery rate over "
@@ -132,10 +130,11 @@ def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> Non
     )
 
 
-def _open(name: str) -> None:
-    st.query_params[TOKEN] = name
-    st.session_state[VIEW] = st.query_params[VIEW] = "One token"
-    st.rerun()
+def _open(one: Subject, key: str) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows:
+        choices.choose(TOKEN, one.found.names[rows[0]])
+        st.session_state[VIEW] = "One token"
 
 
 def table_of(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> pd.DataFrame:
