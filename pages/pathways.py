@@ -3,6 +3,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genediff.ui import (
+    bundle,
     frame,
     inspect_choice,
     pathways_cell,
@@ -41,3 +42,11 @@ view = st.segmented_control(
 
 # --- result -------------------------------------------------------------------------------------------------------
 VIEWS[view](scored, info, dataset)
+bundle.bundle_button(
+    f"Pathways: {view.lower()}",
+    model=info,
+    dataset=dataset.info,
+    settings={"activations": scored.source, "gene_sets": scored.sets.title},
+    seed=0,
+    sentence=pathways_source.methods(scored),
+)

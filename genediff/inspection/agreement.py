@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from genediff.inspection.set_scores import Ranks, dense, membership, ulm
+from genediff.inspection.set_scores import Ranks, dense, membership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,11 +125,29 @@ def spearman_interval(r: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _scorer(kind: str, cells: Any) -> Callable[[sp.csr_matrix], np.ndarray]:
     if kind == "ulm":
-        return lambda member: ulm(cells, member)
+        z = _standardised(dense(cells))  # (gene, cell)
+        centre, spread = z.mean(0), np.maximum(z.std(0), 1e-6)
+
+        def t_values(member: sp.csr_matrix) -> np.ndarray:
+            # As `ulm`, from the point-biserial correlation: what does not depend on the sets is at hand.
+            size = np.maximum(np.asarray(member.sum(1), dtype=np.float64), 1.0)
+            n = len(z)
+            r = (member @ z / size - centre) / spread * np.sqrt(size / np.maximum(n - size, 1))
+            r = np.clip(r, -0.999999, 0.999999)
+            return r * np.sqrt((n - 2) / (1 - r**2))
+
+        return t_values
     if kind != "ssgsea":
         raise ValueError(f"unknown score {kind!r}; known: ssgsea, ulm")
     # Ranks are the costly part, and the same for all sets.
     return Ranks.of(dense(cells)).ssgsea
+
+
+def _standardised(x: np.ndarray) -> np.ndarray:
+    """Return each gene in its own standard deviations over the cells, float32 (gene, cell), of x (cell, gene)."""
+    z = x - x.mean(0)
+    spread = z.std(0)
+    return np.ascontiguousarray((z / np.where(spread > 1e-6, spread, 1.0)).T, dtype=np.float32)
 
 
 def _table(

@@ -122,22 +122,24 @@ def ulm(x: Any, member: sp.csr_matrix) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Ranks:
-    """Genes of some cells ranked upwards from 1, float32 (gene, cell), and to what ssGSEA weighs them by."""
+    """Genes of some cells ranked upwards from 1, what ssGSEA weighs them by, and both multiplied, (gene, cell) each."""
 
     ranks: np.ndarray
     weights: np.ndarray
+    weighted: np.ndarray
 
     @classmethod
     def of(cls, x: np.ndarray) -> Ranks:
         """Rank the genes of each cell by expression (cell, gene)."""
         ranks = np.ascontiguousarray(np.asarray(rankdata(x, axis=1)).T, dtype=np.float32)
-        return cls(ranks, ranks**ALPHA)
+        weights = ranks**ALPHA
+        return cls(ranks, weights, weights * ranks)
 
     def ssgsea(self, member: sp.csr_matrix) -> np.ndarray:
         """Return enrichment scores, (set, cell): see `ssgsea`."""
         n = len(self.ranks)
         size = np.asarray(member.sum(1))  # (set, 1)
-        weighted = (member @ (self.weights * self.ranks)) / np.maximum(member @ self.weights, 1e-12)  # (set, cell)
+        weighted = (member @ self.weighted) / np.maximum(member @ self.weights, 1e-12)  # (set, cell)
         others = (n * (n + 1) / 2 - member @ self.ranks) / np.maximum(n - size, 1)
         return np.asarray((weighted - others) / n, dtype=np.float32)
 

@@ -138,8 +138,8 @@ def _result(found: Comparison, names: tuple[str, str]) -> None:
         event = figures.show_figure(
             plots.volcano(found.table, first=names[0], second=names[1], chosen=chosen, by_replicates=by_replicates),
             how_to_read=f"Each dot is a pathway: to the right, higher in {explain.plain(names[0])}; further up, less "
-            "likely by chance. Click one to see it on the other views. Height grows with the number of cells: far up need not "
-            "mean a large effect.",
+            "likely by chance. Click one to see it on the other views. Height grows with the number of cells: far up "
+            "need not mean a large effect.",
             name="pathways-volcano",
             table=found.table,
             select=("points",),

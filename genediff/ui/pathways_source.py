@@ -75,6 +75,20 @@ def pathway(scored: Scored, first: str, *, label: str = "Pathway") -> str:
     return choices.select(label, titles, key="pathway", default=first)
 
 
+def methods(scored: Scored) -> str:
+    """Return how the activations were made, as a methods section would say it."""
+    how = {
+        TOKENS: "Pathway activations are the mean contribution of a pathway's token to the logits of its genes",
+        DECODED: "Pathway scores are the mean standardised expression of a set's genes as the model decodes it",
+        CELLS: "Pathway scores are t values of a univariate linear model of standardised expression on membership",
+    }[scored.source]
+    return (
+        f"{how} ({len(scored.names)} sets of {scored.sets.title}, {len(scored.rows):,} cells). Groups are compared by "
+        "the Mann-Whitney test with the AUC and its interval (Newcombe 2006, method 5) and Benjamini-Hochberg false "
+        "discovery rates; agreement is Spearman's correlation with an independent score, beside sets of random genes."
+    )
+
+
 def _sources(info: ModelInfo, *, named: bool) -> list[str]:
     if named:
         return [TOKENS, CELLS]
