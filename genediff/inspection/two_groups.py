@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LEAST_CELLS = 5
-MOST_NUMBERS = 2_000_000  # tokens x cells that are ranked; more cells change no digit that is shown
+MOST_NUMBERS = 1_000_000  # tokens x cells that are ranked; more cells change no digit that is shown
 LEAST_SAMPLE = 2_000
 _BISECTIONS = 60
 

@@ -377,7 +377,7 @@ def steps(table: pd.DataFrame, *, named: Sequence[str]) -> go.Figure:
     shown = table.iloc[1:].reset_index(drop=True)
     known = set(named)
     gained = shown["gain"].to_numpy()
-    before = np.concatenate([[0.0], gained[:-1]])
+    before = np.concatenate([[0.0], gained[:-2], [0.0]])  # the last bar is the sum, not a step
     labels = short_names(shown["token"])
     colours = [
         "#44AA99" if token == "all tokens" else (UP if token in known else palettes.GREY) for token in shown["token"]

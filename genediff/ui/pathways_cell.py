@@ -27,7 +27,7 @@ def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
     left, right = st.columns([0.44, 0.56], gap="medium")
     with left:
         tokenize_choice.show_map(dataset, name)
-        _about(dataset, row)
+        _about(info, dataset, row)
     found = pathways_data.explained(info, dataset, row)
     with right:
         _headline(found, scored)
@@ -61,12 +61,16 @@ def _needs(info: ModelInfo) -> tuple[str, ...]:
     return TOKENIZERS[info.strategy].needs
 
 
-def _about(dataset: Dataset, row: int) -> None:
+def _about(model: ModelInfo, dataset: Dataset, row: int) -> None:
     info = dataset.info
     roles = [one for one in dict.fromkeys((info.label, *info.conditions, info.perturbation)) if one]
     said = " · ".join(f"{column}: **{explain.plain(str(dataset.obs[column].iloc[row]))}**" for column in roles)
     part = dataset.obs["split"].iloc[row]
-    seen = "" if part == "test" else ": the model has seen it, so its tokens fit a little too well"
+    seen = (
+        ""
+        if part == "test" or model.dataset_id != info.id
+        else ": the model has seen it, so its tokens fit a little too well"
+    )
     st.markdown(f"{said}  \nIt is one of the {part} cells{seen}." if said else f"It is one of the {part} cells{seen}.")
 
 
@@ -74,11 +78,17 @@ def _headline(found: Explained, scored: Scored) -> None:
     named = found.steps[found.steps["token"].isin(scored.names)]
     told = found.steps.iloc[-2]["gain"] if len(found.steps) > 2 else 0.0
     first = ", ".join(plots.short_names(list(named["token"].head(3)), width=40))
-    share = f"{told / found.total:.0%}" if found.total > 0 else "none"
-    st.markdown(
-        f"Telling all tokens gains **{found.total:,.0f} nats** over the average cell; the {len(found.steps) - 2} below "
-        f"reach **{share}** of that." + (f" Pathways that help first: **{explain.plain(first)}**." if first else "")
+    n = len(found.steps) - 2
+    if not n:
+        st.markdown("No token alone explains this cell better than the average cell does.")
+        return
+    helped = f" Pathways that help first: **{explain.plain(first)}**." if first else ""
+    beyond = (
+        f"the {n} below reach **{told / found.total:.0%}** of that."
+        if 0 < told <= found.total
+        else f"the {n} below gain **{told:,.0f}**: what the other tokens say of this cell is off."
     )
+    st.markdown(f"Telling all tokens gains **{found.total:,.0f} nats** over the average cell; {beyond}{helped}")
 
 
 def _reading(found: Explained) -> str:

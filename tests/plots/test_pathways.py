@@ -86,6 +86,7 @@ def test_every_figure_can_be_printed(tested: pd.DataFrame) -> None:
         assert publication.to_bytes(publication.from_plotly(fig), "svg").startswith(b"<?xml")
     waterfall = figures[-1].data[0]
     ends = np.asarray(waterfall.base, dtype=float) + np.asarray(waterfall.x, dtype=float)
+    assert list(waterfall.base) == [0.0, 10.0, 0.0]
     np.testing.assert_allclose(ends, [10.0, 15.0, 30.0])
     assert "<b>KRAS signaling up</b>" in figures[0].layout.yaxis.ticktext
 
