@@ -37,7 +37,9 @@ _GREY_TO_BLUE = {  # lightness alone tells the order, away from the ground: safe
 }
 SEQUENTIAL_NAMES = ("Grey to blue", "Cividis", "Viridis")  # Cividis: Nuñez et al. 2018
 DIVERGING = "RdBu_r"
-_DARK_DIVERGING = ["#8CC8F0", "#4A94D0", "#2F5F8C", "#39424C", "#96502A", "#DE7A34", "#FFC08A"]  # quiet in the middle
+# Both are quiet in the middle, but never the ground itself: a cell at zero stays in sight.
+_LIGHT_DIVERGING = ["#053061", "#2868AC", "#7FA6CB", "#D2D7DC", "#E09A78", "#BF4A30", "#67001F"]
+_DARK_DIVERGING = ["#8CC8F0", "#4A94D0", "#2F5F8C", "#39424C", "#96502A", "#DE7A34", "#FFC08A"]
 NO_LABEL = "no label"
 
 
@@ -56,7 +58,7 @@ def sequential(name: str, *, dark: bool = False) -> str | list[str]:
     return _GREY_TO_BLUE["dark" if dark else "light"] if name == "Grey to blue" else name
 
 
-def diverging(*, dark: bool = False) -> str | list[str]:
+def diverging(*, dark: bool = False) -> list[str]:
     """Return a colour scale from blue over the ground to red, as Plotly takes it, for numbers around zero.
 
     Parameters
@@ -64,7 +66,7 @@ def diverging(*, dark: bool = False) -> str | list[str]:
     dark
         Whether the ground is dark: zero is then dark too, and not the brightest of all.
     """
-    return _DARK_DIVERGING if dark else DIVERGING
+    return _DARK_DIVERGING if dark else _LIGHT_DIVERGING
 
 
 def categorical(n: int) -> list[str]:

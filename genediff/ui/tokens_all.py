@@ -60,6 +60,10 @@ def naming(one: Subject) -> tuple[Drives, pd.DataFrame, pd.DataFrame] | None:
     if chosen is None:
         return None
     told = tokens_data.drives(one, one.free[: tokens_data.MOST_ASKED])
+    if not caching.workspace().library().gene_sets(chosen).within(told.genes).sets:
+        st.caption(
+            "No set of this collection has five of the model's genes, so it cannot name any token; choose another."
+        )
     table = tokens_data.enrichment(one, told, chosen)
     return None if table is None else (told, table, proposed(table, told.names))
 
@@ -160,7 +164,8 @@ def table_of(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> p
         alike = [f"{found.names[p]} ({r:+.2f})" for p, r in zip(health.partner, health.likeness, strict=True)]
         table["most alike"] = alike
     table["in one number"] = found.loadings.share
-    flags = np.where(health.dead, "silent", np.where(health.redundant, "says the same as another", ""))
+    same = np.array([f"same as {found.names[partner]}" for partner in health.partner], dtype=object)
+    flags = np.where(health.dead, "silent", np.where(health.redundant, same, ""))
     if (flags != "").any():
         table.insert(1, "doubt", flags)
     return table.set_index("token")

@@ -134,6 +134,11 @@ def _match(one: Subject, told: Drives, info: ModelInfo) -> None:
         f"**{over:.0%} of the tokens have a partner there** that drives genes more alike (|r|) than {chance:.2f}, "
         "which is what the best of as many random mixtures of its tokens reaches."
     )
+    if info.config.seed == one.info.config.seed:
+        st.warning(
+            "Both trainings began with the same seed, so perhaps with the same random weights: tokens may be alike "
+            "for that reason alone. A model of another seed is the honest comparison."
+        )
     table = pd.DataFrame(
         {"token": told.names, "partner": [theirs.names[i] for i in best], "|r| of driven genes": likeness}
     ).sort_values("|r| of driven genes", ascending=False)

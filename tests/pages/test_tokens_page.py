@@ -164,7 +164,7 @@ def test_two_models_of_the_same_cells_are_compared_token_by_token(planted, open_
     app = ready(
         open_page("tokens", {"view": "Can it be trusted?", "model": "latent-latent", "other": "grn_latent-latent"})
     )
-    assert "have a partner there" in texts(app)
+    assert "have a partner there" in texts(app) and "began with the same seed" in texts(app)
 
 
 def test_cells_that_the_model_cannot_read_are_refused_in_words(planted, open_page, monkeypatch) -> None:
