@@ -1,0 +1,100 @@
+"""The Regulation page: with every strategy, with gene tokens in each view, and what it says where it cannot help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from genediff.tokenizers import TOKENIZERS
+from genediff.ui import caching, regulation_data
+
+from .conftest import texts
+from .test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixtures: a model of every strategy
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
+
+QUICK = {"model": "grn-gene", "shuffled": "19", "looked": "64"}
+
+
+@pytest.fixture
+def opened(planted, open_page):  # noqa: F811
+    """Open the page with gene tokens, and wait for what it measures."""
+
+    def open_(**query: str) -> AppTest:
+        return ready(open_page("regulation", {**QUICK, **query}))
+
+    return open_
+
+
+def pair() -> tuple[str, str]:
+    """Return a regulator and one of its targets that is a regulator of no gene."""
+    network = caching.model("grn-gene").knowledge.network
+    assert network is not None
+    ends = network.edges[~network.edges["target"].isin(network.edges["source"])]
+    return str(ends["source"].iloc[0]), str(ends["target"].iloc[0])
+
+
+@pytest.mark.parametrize(("strategy", "space"), [case for case in SPACES if case != ("grn", "gene")])
+def test_another_strategy_is_told_what_is_needed(planted, open_page, strategy: str, space: str) -> None:  # noqa: F811
+    app = open_page("regulation", {"model": f"{strategy}-{space}"})
+    assert not app.exception
+    assert "GRN tokens in gene space" in texts(app)
+    assert TOKENIZERS[strategy].title in texts(app)
+    assert any("grn gene" in button.label for button in app.button)  # the one that has what is needed
+
+
+def test_without_a_model_the_page_leads_to_train(no_data, open_page) -> None:
+    assert "No model yet" in texts(open_page("regulation"))
+
+
+def test_a_target_is_asked_about_without_any_choice(opened) -> None:
+    app = opened()
+    assert "shuffled networks" in texts(app)
+    assert len(app.get("plotly_chart")) == 1
+    assert app.dataframe[0].value["flow_p"].between(0, 1).all()
+
+
+def test_regulator_and_target_decide_which_paths_are_shown(opened) -> None:
+    regulator, target = pair()
+    into = opened(target=target).dataframe[0].value
+    assert into["path"].str.endswith(target).all()
+    both = opened(target=target, regulator=regulator).dataframe[0].value
+    assert both["path"].str.startswith(regulator).all()
+    assert both["path"].str.endswith(target).all()
+    out = opened(regulator=regulator, shuffled="0").dataframe[0].value
+    assert out["path"].str.startswith(regulator).all()
+    assert (out["verdict"] == "not tested").all()
+
+
+def test_key_regulators_of_a_gene_and_of_generated_cells(opened) -> None:
+    _, target = pair()
+    one = opened(view="Key regulators", target=target, groupkind="Generated cells")
+    assert "regulators reach" in texts(one)
+    every = opened(view="Key regulators", of="The whole population")
+    assert "reach further than in 19 shuffled networks" in texts(every)
+    assert every.dataframe[0].value["p"].between(0.05, 1).all()
+
+
+def test_paths_of_two_types_are_compared(opened) -> None:
+    _, target = pair()
+    same = opened(view="Two cell types", target=target)
+    assert "the same cells" in texts(same)
+    app = opened(view="Two cell types", target=target, first="cell_type: type_1", second="cell_type: type_2")
+    assert "act differently" in texts(app)
+
+
+def test_a_pair_without_a_path_is_said(planted, open_page) -> None:  # noqa: F811
+    info = next(one for one in planted.list_models() if one.id == "grn-gene")
+    known = regulation_data.genes(info)
+    network = caching.model("grn-gene").knowledge.network
+    assert network is not None
+    joined = set(zip(network.edges["source"], network.edges["target"], strict=True))
+    far = next((a, b) for a in known.regulators for b in known.targets if a != b and (a, b) not in joined)
+    app = open_page("regulation", {**QUICK, "regulator": far[0], "target": far[1], "steps": "1", "shuffled": "0"})
+    for _ in range(8):
+        if app.error:
+            break
+        app.run()
+    assert f"no path of up to 1 edges leads from {far[0]} to {far[1]}" in texts(app)
