@@ -215,7 +215,7 @@ def effects(table: pd.DataFrame, *, first: str, most: int = 16) -> go.Figure:
     )
     fig.add_vline(x=0.5, line={"dash": "dash", "width": 1.2, "color": palettes.GREY})
     style(fig, height=440)
-    fig.update_xaxes(title_text=f"AUC: chance that a cell of “{first}” lies above", range=[-0.02, 1.02])
+    fig.update_xaxes(title_text=f"AUC ({first} above)", range=[-0.02, 1.02])
     fig.update_yaxes(type="category", showgrid=False, tickfont={"size": 11}, dtick=1)
     return fig
 
@@ -417,7 +417,9 @@ def _name_the_largest(fig: go.Figure, table: pd.DataFrame, y: NDArray[Any], chos
     taken: list[tuple[float, float, float]] = []
     for i in sorted(named, key=lambda one: -y[one]):
         length = 0.018 * len(short[i])  # shares of the axes
-        left = difference[i] / wide - (length if difference[i] > 0 else 0.0)
+        # Outwards from zero, but inwards where there is no room.
+        to_left = (difference[i] < 0) != (abs(difference[i]) > 0.25 * wide)
+        left = difference[i] / wide - (length if to_left else 0.0)
         # Above the point, else below it, else not at all (but for the chosen one).
         for shift in (12, -12):
             at = y[i] / tall + shift / 360
@@ -429,7 +431,7 @@ def _name_the_largest(fig: go.Figure, table: pd.DataFrame, y: NDArray[Any], chos
         taken.append((left, left + length, at))
         fig.add_annotation(
             x=difference[i], y=y[i], text=short[i], showarrow=False, font={"size": 11}, yshift=shift,
-            xanchor="right" if difference[i] > 0 else "left", opacity=0.9,
+            xanchor="right" if to_left else "left", opacity=0.9,
         )  # fmt: skip
 
 

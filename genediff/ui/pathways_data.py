@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,8 @@ def compared(
         Which cells of the data set are in each group, bool (cell,).
     """
     key = (*inspect_data.key(info, dataset), scored.source, scored.sets.title, *groups)
-    marks = tuple(int(mask.sum()) for mask in masks)
+    # A selection may be deleted and another one get its name: the cells themselves are part of the key.
+    marks = tuple(hashlib.sha256(np.packbits(mask).tobytes()).hexdigest() for mask in masks)
     return _compared(str(caching.workspace().root), key, marks, scored, dataset, masks)
 
 
@@ -202,7 +204,7 @@ def _scores_of_cells(content: str, collection: str, _dataset: Dataset, _sets: Ge
 def _compared(
     home_folder: str,
     key: tuple[str, ...],
-    marks: tuple[int, ...],
+    marks: tuple[str, ...],
     _scored: Scored,
     _dataset: Dataset,
     _masks: tuple[np.ndarray, np.ndarray],
