@@ -22,9 +22,8 @@ import torch
 from genediff.diffusion import samplers
 from genediff.evaluation import evaluate
 from genediff.model import GeneDiff
-from genediff.runs.demo import DEMO_MODEL
 from genediff.training.device import device_name
-from genediff.workspace import DEMO_DATASET, Workspace
+from genediff.workspace import DEMO_DATASET, DEMO_MODEL, Workspace
 
 HERE = Path(__file__).resolve().parent
 CASES = (
