@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from genediff.diffusion import Recording
     from genediff.model import GeneDiff
 
-    Score = Callable[[Tensor, np.ndarray], np.ndarray]  # tokens (cell, token, channel), x (cell, gene) -> (cell, row)
+    Score = Callable[[Tensor, np.ndarray], np.ndarray]  # tokens (cell, token, channel), z (cell, gene) -> (cell, row)
 
 MEASURED = "counted"
 MOST_ROWS = 24
@@ -86,7 +86,9 @@ def denoise(
     labels
         Group of each cell, (cell,).
     rows, score
-        What is scored, and how: from tokens and log-normalised expression in the data set's genes to (cell, row).
+        What is scored, and how: from tokens and standardised expression in the data set's genes to (cell, row).
+        States are standardised by real cells that were decoded in the same way, and the last frame by real cells as
+        they were measured: expected counts have higher logarithms than counted ones.
     place
         From principal components (cell, pc) to the map (cell, 2); None for data without a map.
 
@@ -98,6 +100,8 @@ def denoise(
     n_cells = recording.states.shape[1]
     values, scored, codes = [], [], []
     axes = _Axes.of(real)
+    measured = _moments(dataset.x("train"))
+    decoded = _decoded_moments(model, real, dataset) if model.in_latent_space else measured
     steps = [*range(len(recording.steps)), len(recording.steps) - 1]
     for number, frame in enumerate(steps):
         state = recording.states[frame].to(model.device)
@@ -105,7 +109,8 @@ def denoise(
         last = number == len(steps) - 1
         x = drawn if last else _expression(model, state, dataset)  # (cell, gene)
         values.append(dataset.project(x))
-        scored.append(score(tokens, x))
+        mean, std = measured if last else decoded
+        scored.append(score(tokens, (x - mean) / std))
         codes.append(axes.project(tokens))
         progress(0.4 * (number + 1) / len(steps))
     xy = None
@@ -147,6 +152,23 @@ def _expression(model: GeneDiff, state: Tensor, dataset: Dataset) -> np.ndarray:
     expected = model.expected(state)[:, [position[gene] for gene in dataset.genes]].cpu().numpy()
     found: Any = dataset.normalise(expected) if dataset.info.has_counts else expected
     return np.asarray(found, dtype=np.float32)
+
+
+def _moments(x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of x (cell, gene), sparse or dense, (gene,) each."""
+    mean = np.asarray(x.mean(axis=0)).ravel()
+    square = np.asarray((x.multiply(x) if hasattr(x, "multiply") else x * x).mean(axis=0)).ravel()
+    return mean, np.sqrt(np.maximum(square - mean**2, 1e-4))
+
+
+def _decoded_moments(model: GeneDiff, real: Tensor, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of real cells that were encoded, and decoded as states are, with a typical library."""
+    import torch
+
+    state = (real.flatten(1) - model.token_mean) / model.token_std
+    if model.spec.has_counts:
+        state = torch.cat([state, state.new_zeros(len(state), 1)], dim=1)
+    return _moments(_expression(model, state, dataset))
 
 
 @dataclass(frozen=True, eq=False)

@@ -121,29 +121,20 @@ def _scored(
         found = activations(model, dataset, folder)
         n = found.n_named
 
-        def read(tokens: Any, x: np.ndarray) -> np.ndarray:
+        def read(tokens: Any, z: np.ndarray) -> np.ndarray:
             return np.asarray(activity_of(model, tokens, found.loadings)[:, :n].cpu().numpy())
 
         return found.names[:n], read, TOKENS
-    centre, spread = _moments(view)
     known = None if sets is None else sets.within(view.genes)
     if known is not None and len(known.sets) >= LEAST_SETS:
         from genediff.analysis.pathway_scores import set_scores
 
-        return tuple(known.sets), lambda _, x: set_scores((x - centre) / spread, known, view.genes), SCORES
+        return tuple(known.sets), lambda _, z: set_scores(z, known, view.genes), SCORES
     from genediff.analysis.markers import choose_markers
 
     genes = choose_markers(view, view.info.label) if view.info.label else tuple(view.genes[:20])
     places = [view.genes.index(gene) for gene in genes]
-    return genes, lambda _, x: ((x - centre) / spread)[:, places], GENES
-
-
-def _moments(view: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of the training cells, (gene,) each."""
-    x = view.x("train")
-    mean = np.asarray(x.mean(axis=0)).ravel()
-    square = np.asarray(x.multiply(x).mean(axis=0)).ravel()
-    return mean, np.sqrt(np.maximum(square - mean**2, 1e-6))
+    return genes, lambda _, z: z[:, places], GENES
 
 
 def _real_tokens(model: GeneDiff, dataset: Dataset) -> Any:
@@ -168,9 +159,9 @@ def _labels(obs: pd.DataFrame, label: str | None) -> list[str]:
 def _about(unit: str) -> str:
     return {
         TOKENS: "The heat map is the mean of each named token: how far it lifts its own genes above the average cell.",
-        SCORES: "The heat map is the mean of each set's genes, standardised by training cells; those that differ most "
-        "between groups are shown.",
-        GENES: "The heat map is the mean of marker genes, standardised by training cells.",
+        SCORES: "The heat map is the mean of each set's genes, standardised by training cells seen the same way; those "
+        "that differ most between groups are shown.",
+        GENES: "The heat map is the mean of marker genes, standardised by training cells seen the same way.",
     }[unit]
 
 
