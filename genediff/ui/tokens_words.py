@@ -39,8 +39,9 @@ def applies(one: Subject) -> str:
             )
         elif kind == "set":
             said.append(
-                f"**{n} tokens bear the name of a gene set** and drive only its genes, so no other name is proposed; "
-                "whether they still mean it is asked on Pathways."
+                f"**{n} tokens bear the name of a gene set** and write to its genes alone (where there are counts, "
+                "other genes move as well, since all share what is left of a cell's counts), so no other name is "
+                "proposed; whether they still mean it is asked on Pathways."
             )
         elif kind == "gene":
             said.append(
