@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genediff.ui.pathways_data import Scored
 
 MOST_IGNORED = 12
+MOST_DRIVERS = 16
 
 
 def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
@@ -60,7 +61,8 @@ def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
             table=table,
         )
     if scored.source == pathways_data.TOKENS:
-        _drivers(info, dataset, chosen)
+        with right:  # last: while it is measured the page ends here
+            _drivers(info, dataset, chosen)
     _table(table)
 
 
@@ -94,7 +96,8 @@ def _one(scored: Scored, found: Agreement, dataset: Dataset, chosen: str, kind: 
             values, score, codes, levels, titles=(f"{SCORES[kind].title} score", f"activation: {scored.unit}")
         ),
         how_to_read="Each dot is a cell. A cloud that rises as a whole: the name holds. Clouds that rise only between "
-        "groups: the activation tells types apart, and perhaps not more.",
+        "groups: the activation tells types apart, and perhaps not more. A token that speaks in few cells only can "
+        "be right and correlate weakly: then a small cloud stands apart.",
         name="pathway-against-score",
         table=lambda: pd.DataFrame(
             {"activation": values, "score": score},
@@ -107,33 +110,30 @@ def _drivers(info: ModelInfo, dataset: Dataset, chosen: str) -> None:
     st.markdown(f"#### Which genes drive {explain.plain(short_name(chosen, width=60))}")
     found = pathways_data.driven(info, dataset, chosen)
     table = found.table
-    outside = int((~table["in_set"].head(24)).sum())
-    left, right = st.columns([0.5, 0.5], gap="medium")
-    with left:
-        figures.show_figure(
-            plots.driver_bars(table),
-            how_to_read="How much the activation grows when a gene grows by one standard deviation, all others as "
-            f"they are (mean gradient over {found.n_cells:,} cells). It is what the encoder hears, not what causes the "
-            "pathway. Bars below zero: the gene counts against it.",
-            name="pathway-drivers",
-            table=table,
-        )
-    with right:
-        own = table[table["in_set"]]
-        st.markdown(
-            f"- **{found.own_share:.0%}** of the activation's variance remains when only the {len(own):,} genes of the "
-            f"set are told to the model; the rest it hears from other genes.\n"
-            f"- **{outside}** of the 24 genes that move it most are **not in the set**.\n"
-            f"- **{len(found.ignored)}** of {len(own):,} members hardly move it: {_list(found.ignored)}"
-        )
+    own = table[table["in_set"]]
+    outside = int((~table["in_set"].head(MOST_DRIVERS)).sum())
+    figures.show_figure(
+        plots.driver_bars(table, most=MOST_DRIVERS),
+        how_to_read="How much the activation grows when a gene grows by one standard deviation, all others as they are "
+        f"(mean gradient over {found.n_cells:,} cells). It is what the encoder hears, not what causes the pathway. "
+        "Bars below zero: the gene counts against it.",
+        name="pathway-drivers",
+        table=table,
+    )
+    st.markdown(
+        f"- **{found.own_share:.0%}** of the activation's variance remains when only the {len(own):,} genes of the set "
+        "are told to the model; the rest it hears from other genes.\n"
+        f"- **{outside}** of the {MOST_DRIVERS} genes that move it most are **not in the set**.\n"
+        f"- **{len(found.ignored)}** of {len(own):,} members hardly move it: {_list(found.ignored)}"
+    )
+    with st.expander(f"The {len(own):,} genes of the set"):
         st.caption(
             "A member is ignored for a good reason (it is never seen in these cells) or a bad one (the token has "
-            "learned something else). The table tells them apart."
+            "learned something else)."
         )
         st.dataframe(
             own,
             hide_index=True,
-            height=330,
             column_config={
                 "in_set": None,
                 "pull": st.column_config.NumberColumn(
