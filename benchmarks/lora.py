@@ -25,9 +25,8 @@ from genediff.adaptation.train import Adaptation
 from genediff.data import ImportConfig, import_cells
 from genediff.evaluation import HEADLINE
 from genediff.model import GeneDiff
-from genediff.runs.demo import DEMO_MODEL
 from genediff.runs.kinds.judge import asked_for, evaluate_generator
-from genediff.workspace import Workspace
+from genediff.workspace import DEMO_MODEL, Workspace
 
 HERE = Path(__file__).resolve().parent
 KANG = HERE.parents[1] / "shared" / "data" / "h5ad" / "kang_ifnb_counts_2000cells_harmony.h5ad"
