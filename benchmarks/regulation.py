@@ -171,10 +171,10 @@ def reported(model: GeneDiff, given: Probe, targets: list[str], *, n_shuffled: i
         "targets": len(targets),
         "paths tested": len(paths),
         "flow: q < .05": float((paths["flow_q"] < 0.05).mean()),
-        "effect: q < .05": float((paths["effect_q"] < 0.05).mean()),
+        "help: q < .05": float((paths["help_q"] < 0.05).mean()),
         "flow: p < .05": float((paths["flow_p"] < 0.05).mean()),
-        "effect: p < .05": float((paths["effect_p"] < 0.05).mean()),
-        "supported (both)": float((paths["verdict"] == SUPPORTED).mean()),
+        "help: p < .05": float((paths["help_p"] < 0.05).mean()),
+        "supported": float((paths["verdict"] == SUPPORTED).mean()),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -13,11 +13,12 @@ from genediff.ui.regulation_data import Population, Settings
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
+    from genediff.inspection.regulation.flow import Measure
     from genediff.model_info import ModelInfo
     from genediff.ui.regulation_data import Genes
 
 REAL, GENERATED = "Real cells", "Generated cells"
-_MEASURES = {"What arrives": "variation", "Attention weights": "attention"}
+_MEASURES: dict[str, Measure] = {"What arrives": "variation", "Attention weights": "attention"}
 _ANY = "any"
 
 
@@ -44,7 +45,7 @@ def settings() -> Settings:
             "Cells looked at", [64, 128, 256, 512], value=128, key="looked", bind="query-params",
             help="A random sample of the group, the same each time.",
         )  # fmt: skip
-    return Settings(float(t), int(steps), cast("str", _MEASURES[measure]), int(n_cells), int(n_shuffled))  # type: ignore[arg-type]
+    return Settings(float(t), int(steps), _MEASURES[measure], int(n_cells), int(n_shuffled))
 
 
 def population(info: ModelInfo, dataset: Dataset, *, key: str = "group", label: str = "In which cells") -> Population:

@@ -141,9 +141,9 @@ def compared(
         from genediff.inspection.regulation.compare import compare
 
         model = inspect_data.load(info)
-        probes = [_probe(model, dataset, cells, settings) for cells in (first, second)]
+        one, other = (_probe(model, dataset, cells, settings) for cells in (first, second))
         progress(0.3)
-        return compare(model, *probes, gene, steps=settings.steps, measure=settings.measure)
+        return compare(model, one, other, gene, steps=settings.steps, measure=settings.measure)
 
     found: pd.DataFrame = inspect_data.measured(
         "Comparing paths", "regulation-compare", info, dataset, make, first.key, second.key, settings.key, gene

@@ -68,14 +68,16 @@ to itself) and which came along each edge, with heads taken together. Shares are
 the passes in which its steps can be made: this is attention rollout (Abnar & Zuidema 2020), split by path. *What
 arrives* counts what in fact differs between cells; *attention weights* is the original, with half of each token kept.
 
-**Effect.** Then the path is cut, that one alone, and the model predicts the gene again. The effect is how far the
-prediction moves (in standard deviations of the gene), the slope how far per standard deviation of the regulator: above
-0 it activates, below 0 it represses.
+**Effect and help.** Then the path is cut, that one alone, and the model predicts the gene again. The effect is how far
+the prediction moves (in standard deviations of the gene), the slope how far per standard deviation of the regulator:
+above 0 it activates, below 0 it represses. Help is the share of the error that the path takes away: what matters is
+not that the prediction moves, but that it gets worse without the path.
 
-**Tests.** Both are compared with paths of the same length at the same gene in networks whose edges were shuffled,
-every gene keeping its number of regulators and targets, with the trained weights on the new edges: p = (b + 1) / (n +
-1), then the false discovery rate over all paths (Benjamini & Hochberg). A path is *supported* when both are below 5 %.
-Where they disagree the page says so; then believe the ablation: a model may look where it does not act.
+**Tests.** Flow and help are compared with paths of the same length at the same gene in networks whose edges were
+shuffled, every gene keeping its number of regulators and targets, with the trained weights on the new edges: p = (b +
+1) / (n + 1), then the false discovery rate over all paths (Benjamini & Hochberg). A path is *supported* when that of
+help is below 5 % and no less flows along it than along most random paths. Where attention and ablation disagree the
+page says so; then believe the ablation: a model may look where it does not act.
 
 **What this cannot show.** It says what the *model* uses to predict a gene in these cells. Shuffling rewires a trained
 model; how strong a path would have become in a model trained on the shuffled network is another question. An edge that

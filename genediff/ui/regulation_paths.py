@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from genediff.data import Dataset
     from genediff.inspection.regulation.ask import Answer
+    from genediff.inspection.regulation.null import End
     from genediff.model_info import ModelInfo
     from genediff.ui.regulation_data import Population, Settings
 
@@ -32,11 +33,12 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
             cells = regulation_choice.population(info, dataset)
         with right:
             settings = regulation_choice.settings()
-    gene, end = (target, "target") if target is not None else (regulator, "source")
-    assert gene is not None
+    end: End = "source" if target is None else "target"
+    gene = regulator if target is None else target
+    assert gene is not None  # the choice names one of them
     answer = regulation_data.answer(
         info, dataset, cells, settings, gene=gene, end=end, regulator=regulator if end == "target" else None
-    )  # type: ignore[arg-type]
+    )
     _words(answer)
     _network(answer, info, dataset, cells, settings)
     _table(answer)
@@ -125,8 +127,9 @@ def _table(answer: Answer) -> None:
         "slope": st.column_config.NumberColumn("slope", format="%+.3f", help="SD of the target per SD of the source"),
         "flow_p": st.column_config.NumberColumn("flow p", format="%.3f"),
         "flow_q": st.column_config.NumberColumn("flow FDR", format="%.3f"),
-        "effect_p": st.column_config.NumberColumn("effect p", format="%.3f"),
-        "effect_q": st.column_config.NumberColumn("effect FDR", format="%.3f"),
+        "help": st.column_config.NumberColumn("help", format="percent", help="Share of the error that it takes away"),
+        "help_p": st.column_config.NumberColumn("help p", format="%.3f"),
+        "help_q": st.column_config.NumberColumn("help FDR", format="%.3f"),
         "steps": st.column_config.NumberColumn("edges", width="small"),
         "verdict": st.column_config.TextColumn("verdict", width="medium"),
     }

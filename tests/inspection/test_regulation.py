@@ -14,7 +14,7 @@ from genediff.config import ModelConfig, RunConfig
 from genediff.errors import InputError
 from genediff.inspection.regulation.ask import ask
 from genediff.inspection.regulation.circuit import circuit_of, tokens_are_genes
-from genediff.inspection.regulation.effects import effects_of, upstream
+from genediff.inspection.regulation.effects import Effects, effects_of, upstream
 from genediff.inspection.regulation.export import NAMESPACE, to_graphml, to_tsv
 from genediff.inspection.regulation.flow import Flow, flow_of
 from genediff.inspection.regulation.judge import SUPPORTED, adjusted, empirical_p, verdicts
@@ -225,9 +225,21 @@ def test_adjusted_is_the_procedure_of_benjamini_and_hochberg() -> None:
 
     p = np.random.default_rng(0).random(40) ** 3
     np.testing.assert_allclose(adjusted(p), false_discovery_control(p))
-    assert verdicts(np.array([0.01, 0.01, 0.2, 0.2]), np.array([0.01, 0.2, 0.01, 0.2])) == [
-        SUPPORTED, "attention without effect", "effect without attention", "not told from chance",
-    ]  # fmt: skip
+    flow_p, flow_q = np.array([0.01, 0.01, 0.9, 0.2]), np.array([0.04, 0.04, 1.0, 0.4])
+    assert verdicts(flow_p, flow_q, np.array([0.01, 0.2, 0.01, 0.2])) == [
+        SUPPORTED,
+        "attention without effect",
+        "effect without attention",
+        "not told from chance",
+    ]
+
+
+def test_help_is_the_share_of_the_error_that_a_path_takes_away() -> None:
+    truth, draw = np.linspace(-1, 1, 50)[:, None], np.random.default_rng(0)
+    perfect = Effects(truth, truth, truth)  # without the path nothing is known, with it everything
+    misleading = Effects(draw.normal(size=(50, 1)), truth, np.zeros((50, 1)) + 0.1)
+    assert perfect.help[0] == pytest.approx(1)
+    assert misleading.help[0] < 0
 
 
 def test_an_answer_holds_what_was_asked_and_travels() -> None:
@@ -237,7 +249,7 @@ def test_an_answer_holds_what_was_asked_and_travels() -> None:
     assert (answer.paths["flow"].diff().dropna() <= 0).all()
     direct = set(model.knowledge.network.edges.query("target == 'G20'")["source"])
     assert set(answer.paths.query("steps == 1")["source"]) == direct
-    assert answer.paths[["flow_p", "effect_p"]].min().min() >= 1 / (5 * 65 + 1)
+    assert answer.paths[["flow_p", "help_p"]].min().min() >= 1 / (5 * 65 + 1)
     passes = answer.edges[["encoder", "layer 1", "layer 2", "decoder"]]
     np.testing.assert_allclose(passes.sum(axis=1), 1)
     assert (answer.edges["confidence"] == "A").all()  # what the network says besides travels along

@@ -36,8 +36,9 @@ class Answer:
     paths
         One row per path, strongest first: ``path`` in words, ``source``, ``target``, ``steps``, ``flow`` (share of the
         target), ``effect`` (standard deviations of the target's prediction that cutting it takes away), ``slope``
-        (standard deviations of the target per standard deviation of the source, above 0: activates), their ``p`` and
-        ``q`` against shuffled networks (NaN without any), ``verdict``, and ``genes``, the names in order.
+        (standard deviations of the target per standard deviation of the source, above 0: activates), ``help`` (share of
+        the squared error of the target in these cells that the path takes away; below 0: it misleads), p and q of flow
+        and help against shuffled networks (NaN without any), ``verdict``, and ``genes``, the names in order.
     edges
         One row per edge of these paths: ``source``, ``target``, ``flow`` (of all paths over it), ``effect`` and
         ``slope`` of the edge alone where it leads to its target directly, ``prior_sign``, ``layer`` in which it is used
@@ -132,19 +133,24 @@ def _table(model: GeneDiff, found: Strengths, null: list[Strengths]) -> pd.DataF
             "flow": found.flow,
             "effect": found.size,
             "slope": found.slope,
+            "help": found.help,
             "genes": names,
             "number": np.arange(len(names)),
         }
     )
     lengths = np.concatenate([one.n_steps for one in null]) if null else np.zeros(0, dtype=int)
-    for column in ("flow", "effect"):
-        values = [one.flow if column == "flow" else one.size for one in null]
+    for column, values in (
+        ("flow", [one.flow for one in null]),
+        ("help", [one.help for one in null]),
+    ):
         if null:
             p = empirical_p(table[column].to_numpy(), found.n_steps, np.concatenate(values), lengths)
             table[f"{column}_p"], table[f"{column}_q"] = p, adjusted(p)
         else:
             table[f"{column}_p"] = table[f"{column}_q"] = np.nan
-    table["verdict"] = verdicts(table["flow_q"].to_numpy(), table["effect_q"].to_numpy()) if null else "not tested"
+    table["verdict"] = (
+        verdicts(*(table[name].to_numpy() for name in ("flow_p", "flow_q", "help_q"))) if null else "not tested"
+    )
     return table
 
 

@@ -68,5 +68,5 @@ def _errors(effects: Effects, draw: np.random.Generator) -> np.ndarray:
     """Return standard errors of the slopes by drawing the cells again."""
     n = len(effects.change)
     drawn = [draw.integers(n, size=n) for _ in range(_RESAMPLES)]
-    slopes = [type(effects)(effects.change[rows], effects.source[rows]).slope for rows in drawn]
+    slopes = [type(effects)(effects.change[rows], effects.source[rows], effects.missed[rows]).slope for rows in drawn]
     return np.std(slopes, axis=0, ddof=1)

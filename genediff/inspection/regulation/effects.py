@@ -26,10 +26,20 @@ class Effects:
         target's expression over the training cells, (cell, path).
     source
         Standardised expression of the path's first gene, (cell, path).
+    missed
+        Standardised expression of the target minus its prediction without the path, (cell, path).
     """
 
     change: np.ndarray
     source: np.ndarray
+    missed: np.ndarray
+
+    @property
+    def help(self) -> np.ndarray:
+        """How much of the squared error without a path it takes away, at most 1; below 0 where it misleads, (path,)."""
+        before = (self.missed**2).mean(axis=0)
+        after = ((self.missed - self.change) ** 2).mean(axis=0)
+        return 1 - after / np.where(before > 0, before, 1.0)
 
     @property
     def size(self) -> np.ndarray:
@@ -65,7 +75,8 @@ def effects_of(circuit: Circuit, given: Probe, paths: Sequence[Path]) -> Effects
         In places of the circuit.
     """
     if not paths:
-        return Effects(np.zeros((given.n_cells, 0)), np.zeros((given.n_cells, 0)))
+        nothing = np.zeros((given.n_cells, 0))
+        return Effects(nothing, nothing, nothing)
     wiring, n_steps = circuit.wiring, len(circuit.passes)
     held = upstream(wiring, [path.genes[-1] for path in paths], n_steps)
     place = np.full(circuit.n_places, -1)
@@ -79,8 +90,9 @@ def effects_of(circuit: Circuit, given: Probe, paths: Sequence[Path]) -> Effects
     part = circuit.wired(wiring.take(numbers, edges), circuit.genes[np.concatenate([held, twins.genes])])
     predicted = part.predict(given)  # (cell, place)
     whole = predicted[:, place[[path.genes[-1] for path in paths]]]
-    first = circuit.genes[[path.genes[0] for path in paths]]
-    return Effects(whole - predicted[:, last], given.clean.double().cpu().numpy()[:, first])
+    first, end = (circuit.genes[[path.genes[at] for path in paths]] for at in (0, -1))
+    clean, without = given.clean.double().cpu().numpy(), predicted[:, last]
+    return Effects(whole - without, clean[:, first], clean[:, end] - without)
 
 
 def upstream(wiring: Wiring, targets: Sequence[int], steps: int) -> np.ndarray:

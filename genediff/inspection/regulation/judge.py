@@ -19,12 +19,13 @@ EFFECT_ONLY = "effect without attention"
 NOT_TOLD = "not told from chance"
 
 WORDS = {
-    SUPPORTED: "more flows along it than along paths of shuffled networks, and cutting it changes the prediction more",
-    ATTENTION_ONLY: "the model looks along it more than chance has it, but cutting it changes the prediction no more "
-    "than cutting a random path: attention and ablation disagree, believe the ablation",
-    EFFECT_ONLY: "cutting it changes the prediction more than chance has it, though little flows along it: attention "
-    "and ablation disagree, believe the ablation",
-    NOT_TOLD: "neither its flow nor its effect stands out from paths of shuffled networks",
+    SUPPORTED: "cutting it makes the prediction of the gene worse than cutting paths of shuffled networks does, and no "
+    "less flows along it than along those",
+    ATTENTION_ONLY: "the model looks along it more than chance has it, but cutting it costs the prediction no more "
+    "than chance: attention and ablation disagree, believe the ablation",
+    EFFECT_ONLY: "cutting it makes the prediction worse than chance has it, though less flows along it than along most "
+    "paths of shuffled networks: attention and ablation disagree, believe the ablation",
+    NOT_TOLD: "what cutting it costs does not stand out from paths of shuffled networks",
 }
 
 
@@ -58,10 +59,19 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     return q
 
 
-def verdicts(flow_q: np.ndarray, effect_q: np.ndarray) -> list[str]:
-    """Return what is said of each path; supported needs both."""
-    names = {(True, True): SUPPORTED, (True, False): ATTENTION_ONLY, (False, True): EFFECT_ONLY}
-    return [names.get((bool(a < LEVEL), bool(b < LEVEL)), NOT_TOLD) for a, b in zip(flow_q, effect_q, strict=True)]
+def verdicts(flow_p: np.ndarray, flow_q: np.ndarray, help_q: np.ndarray) -> list[str]:
+    """Return what is said of each path.
+
+    Supported are those whose cut costs more than in shuffled networks (q below 0.05), unless less flows along them than
+    along most paths there (p above 0.5).
+    """
+    found = []
+    for p, q, cost in zip(flow_p, flow_q, help_q, strict=True):
+        if cost < LEVEL:
+            found.append(SUPPORTED if p <= 0.5 else EFFECT_ONLY)
+        else:
+            found.append(ATTENTION_ONLY if q < LEVEL else NOT_TOLD)
+    return found
 
 
 def in_words(table: pd.DataFrame, gene: str, *, end: str, n_shuffled: int) -> str:
@@ -69,11 +79,14 @@ def in_words(table: pd.DataFrame, gene: str, *, end: str, n_shuffled: int) -> st
     counts = table["verdict"].value_counts()
     tested = f"{len(table):,} path{'s' if len(table) != 1 else ''} {'into' if end == 'target' else 'out of'} **{gene}**"
     if not counts.get(SUPPORTED, 0):
-        said = f"None of the {tested} stands out from those of {n_shuffled} shuffled networks in both flow and effect."
+        said = (
+            f"None of the {tested} costs the prediction more, when it is cut, than paths of {n_shuffled} shuffled "
+            "networks."
+        )
     else:
         best = ", ".join(table.loc[table["verdict"] == SUPPORTED, "path"].head(3))
         said = (
-            f"{counts[SUPPORTED]} of the {tested} {'are' if counts[SUPPORTED] > 1 else 'is'} supported by both tests "
+            f"{counts[SUPPORTED]} of the {tested} {'are' if counts[SUPPORTED] > 1 else 'is'} supported "
             f"against {n_shuffled} shuffled networks: {best}{' and others' if counts[SUPPORTED] > 3 else ''}."
         )
     return " ".join([said, *_disagreements(table)])
@@ -82,8 +95,8 @@ def in_words(table: pd.DataFrame, gene: str, *, end: str, n_shuffled: int) -> st
 def _disagreements(table: pd.DataFrame) -> Sequence[str]:
     found = []
     for verdict, words in (
-        (ATTENTION_ONLY, "the model looks, but cutting changes no more than chance"),
-        (EFFECT_ONLY, "cutting changes the prediction, though little flows"),
+        (ATTENTION_ONLY, "the model looks, but cutting costs no more than chance"),
+        (EFFECT_ONLY, "cutting costs the prediction, though little flows"),
     ):
         paths = table.loc[table["verdict"] == verdict, "path"]
         if len(paths):

@@ -27,12 +27,13 @@ MOST_OF_LENGTH = {1: 40, 2: 15, 3: 10}
 
 @dataclass(frozen=True, eq=False)
 class Strengths:
-    """Flow and effect of the strongest paths at a gene, with their lengths, each (path,)."""
+    """Flow, effect and help of the strongest paths at a gene, with their lengths, each (path,)."""
 
     paths: tuple[Path, ...]
     flow: np.ndarray
     size: np.ndarray
     slope: np.ndarray
+    help: np.ndarray
 
     @property
     def n_steps(self) -> np.ndarray:
@@ -73,7 +74,7 @@ def strengths(
     found = [Path(tuple(int(places[g]) for g in p.genes), p.edges, p.flow, p.when) for p in found]
     found = _numbered(found, circuit, places)
     effects = effects_of(circuit, given, found)
-    return Strengths(tuple(found), np.array([path.flow for path in found]), effects.size, effects.slope)
+    return Strengths(tuple(found), np.array([path.flow for path in found]), effects.size, effects.slope, effects.help)
 
 
 def shuffled_strengths(
