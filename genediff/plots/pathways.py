@@ -398,7 +398,7 @@ def steps(table: pd.DataFrame, *, named: Sequence[str]) -> go.Figure:
         )
     )
     style(fig, height=100 + 24 * len(shown))
-    fig.update_xaxes(title_text="gain over the average cell (nats, of counts that were not heard)")
+    fig.update_xaxes(title_text="gain over the average cell (nats)")
     fig.update_yaxes(type="category", autorange="reversed", showgrid=False, tickfont={"size": 11}, dtick=1)
     return fig
 

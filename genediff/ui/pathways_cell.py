@@ -101,7 +101,8 @@ def _reading(found: Explained) -> str:
     return (
         "From the average cell, tokens are told one after the other, each time the one that helps most; all others "
         f"stay at the mean. {judged}Thin lines: the standard error. Orange: pathways, grey: tokens without a name. "
-        "Another order would share the gains out differently, above all among pathways that share genes."
+        "The order is chosen on what is judged, so short last steps may be luck; another order would share the gains "
+        "out differently, above all among pathways that share genes."
     )
 
 
