@@ -20,7 +20,7 @@ def token_kinds(model: GeneDiff) -> tuple[Kind, ...]:
     """
     names = model.tokenizer.layout.names
     if isinstance(model.tokenizer, OrdersGenes):
-        return ("rank",) * len(names)
+        return tuple("rank" for _ in names)
     if len(names) == 1:
         return ("vector",)
     genes = set(model.genes)
