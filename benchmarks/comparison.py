@@ -40,8 +40,9 @@ HEAD = """# Every strategy under one budget
 
 Written by `python -m benchmarks.comparison --table`. Every row is trained for the same time and judged on held-out
 cells by the same evaluation; the budget in minutes was turned into steps on the machine that is named, before anything
-was trained. Mean ± standard deviation over training seeds (one split). "Shuffled" rows are controls: the same set sizes
-or degrees, and no biology. Floor: real cells against real ones.
+was trained. Mean ± standard deviation over training seeds (one split); where a row has one seed it was stopped for
+time, and what a single training says is worth little. "Shuffled" rows are controls: the same set sizes or degrees, and no
+biology. Two real samples are the floor. Seconds of training and cells per second were taken while other work went on.
 """
 
 
@@ -53,8 +54,8 @@ def table(comparison: Comparison, workspace: Workspace) -> str:
     lines = [
         f"## {comparison.title}",
         "",
-        f"{comparison.dataset_name}: {comparison.config.budget}, seeds {', '.join(map(str, comparison.config.seeds))}, "
-        f"{comparison.machine}.",
+        f"{comparison.dataset_name}. Budget: {comparison.config.budget}. Training seeds: "
+        f"{' and '.join(map(str, comparison.config.seeds))}. Machine: {comparison.machine}.",
         "",
         "| row | space | steps (first stage + flow) | seeds | " + " | ".join(f.heading for f in figures) + " |",
         "|---|---|---|---|" + "---|" * len(figures),
