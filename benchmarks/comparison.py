@@ -42,7 +42,8 @@ Written by `python -m benchmarks.comparison --table`. Every row is trained for t
 cells by the same evaluation; the budget in minutes was turned into steps on the machine that is named, before anything
 was trained. Mean ± standard deviation over training seeds (one split); where a row has one seed it was stopped for
 time, and what a single training says is worth little. "Shuffled" rows are controls: the same set sizes or degrees,
-and no biology. Two real samples are the floor. Seconds of training and cells per second were taken while other work went on.
+and no biology. Two real samples are the floor. Seconds of training and cells per second were taken while other work
+went on.
 """
 
 
