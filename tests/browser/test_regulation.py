@@ -1,10 +1,18 @@
-"""In a real browser: a model without a network leads to training one that has it."""
+"""In a real browser: the paths of the shipped model of gene tokens, and what a model of another kind says."""
 
 from __future__ import annotations
 
 import pytest
 
 pytestmark = pytest.mark.browser
+LONG = 300_000  # ms: paths in shuffled networks, on two busy cores
+
+
+def test_the_shipped_model_shows_its_paths_and_doubts_them(server, open_browser):
+    page = open_browser(f"{server.url}/regulation?model=pbmc3k-grn&shuffled=19&looked=64")
+    page.get_by_text("Paths drawn, strongest first").wait_for(timeout=LONG)
+    page.get_by_text("Every path is tested against paths of as many edges").wait_for()
+    page.locator(".js-plotly-plot").first.wait_for()
 
 
 def test_a_model_of_another_strategy_leads_to_train(server, open_browser):
