@@ -219,6 +219,21 @@ def compare_command(
     return _line(words)
 
 
+def training_sentence(run: RunConfig) -> str:
+    """Return how a model is trained by a configuration, in the words of a methods section, before there is a model."""
+    model, train = run.model, run.train
+    known = [title for title in (model.gene_sets, model.network) if title]
+    built = f" on {' and '.join(known)}" + (" (shuffled: a control)" if model.shuffled else "") if known else ""
+    given = f", conditioned on {', '.join(model.conditions)}" if model.conditions else ""
+    stages = f"{train.tokenizer_steps:,} autoencoder and " if model.space == "latent" else ""
+    return (
+        f"A {model.path.replace('_', ' ')} model with {model.tokenizer.replace('_', '-')} tokens{built} ({model.space} "
+        f"space, {model.backbone} backbone of width {model.width} and {model.depth} layers) was trained for at most "
+        f"{stages}{train.steps:,} flow steps with batches of {train.batch_size} cells, AdamW at a peak learning rate "
+        f"of {train.learning_rate:g} and weight averaging at {train.ema:g}{given}"
+    )
+
+
 def methods(view: View) -> str:
     """Return a paragraph for a methods section, in Markdown, ready to be pasted."""
     known = versions()

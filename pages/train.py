@@ -16,6 +16,7 @@ from genediff.ui import (
     run_list,
     run_view,
     state,
+    train_bundle,
     train_form,
 )
 
@@ -37,6 +38,7 @@ if chosen is not None:
     else:
         with st.container(border=True):
             run_view.show(run)
+            train_bundle.of_run(run)
         st.button("Train another model", icon=":material/add:", on_click=run_view.leave)
         run_list.show(runs, chosen=run.id)
         st.stop()
@@ -84,5 +86,9 @@ with st.container(border=True):
     estimate_view.show(config, dataset)
     if problem := st.session_state.pop("start_problem", None):
         st.error(problem)
-    st.button("Start training", type="primary", icon=":material/play_arrow:", on_click=run_view.begin, args=(config,))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Start training", type="primary", icon=":material/play_arrow:", on_click=run_view.begin, args=(config,)
+        )
+        train_bundle.of_config(config, info)
 run_list.show(runs)

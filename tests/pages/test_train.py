@@ -39,6 +39,13 @@ def test_the_address_holds_preset_and_options(workspace, open_page):
     assert app.number_input(key="quick-train-steps").value != 123
 
 
+def test_it_hands_out_the_command_and_the_methods_before_a_run_begins(workspace, open_page):
+    app = open_page("train", {"quick-train-steps": "123"})
+    said = "\n".join(block.value for block in app.code)
+    assert "python -m genediff train pbmc3k --preset quick" in said and "train.steps=123" in said
+    assert "123 flow steps" in said and "seed 0" in said
+
+
 def test_options_that_do_not_fit_are_named_before_the_button(workspace, open_page):
     app = open_page("train", {"quick-model-width": "130", "quick-model-heads": "4"})
     for _ in range(60):
