@@ -16,6 +16,7 @@ from genediff.data.features import Features, read_features
 from genediff.data.gene_choice import choose_genes, training_moments
 from genediff.data.info import DatasetInfo
 from genediff.data.pictures import add_pictures
+from genediff.data.planted import keep_truth
 from genediff.data.split import SPLITS, Split, split_from_column, stratified_split
 from genediff.data.store import (
     Selection,
@@ -215,6 +216,7 @@ def _store_cells(folder: Path, source: _Source, obs: pd.DataFrame, counts: sp.cs
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             write_elem(store, "obs", obs)
+        keep_truth(source.cells, store)
 
 
 def _add_quality(obs: pd.DataFrame, totals: Survey, source: _Source) -> pd.DataFrame:

@@ -1,10 +1,12 @@
-"""Read back what was planted in simulated cells, as the knowledge that a strategy is built on."""
+"""Read back what was planted in simulated cells: from a file, or from the data set that was imported from it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 from genediff.data.simulate import UNS_KEY
+from genediff.data.store import open_store
 from genediff.data.truth import from_uns
 from genediff.errors import InputError
 from genediff.knowledge.gene_sets import GeneSets, make_gene_sets
@@ -13,6 +15,8 @@ from genediff.knowledge.network import Network, make_network
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from genediff.data.dataset import Dataset
+    from genediff.data.io import CellFile
     from genediff.data.truth import Truth
 
 
@@ -31,3 +35,24 @@ def planted_gene_sets(cells: AnnData) -> GeneSets:
 def planted_network(cells: AnnData) -> Network:
     """Return the network of simulated cells."""
     return make_network("Planted network", planted_truth(cells).edges, source="genediff simulate")
+
+
+def keep_truth(cells: CellFile, store: Any) -> None:
+    """Copy what was planted from an open file into the store of a data set, as it stands; nothing without any."""
+    place = f"uns/{UNS_KEY}"
+    if cells.format == "h5ad" and cells._handle is not None and place in cells._handle:
+        store.copy(cells._handle[place], UNS_KEY)
+
+
+def kept_truth(dataset: Dataset) -> Truth | None:
+    """Return the world that a data set was simulated from; None for measured cells, and where it cannot be read."""
+    from anndata.io import read_elem
+
+    with open_store(dataset.info.folder) as store, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if UNS_KEY not in store:
+            return None
+        try:
+            return from_uns(read_elem(store[UNS_KEY]))
+        except Exception:  # noqa: BLE001  a foreign "simulation" in uns is no truth of ours, whatever it holds
+            return None

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from genediff.cli import app
 from genediff.data import ImportConfig, import_cells
-from genediff.data.planted import planted_gene_sets, planted_network, planted_truth
+from genediff.data.planted import kept_truth, planted_gene_sets, planted_network, planted_truth
 from genediff.data.simulate import Noise, perturbation_plan, simulate
 from genediff.data.truth import Perturbation, Truth
 from genediff.data.truth_draw import TruthConfig, draw_truth
@@ -188,6 +188,13 @@ def test_cells_and_truth_survive_a_file_and_an_import(truth: Truth, tmp_path: Pa
     assert dataset.info.n_cells == 210
     assert dataset.info.has_counts
     assert set(dataset.vocabulary("perturbation")) == {"control", *(p.label for p in plan)}
+    kept = kept_truth(dataset)  # what was planted travels into the data set
+    assert kept is not None and kept.genes == truth.genes and kept.edges.equals(truth.edges)
+    np.testing.assert_array_equal(kept.expected("type_2", plan[-1]), truth.expected("type_2", plan[-1]))
+    read.uns["simulation"] = {"genes": "a foreign one"}
+    read.write_h5ad(tmp_path / "foreign.h5ad")
+    assert kept_truth(import_cells(tmp_path / "foreign.h5ad", ImportConfig.parse({**choices, "umap": False}),
+                                   workspace)) is None  # fmt: skip
 
 
 def test_the_command_writes_cells_that_tell_their_truth(tmp_path: Path) -> None:
