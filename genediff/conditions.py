@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from genediff.model_info import ModelSpec
@@ -18,6 +19,17 @@ def cells_at_once(n: int) -> int:
     Noise is drawn by batch, so this decides which cells a seed gives; small batches let progress be seen.
     """
     return min(1024, max(250, n // 8))
+
+
+def judged_by(fixed: dict[str, str], label: str | None) -> tuple[str | None, list[str] | None]:
+    """Return the column and the levels of the real cells that generated ones are judged by.
+
+    Cells of one kind are judged by real cells of that kind: all others were not asked for.
+    """
+    if not fixed:
+        return label, None
+    column = label if label in fixed else next(iter(fixed))
+    return column, [fixed[column]]
 
 
 def draw_conditions(spec: ModelSpec, fixed: dict[str, str], *, n: int, seed: int) -> pd.DataFrame | None:
@@ -48,6 +60,21 @@ def draw_conditions(spec: ModelSpec, fixed: dict[str, str], *, n: int, seed: int
 
     if not fixed:
         return None
+    drawn = draw_codes(spec, fixed, n=n, seed=seed)
+    levels = {c: np.array([*spec.levels[c], None], dtype=object) for c in spec.levels}
+    return pd.DataFrame({c: levels[c][drawn[:, i]] for i, c in enumerate(levels)})
+
+
+def draw_codes(spec: ModelSpec, fixed: dict[str, str], *, n: int, seed: int) -> np.ndarray:
+    """Return the level codes (cell, column) of `draw_conditions`, -1 for no label; `fixed` may not be empty.
+
+    Raises
+    ------
+    InputError
+        For a column or level that the model does not know.
+    """
+    import numpy as np
+
     columns = list(spec.levels)
     for column, level in fixed.items():
         if column not in columns or level not in spec.levels[column]:
@@ -62,5 +89,4 @@ def draw_conditions(spec: ModelSpec, fixed: dict[str, str], *, n: int, seed: int
     drawn = rows[np.random.default_rng(seed).choice(len(rows), size=n, p=chance / chance.sum())]
     for position, code in wanted.items():
         drawn[:, position] = code
-    levels = {c: np.array([*spec.levels[c], None], dtype=object) for c in columns}
-    return pd.DataFrame({c: levels[c][drawn[:, i]] for i, c in enumerate(columns)})
+    return drawn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -245,34 +245,71 @@ class GeneDiff(nn.Module):
             Counts (or log-normalised values for a model of data without counts) as CSR, the conditions and the
             library size in obs, and where the cells come from in ``uns["genediff"]``.
         """
-        config = _sample_config(self.spec.run.sample, guidance=guidance, sampler=sampler, n_steps=n_steps)
-        codes = self._codes(n, conditions, seed=seed)
+        config = self.sample_config(guidance=guidance, sampler=sampler, n_steps=n_steps)
+        codes = self.level_codes(n, conditions, seed=seed)
         parts: list[np.ndarray] = []
         libraries: list[np.ndarray] = []
-        was_training = self.training
-        self.eval()
-        for number, start in enumerate(range(0, len(codes), batch_size)):
-            # A generator per batch: cells do not depend on how many batches came before on another device.
-            generator = torch.Generator().manual_seed(_mix(seed, number))
-            state = self.states(
-                codes[start : start + batch_size],
-                config=config,
-                generator=generator,
-                watch=watch if number == 0 else None,
-            )
-            with torch.no_grad():
-                cells, library = self.to_cells(state, generator=generator)
+        done = 0
+        for cells, library in self.batches(codes, config=config, seed=seed, batch_size=batch_size, watch=watch):
             parts.append(cells.numpy())
             libraries.append(library.numpy())
+            done += len(library)
             if progress is not None:
-                progress(min(start + batch_size, len(codes)), len(codes))
-        self.train(was_training)
+                progress(done, len(codes))
         return self._to_anndata(parts, libraries, codes, config=config, seed=seed)
 
-    def _codes(
+    def batches(
+        self,
+        codes: Tensor,
+        *,
+        config: SampleConfig,
+        seed: int,
+        batch_size: int = 1024,
+        numbers: Iterable[int] | None = None,
+        watch: Watch | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Draw cells batch by batch: values (cell, gene) and library sizes (cell,), on the CPU.
+
+        A batch depends on the seed, its number and the level codes alone. So a job that goes on after a break, or that
+        shares the batches with others, draws the cells that one unbroken job would have drawn.
+
+        Parameters
+        ----------
+        codes
+            Level codes (cell, column) of all cells, such as `level_codes` gives.
+        numbers
+            Which batches, from 0 on; all of them unless given.
+        watch
+            Called with the states (cell, dim) of the first of these batches; may raise to stop.
+        """
+        wanted = range(-(-len(codes) // batch_size)) if numbers is None else numbers
+        was_training = self.training
+        self.eval()
+        try:
+            for number in wanted:
+                generator = torch.Generator().manual_seed(_mix(seed, number))
+                part = codes[number * batch_size : (number + 1) * batch_size]
+                state = self.states(part, config=config, generator=generator, watch=watch)
+                watch = None
+                with torch.no_grad():
+                    yield self.to_cells(state, generator=generator)
+        finally:
+            self.train(was_training)
+
+    def sample_config(self, **changes: Any) -> SampleConfig:
+        """Return how cells are drawn: the model's own way, with those options changed that are not None.
+
+        Raises
+        ------
+        InputError
+            When an option cannot be used.
+        """
+        return _sample_config(self.spec.run.sample, **changes)
+
+    def level_codes(
         self, n: int | None, conditions: pd.DataFrame | Mapping[str, str | Sequence[str]] | None, *, seed: int
     ) -> Tensor:
-        """Return level codes (cell, column)."""
+        """Return the level codes (cell, column) that `generate` draws cells for; parameters are those of `generate`."""
         import pandas as pd
 
         if conditions is None:
@@ -320,7 +357,12 @@ class GeneDiff(nn.Module):
         if self.spec.has_counts:
             obs["library"] = np.concatenate(libraries) if libraries else np.zeros(0)
         cells = AnnData(matrix.tocsr().astype(np.float32), obs=obs, var=pd.DataFrame(index=list(self.genes)))
-        cells.uns["genediff"] = {
+        cells.uns["genediff"] = self.provenance(config, seed=seed)
+        return cells
+
+    def provenance(self, config: SampleConfig, *, seed: int) -> dict[str, Any]:
+        """Return where generated cells come from, as plain values for their ``uns["genediff"]``."""
+        return {
             "generated": True,
             "model_id": self.spec.id,
             "model_title": self.spec.title,
@@ -332,7 +374,6 @@ class GeneDiff(nn.Module):
             "versions": dict(self.spec.versions),
             "config": self.spec.run.model_dump_json(),
         }
-        return cells
 
     # -- storage -------------------------------------------------------------------------------------------------
 

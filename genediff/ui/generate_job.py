@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from genediff.adapter_info import ADAPTER_FILE
-from genediff.conditions import cells_at_once, draw_conditions
+from genediff.conditions import cells_at_once, draw_conditions, judged_by
 from genediff.data.placer import PLACER
 from genediff.data.view import in_genes
 from genediff.errors import Cancelled, InputError
@@ -218,17 +218,6 @@ def _dataset(job: Job, workspace: Workspace) -> Dataset | None:
             "downloaded but not compared with real ones. Import the same file with the same options on the Data page."
         )
         return None
-
-
-def judged_by(fixed: dict[str, str], label: str | None) -> tuple[str | None, list[str] | None]:
-    """Return the column and the levels of the real cells that generated ones are judged by.
-
-    Cells of one kind are judged by real cells of that kind: all others were not asked for.
-    """
-    if not fixed:
-        return label, None
-    column = label if label in fixed else next(iter(fixed))
-    return column, [fixed[column]]
 
 
 def place(cells: AnnData, dataset: Dataset, *, waiting: Callable[[], None] | None = None) -> np.ndarray:
