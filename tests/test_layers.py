@@ -41,15 +41,17 @@ ALLOWED: dict[str, set[str]] = {
         "evaluation": "data errors model model_info versions workspace",
         "adaptation": "adapter_info checkpoint config data errors evaluation knowledge model model_info training "
         "versions workspace",
-        "runs": "adaptation adapter_info config data errors knowledge presets evaluation model model_archive "
-        "model_info training versions workspace",
+        "perturbation": "adapter_info autoencoder checkpoint conditions config data denoiser diffusion errors "
+        "evaluation knowledge model model_info nn presets statistics tokenizers training versions workspace",
+        "runs": "adaptation adapter_info config data errors knowledge perturbation presets evaluation model "
+        "model_archive model_info training versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "analysis": "config data denoiser diffusion errors knowledge model statistics tokenizers training",
         "inspection": "conditions config data denoiser diffusion errors knowledge model model_info nn statistics "
         "tokenizers training workspace",
         "plots": "errors",
         "cli": "adaptation comparison conditions config data errors evaluation knowledge model model_archive "
-        "model_info presets runs tokenizers training versions workspace",
+        "model_info perturbation presets runs tokenizers training versions workspace",
         "__main__": "cli",
     }.items()
 }

@@ -74,6 +74,23 @@ def other_names(symbol: str) -> GeneNames | None:
     return None
 
 
+def known_symbol(query: str) -> str | None:
+    """Return the symbol of an Ensembl id, a symbol (or a former one) as it is; None for other words.
+
+    Human and mouse genes are known. Aliases are left out, since many are ordinary words.
+    """
+    query = query.strip()
+    found = _ENSEMBL.fullmatch(query)
+    for species in FILES:
+        by_id, by_name = _index(species)
+        if found:
+            if names := by_id.get(found[1].upper()):
+                return names[0].symbol
+        elif any(rank < _RANKS["aliases"] for rank, _ in by_name.get(query.upper(), ())):
+            return query
+    return None
+
+
 def _first_of(by_species: Iterable[list[tuple[int, GeneNames]]], known: set[str]) -> tuple[str, ...]:
     """Return what the first species that knows a gene of the data set says; others are then never read."""
     return next((genes for found in by_species if (genes := _best(found, known))), ())

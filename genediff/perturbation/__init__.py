@@ -1,0 +1,29 @@
+"""What a perturbation does to cells: what was measured, simple predictions, and how far any prediction may be trusted.
+
+A `Task` is a data set read as perturbations and divided into what may be learnt from and what is held out. Baselines
+are fitted on its training part and say how far each gene moves; a `Predictor` moves control cells. `score` compares
+predictors, all baselines and the split-half ceiling on the same held-out cells.
+"""
+
+from genediff.data.targets import Perturbation, PerturbationLevels, read_perturbations
+from genediff.perturbation.baselines import BASELINES, BaselinePredictor, Shift, best_baseline, fit_baselines
+from genediff.perturbation.prediction import Prediction, Predictor
+from genediff.perturbation.task import ALL_CELLS, SCHEMES, Group, Task, TaskConfig
+
+__all__ = [
+    "ALL_CELLS",
+    "BASELINES",
+    "SCHEMES",
+    "BaselinePredictor",
+    "Group",
+    "Perturbation",
+    "PerturbationLevels",
+    "Prediction",
+    "Predictor",
+    "Shift",
+    "Task",
+    "TaskConfig",
+    "best_baseline",
+    "fit_baselines",
+    "read_perturbations",
+]
