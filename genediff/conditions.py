@@ -13,12 +13,23 @@ if TYPE_CHECKING:
     from genediff.model_info import ModelSpec
 
 
+LARGE = 20_000
+"""Above so many cells a generation is a run of its own, whose memory does not grow with them."""
+
+
 def cells_at_once(n: int) -> int:
     """Return how many of n cells are drawn together, the same in the app and on the command line.
 
     Noise is drawn by batch, so this decides which cells a seed gives; small batches let progress be seen.
     """
     return min(1024, max(250, n // 8))
+
+
+def check_conditions(spec: ModelSpec, fixed: dict[str, str]) -> None:
+    """Raise an InputError for a column or level that the model does not know."""
+    for column, level in fixed.items():
+        if level not in spec.levels.get(column, ()):
+            raise InputError(f"This model knows no “{level}” in “{column}”; choose one of its own.")
 
 
 def judged_by(fixed: dict[str, str], label: str | None) -> tuple[str | None, list[str] | None]:
@@ -75,10 +86,8 @@ def draw_codes(spec: ModelSpec, fixed: dict[str, str], *, n: int, seed: int) -> 
     """
     import numpy as np
 
+    check_conditions(spec, fixed)
     columns = list(spec.levels)
-    for column, level in fixed.items():
-        if column not in columns or level not in spec.levels[column]:
-            raise InputError(f"This model knows no “{level}” in “{column}”; choose one of its own.")
     rows = np.array([codes for codes, _ in spec.combinations], dtype=int).reshape(-1, len(columns))
     weights = np.array([count for _, count in spec.combinations], dtype=float)
     wanted = {columns.index(c): spec.levels[c].index(level) for c, level in fixed.items()}

@@ -276,7 +276,7 @@ class GeneDiff(nn.Module):
         Parameters
         ----------
         codes
-            Level codes (cell, column) of all cells, such as `level_codes` gives.
+            Level codes (cell, column) of all cells, such as `level_codes` gives; any whole numbers.
         numbers
             Which batches, from 0 on; all of them unless given.
         watch
@@ -288,7 +288,7 @@ class GeneDiff(nn.Module):
         try:
             for number in wanted:
                 generator = torch.Generator().manual_seed(_mix(seed, number))
-                part = codes[number * batch_size : (number + 1) * batch_size]
+                part = codes[number * batch_size : (number + 1) * batch_size].long()
                 state = self.states(part, config=config, generator=generator, watch=watch)
                 watch = None
                 with torch.no_grad():

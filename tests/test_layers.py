@@ -43,8 +43,9 @@ ALLOWED: dict[str, set[str]] = {
         "versions workspace",
         "perturbation": "adapter_info autoencoder checkpoint conditions config data denoiser diffusion errors "
         "evaluation knowledge model model_info nn presets statistics tokenizers training versions workspace",
-        "runs": "adaptation adapter_info config data errors knowledge perturbation presets evaluation model "
-        "model_archive model_info training versions workspace",
+        "generation": "conditions config errors model",
+        "runs": "adaptation adapter_info conditions config data errors generation knowledge perturbation presets "
+        "evaluation model model_archive model_info training versions workspace",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "analysis": "config data denoiser diffusion errors knowledge model statistics tokenizers training",
         "inspection": "conditions config data denoiser diffusion errors knowledge model model_info nn statistics "

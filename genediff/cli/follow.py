@@ -75,6 +75,8 @@ def _close(run: Run, status: Status) -> None:
     if status.state == "finished":
         if model := run.result.get("model_id"):
             typer.echo(f"Generate cells with it: python -m genediff generate {model} -n 1000 -o cells.h5ad")
+        if file := run.result.get("file"):
+            typer.echo(f"The cells: {file}")
         return
     typer.echo(f"Go on with it: python -m genediff runs resume {run.id}", err=True)
     raise typer.Exit(INTERRUPTED if status.state == "cancelled" else 1)

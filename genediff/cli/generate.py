@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import typer
 
 from genediff.cli.base import pairs, progress_bar, workspace
+from genediff.cli.follow import follow
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from genediff.runs import GenerateJob
+
 
 def generate(
     model: str = typer.Argument(..., help="Id of a model (see `models list`).", show_default=False),
     n: int = typer.Option(1000, "-n", "--cells", min=1, help="How many cells."),
-    output: Path = typer.Option(..., "-o", "--output", help="The .h5ad to write.", show_default=False),
+    output: Path = typer.Option(..., "-o", "--output", help="The .h5ad or .zarr to write.", show_default=False),
     label: str | None = typer.Option(None, help="Of which type; a mix as in the training cells unless given."),
     condition: list[str] = typer.Option(
         [], help="column=level; may be repeated; columns left out are drawn as in the training cells."
@@ -27,9 +30,14 @@ def generate(
     sampler: str | None = typer.Option(None, help="euler, heun, ddim or dopri5; the model's own unless given."),
     seed: int = typer.Option(0, help="The same seed gives the same cells."),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    wait: bool = typer.Option(True, "--wait/--detach", help="Wait for the cells, or start a run and leave."),
 ) -> None:
-    """Generate cells with a model and write them as h5ad: counts, labels, and where they come from."""
-    from genediff.conditions import cells_at_once, draw_conditions
+    """Generate cells with a model and write them to a file: counts, labels, and where they come from.
+
+    More than 20,000 cells, and --detach, become a run: it needs little memory, can be cancelled and resumed, and a
+    sample of its cells is judged.
+    """
+    from genediff.conditions import LARGE, cells_at_once, draw_conditions
     from genediff.model_info import read_spec
 
     folder = workspace().model_folder(model)
@@ -38,10 +46,16 @@ def generate(
     wanted = dict(pairs(condition, "--condition"))
     if label is not None:
         wanted[_column_of(label, levels)] = label
-    if output.suffix.lower() != ".h5ad":
-        raise InputError(f"Cells are written as an .h5ad file, not as '{output.name}'.")
+    if output.suffix not in (".h5ad", ".zarr"):
+        raise InputError(f"Cells are written as .h5ad or .zarr, not as '{output.name}'.")
     if not output.resolve().parent.is_dir():
         raise InputError(f"There is no folder {output.resolve().parent}; make it first.")
+    if n > LARGE or not wait:
+        from genediff.runs import GenerateJob
+
+        asked = GenerateJob(folder.name, n, wanted, guidance, sampler, steps, seed, device, str(output.resolve()))
+        _as_run(asked, wait=wait)
+        return
     from genediff.model import GeneDiff
 
     with progress_bar("Generating") as report:
@@ -55,8 +69,25 @@ def generate(
             batch_size=cells_at_once(n),
             progress=lambda done, total: report(done / total, f"{done:,} of {total:,} cells"),
         )
-        cells.write_h5ad(output, compression="gzip")
+        if output.suffix == ".zarr":
+            cells.write_zarr(output)
+        else:
+            cells.write_h5ad(output, compression="gzip")
     typer.echo(f"Wrote {cells.n_obs:,} cells of {cells.n_vars:,} genes to {output}.")
+
+
+def _as_run(asked: GenerateJob, *, wait: bool) -> None:
+    from genediff.conditions import check_conditions
+    from genediff.model_info import read_spec
+    from genediff.runs import submit
+
+    check_conditions(read_spec(workspace().model_folder(asked.model_id)), asked.conditions)
+    run = submit(asked, workspace())
+    typer.echo(f"Run {run.id} generates {asked.n:,} cells into {asked.output}.")
+    if wait:
+        follow(run)
+    else:
+        typer.echo(f"Watch it: python -m genediff runs watch {run.id}")
 
 
 def _column_of(label: str, levels: Mapping[str, Sequence[str]]) -> str:

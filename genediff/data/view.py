@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import scipy.sparse as sp
+    from anndata import AnnData
 
 N_PCS = 50
 
@@ -91,3 +92,15 @@ def in_genes(dataset: Dataset, genes: Sequence[str], *, always: bool = False) ->
     if not shared:
         raise InputError(f"The model and {dataset.info.name!r} share no gene; check that both name genes alike.")
     return GeneView(dataset, shared)
+
+
+def log_values(cells: AnnData, dataset: Dataset) -> Any:
+    """Return log-normalised expression of generated cells in the data set's genes, ``(cell, gene)``."""
+    missing = [gene for gene in dataset.genes if gene not in cells.var_names]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(dataset.genes)} genes of the data set were not generated ({missing[0]}, …), "
+            "so these cells have no place on its map."
+        )
+    matrix = cells[:, list(dataset.genes)].X
+    return dataset.normalise(matrix) if dataset.info.has_counts else matrix

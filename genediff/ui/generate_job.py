@@ -11,14 +11,14 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from genediff.adapter_info import ADAPTER_FILE
 from genediff.conditions import cells_at_once, draw_conditions, judged_by
 from genediff.data.placer import PLACER
-from genediff.data.view import in_genes
+from genediff.data.view import in_genes, log_values
 from genediff.errors import Cancelled, InputError
 from genediff.workspace import Workspace, home
 
@@ -231,18 +231,6 @@ def place(cells: AnnData, dataset: Dataset, *, waiting: Callable[[], None] | Non
         When genes of the data set were not generated.
     """
     return PLACER.place(dataset.info.folder, dataset.project(log_values(cells, dataset)), waiting=waiting)
-
-
-def log_values(cells: AnnData, dataset: Dataset) -> Any:
-    """Return log-normalised expression of generated cells in the data set's genes, ``(cell, gene)``."""
-    missing = [gene for gene in dataset.genes if gene not in cells.var_names]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(dataset.genes)} genes of the data set were not generated ({missing[0]}, …), "
-            "so these cells have no place on its map."
-        )
-    matrix = cells[:, list(dataset.genes)].X
-    return dataset.normalise(matrix) if dataset.info.has_counts else matrix
 
 
 def seen_together(spec: ModelSpec, fixed: dict[str, str]) -> bool:
