@@ -18,33 +18,26 @@ from genediff.data.info import DatasetInfo
 from genediff.data.pictures import add_pictures
 from genediff.data.planted import keep_truth
 from genediff.data.split import SPLITS, Split, split_from_column, stratified_split
-from genediff.data.store import (
-    Selection,
-    gene_batches,
-    open_store,
-    put_array,
-    put_names,
-    put_sparse,
-    read_genes,
-    smallest_type,
-    write_by_gene,
-)
+from genediff.data.spool import Spool
+from genediff.data.store import open_store, put_array, put_names, smallest_type
 from genediff.data.survey import Survey, survey
 from genediff.data.values import Found, find_values
+from genediff.data.writing import Selection, write_cells
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    import scipy.sparse as sp
 
     from genediff.data.config import ImportConfig
     from genediff.data.io import CellFile
-    from genediff.data.matrix import Matrix
     from genediff.data.progress import Progress
 
 MIN_CELLS = 10
+
+
+SPOOL_FILE = "tiles.part"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +45,7 @@ class _Source:
     cells: CellFile
     found: Found
     features: Features
-
-    @property
-    def matrix(self) -> Matrix:
-        return self.cells.matrices[self.found.where]
+    matrix: Spool
 
     @property
     def has_counts(self) -> bool:
@@ -75,13 +65,29 @@ def build(cells: CellFile, config: ImportConfig, folder: Path, content: str, ste
     found = find_values(cells)
     if found.trouble is not None:
         raise InputError(found.trouble)
-    source = _Source(cells, found, read_features(cells.var[found.where]))
-    _need_genes(source)
+    features = read_features(cells.var[found.where])
+    _need_genes(features, cells.path.name)
     obs, changes = clean_obs(cells.obs)
     config = resolve(config, obs)
     obs = prepare_columns(obs, config)
-    totals = _survey(source, steps)
+    with Spool(cells.matrices[found.where], folder / SPOOL_FILE) as matrix:
+        info = _import(_Source(cells, found, features, matrix), obs, changes, config, folder, content, steps)
+    has_umap, pictured = add_pictures(Dataset(info), config, steps)
+    replace(info, has_umap=has_umap, notes=(*info.notes, *pictured)).write()
 
+
+def _import(
+    source: _Source,
+    obs: pd.DataFrame,
+    changes: list[str],
+    config: ImportConfig,
+    folder: Path,
+    content: str,
+    steps: Progress,
+) -> DatasetInfo:
+    """Go through the matrix three times: totals, choice of genes, writing; only the first reads the file."""
+    cells, found = source.cells, source.found
+    totals = _survey(source, steps)
     keep, left_out = choose_cells(obs, totals, config)
     notes = [*cells.notes, *found.warnings, *changes, *_gene_notes(source), *left_out]
     _need_cells(int(keep.sum()), cells.path.name)
@@ -91,13 +97,15 @@ def build(cells: CellFile, config: ImportConfig, folder: Path, content: str, ste
     obs.loc[keep, "split"] = split.values
     chosen = _choose_genes(source, config, totals, (obs["split"] == "train").to_numpy(), steps)
 
-    obs, counts, empty = _write(folder, source, obs, keep, totals, chosen, steps)
-    notes += [*split.notes, *empty, *_choice_notes(source, config, chosen)]
-    obs["library"] = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel() if source.has_counts else np.nan
-    info = _info(source, config, obs, folder, content, len(chosen), tuple(notes))
-    _store_cells(folder, source, obs, counts, chosen)
-    has_umap, pictured = add_pictures(Dataset(info), config, steps)
-    replace(info, has_umap=has_umap, notes=(*notes, *pictured)).write()
+    obs["library"] = _libraries(source, chosen, steps) if source.has_counts else np.nan
+    empty = keep & (obs["library"] == 0).to_numpy()
+    notes += [*split.notes, *_empty_notes(int(empty.sum()), len(chosen)), *_choice_notes(source, config, chosen)]
+    keep &= ~empty
+    _need_cells(int(keep.sum()), cells.path.name)
+    _write(folder, source, keep, totals, chosen, steps)
+    obs = obs[keep].copy()
+    _store_cells(folder, source, obs, chosen)
+    return _info(source, config, obs, folder, content, len(chosen), tuple(notes))
 
 
 # ----------------------------------------------------------------------------------------------------------- stages
@@ -105,8 +113,8 @@ def build(cells: CellFile, config: ImportConfig, folder: Path, content: str, ste
 
 def _survey(source: _Source, steps: Progress) -> Survey:
     matrix = source.matrix
-    steps.stage("Counting genes and cells", 0.13, ticks=matrix.n_tiles)
-    totals = survey(matrix.tiles(), matrix.shape, use_gene=source.features.is_gene, mito=source.features.mito,
+    steps.stage("Counting genes and cells", 0.15, ticks=matrix.n_source_tiles)
+    totals = survey(matrix.record(), matrix.shape, use_gene=source.features.is_gene, mito=source.features.mito,
                     after_tile=steps.tick)  # fmt: skip
     name, where, values = source.cells.path.name, source.found.where, totals.values
     if values.n_nan:
@@ -139,7 +147,7 @@ def _choose_genes(
     source: _Source, config: ImportConfig, totals: Survey, train: np.ndarray, steps: Progress
 ) -> np.ndarray:
     matrix, features = source.matrix, source.features
-    steps.stage("Choosing genes on the training cells", 0.15, ticks=matrix.n_tiles)
+    steps.stage("Choosing genes on the training cells", 0.13, ticks=2 * matrix.n_tiles)
     moments = training_moments(matrix.tiles(), matrix.shape[1], train=train, total=totals.total,
                                values=source.found.kind, after_tile=steps.tick)  # fmt: skip
     moments.n_cells[~features.is_gene] = 0
@@ -159,54 +167,42 @@ def _choose_genes(
     return chosen
 
 
+def _libraries(source: _Source, chosen: np.ndarray, steps: Progress) -> np.ndarray:
+    """Return the total over the chosen genes of each cell of the file (file cell,)."""
+    mask = np.zeros(source.matrix.shape[1])
+    mask[chosen] = 1
+    library = np.zeros(source.matrix.shape[0])
+    for tile in source.matrix.tiles():
+        tile.values.data = np.rint(tile.values.data)
+        library[tile.rows] += tile.values @ mask[tile.cols]
+        steps.tick()
+    return library
+
+
 def _write(
-    folder: Path,
-    source: _Source,
-    obs: pd.DataFrame,
-    keep: np.ndarray,
-    totals: Survey,
-    chosen: np.ndarray,
-    steps: Progress,
-) -> tuple[pd.DataFrame, sp.csr_matrix, list[str]]:
-    """Write every gene of the kept cells; cells without any count among the chosen genes are left out then."""
+    folder: Path, source: _Source, keep: np.ndarray, totals: Survey, chosen: np.ndarray, steps: Progress
+) -> None:
+    """Write every gene of the kept cells."""
     columns = np.flatnonzero(source.features.is_gene)
-    slots = np.searchsorted(columns, chosen)
-    n_passes = len(gene_batches(totals.n_cells[columns]))
-    steps.stage("Writing the cells", 0.25, ticks=n_passes * source.matrix.n_tiles)
-    notes: list[str] = []
-    while True:
-        selection = Selection(
-            new_row=np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32),
-            n_rows=int(keep.sum()),
-            columns=columns,
-            n_entries=totals.n_cells[columns],
-            dtype=smallest_type(totals.values.highest, whole=source.has_counts),
-            whole=source.has_counts,
-            log=source.found.kind == "normalised",
-        )
-        with open_store(folder, "w") as store:
-            store.attrs["n_cells"] = selection.n_rows
-            write_by_gene(store, source.matrix, selection, after_tile=steps.tick)
-            counts = read_genes(store, slots).tocsr()
-        counts.sort_indices()
-        empty = np.diff(counts.indptr) == 0 if source.has_counts else np.zeros(counts.shape[0], dtype=bool)
-        if not empty.any():
-            return obs[keep].copy(), counts, notes
-        notes.append(
-            f"{int(empty.sum()):,} cells were left out: they have no counts in the {len(chosen):,} chosen genes, "
-            "so they cannot be normalised."
-        )
-        keep = keep.copy()
-        keep[np.flatnonzero(keep)[empty]] = False
-        _need_cells(int(keep.sum()), source.cells.path.name)
+    steps.stage("Writing the cells", 0.25, ticks=source.matrix.n_tiles)
+    selection = Selection(
+        keep=keep,
+        columns=columns,
+        chosen=np.searchsorted(columns, chosen),
+        n_entries=int(totals.n_cells.sum()),
+        dtype=smallest_type(totals.values.highest, whole=source.has_counts),
+        whole=source.has_counts,
+        log=source.found.kind == "normalised",
+    )
+    with open_store(folder, "w") as store:
+        write_cells(store, source.matrix, selection, after_tile=steps.tick)
 
 
-def _store_cells(folder: Path, source: _Source, obs: pd.DataFrame, counts: sp.csr_matrix, chosen: np.ndarray) -> None:
+def _store_cells(folder: Path, source: _Source, obs: pd.DataFrame, chosen: np.ndarray) -> None:
     from anndata.io import write_elem
 
     columns = np.flatnonzero(source.features.is_gene)
     with open_store(folder, "a") as store:
-        put_sparse(store, "counts", counts)
         put_array(store, "chosen", np.searchsorted(columns, chosen).astype(np.int64))
         put_names(store, "all_genes", tuple(source.features.names[column] for column in columns))
         put_names(store, "gene_ids", tuple(source.features.ids[column] for column in columns))
@@ -230,10 +226,10 @@ def _add_quality(obs: pd.DataFrame, totals: Survey, source: _Source) -> pd.DataF
 # ------------------------------------------------------------------------------------------------- checks and notes
 
 
-def _need_genes(source: _Source) -> None:
-    n = int(source.features.is_gene.sum())
+def _need_genes(features: Features, name: str) -> None:
+    n = int(features.is_gene.sum())
     if n < 2:
-        raise InputError(f"{source.cells.path.name} holds only {n} gene; cells are compared by two or more.")
+        raise InputError(f"{name} holds only {n} gene; cells are compared by two or more.")
 
 
 def _need_cells(n: int, name: str) -> None:
@@ -253,6 +249,13 @@ def _gene_notes(source: _Source) -> list[str]:
     if not source.has_counts:
         notes.append("The file has no raw counts: cells can be looked at, but no count model can be trained on them.")
     return notes
+
+
+def _empty_notes(n: int, n_chosen: int) -> list[str]:
+    if n == 0:
+        return []
+    why = f"they have no counts in the {n_chosen:,} chosen genes, so they cannot be normalised"
+    return [f"{n:,} cells were left out: {why}."]
 
 
 def _choice_notes(source: _Source, config: ImportConfig, chosen: np.ndarray) -> list[str]:

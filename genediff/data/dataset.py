@@ -14,15 +14,17 @@ import scipy.sparse as sp
 from genediff.data.info import DatasetInfo
 from genediff.data.pca import PCA
 from genediff.data.split import SPLITS
-from genediff.data.store import get_names, get_sparse, open_store, read_genes
+from genediff.data.store import get_names, get_sparse, open_store, read_genes, read_in_blocks, read_scattered
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Self
 
     import pandas as pd
 
+_READ_PCS = 65_536
 _umap_models: dict[str, Any] = {}
 _umap_lock = threading.Lock()
 
@@ -117,7 +119,38 @@ class Dataset:
 
     @cached_property
     def _x(self) -> sp.csr_matrix:
-        return self.normalise(self._values) if self.info.has_counts else self._values
+        return self.as_x(self._values)
+
+    # Of large data sets a part is read and the rest left on disk.
+
+    @cached_property
+    def n_entries(self) -> int:
+        """Stored values of all cells in the chosen genes: what reading them whole costs, eight bytes each."""
+        with open_store(self.info.folder) as store:
+            return int(store["counts"]["data"].shape[0])
+
+    def values_at(self, rows: np.ndarray) -> sp.csr_matrix:
+        """Return counts (or the file's values) of some cells, (cell, gene), in the order of ``rows``; none are kept."""
+        if "_values" in self.__dict__:
+            return self._values[rows]
+        if len(rows) == 0:
+            return sp.csr_matrix(np.zeros((0, self.info.n_genes), dtype=np.float32))
+        with open_store(self.info.folder) as store:
+            return read_scattered(store, "counts", np.asarray(rows, dtype=np.int64))
+
+    def x_at(self, rows: np.ndarray) -> sp.csr_matrix:
+        """Return log-normalised expression of some cells, (cell, gene), in the order of ``rows``; nothing is kept."""
+        return self.as_x(self.values_at(rows))
+
+    def x_blocks(self, size: int) -> Iterator[tuple[slice, sp.csr_matrix]]:
+        """Yield log-normalised expression of all cells, ``size`` of them at a time, from disk; nothing is kept."""
+        with open_store(self.info.folder) as store:
+            for start, values in read_in_blocks(store, "counts", size):
+                yield slice(start, start + values.shape[0]), self.as_x(values)
+
+    def as_x(self, values: sp.csr_matrix) -> sp.csr_matrix:
+        """Turn stored values into log-normalised expression: normalised where they are counts."""
+        return self.normalise(values) if self.info.has_counts else values
 
     def normalise(self, counts: Any) -> Any:
         """Turn counts (cell, chosen gene) into x = log1p(counts / library * target_sum).
@@ -218,9 +251,22 @@ class Dataset:
         with open_store(self.info.folder) as store:
             return store["pcs"][:]
 
+    def pcs_at(self, rows: np.ndarray) -> np.ndarray:
+        """Principal component scores of some cells (ascending ``rows``), (cell, pc)."""
+        if "pcs" in self.__dict__:
+            return self.pcs[rows]
+        with open_store(self.info.folder) as store:
+            stored = store["pcs"]
+            out = np.zeros((len(rows), stored.shape[1]), dtype=np.float32)
+            for start in range(0, self.info.n_cells, _READ_PCS):
+                low, high = np.searchsorted(rows, [start, start + _READ_PCS])
+                if low < high:
+                    out[low:high] = stored[start : start + _READ_PCS][rows[low:high] - start]
+            return out
+
     @cached_property
     def umap(self) -> np.ndarray:
-        """UMAP coordinates of all cells (cell, 2); training cells were fitted, the others placed.
+        """UMAP coordinates of all cells (cell, 2); training cells (or a sample of them) were fitted, the others placed.
 
         Raises
         ------
@@ -237,8 +283,8 @@ class Dataset:
         The first call in a process compiles for up to 45 seconds; see ``warm_umap``.
         """
         self._need_umap()
-        if pcs.ndim != 2 or pcs.shape[1] != self.pcs.shape[1]:
-            raise InputError(f"Cells to be placed need {self.pcs.shape[1]} components each; got {pcs.shape}.")
+        if pcs.ndim != 2 or pcs.shape[1] != len(self.pca.components):
+            raise InputError(f"Cells to be placed need {len(self.pca.components)} components each; got {pcs.shape}.")
         if len(pcs) == 0:
             return np.zeros((0, 2), dtype=np.float32)
         with open_store(self.info.folder) as store:
@@ -251,7 +297,7 @@ class Dataset:
 
     def warm_umap(self) -> None:
         """Compile and rebuild what ``transform_umap`` needs; meant for a background thread."""
-        self.transform_umap(self.pcs[:2] + 1e-3)
+        self.transform_umap(self.pcs_at(np.arange(2)) + 1e-3)
 
     def _umap_model(self) -> Any:
         from genediff.data.umap_space import UmapSpace, rebuild
@@ -263,7 +309,7 @@ class Dataset:
                     group = store["umap"]
                     space = UmapSpace(group["rows"][:], group["coordinates"][:], int(group.attrs["n_neighbors"]),
                                       int(group.attrs["seed"]))  # fmt: skip
-                _umap_models[key] = rebuild(space, self.pcs[space.rows])
+                _umap_models[key] = rebuild(space, self.pcs_at(space.rows))
             return _umap_models[key]
 
     # ---------------------------------------------------------------------------------------------------- helpers

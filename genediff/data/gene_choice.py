@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-
-from genediff.data.survey import entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,16 +56,15 @@ def training_moments(
     n = int(train.sum())
     sums, squares, n_cells = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes, np.int64)
     for tile in tiles:
-        rows, cols, data = entries(tile)
-        mine = train[rows]
-        rows, cols, linear = rows[mine], cols[mine], data[mine].astype(np.float64)
-        if values == "counts":
-            linear = linear * scale[rows]
-        elif values == "lognorm":
-            linear = np.expm1(linear)
-        sums += np.bincount(cols, linear, n_genes)
-        squares += np.bincount(cols, linear * linear, n_genes)
-        n_cells += np.bincount(cols, minlength=n_genes)
+        weight = scale[tile.rows] if values == "counts" else train[tile.rows].astype(np.float64)  # (cell,)
+        linear: Any = tile.values.astype(np.float64)
+        if values == "lognorm":
+            linear.data = np.expm1(linear.data)
+        sums[tile.cols] += linear.T @ weight
+        linear.data **= 2
+        squares[tile.cols] += linear.T @ weight**2
+        linear.data[:] = 1
+        n_cells[tile.cols] += (linear.T @ train[tile.rows].astype(np.float64)).astype(np.int64)
         after_tile()
     mean = sums / max(1, n)
     variance = np.maximum(squares / max(1, n) - mean**2, 0) * n / max(1, n - 1)

@@ -12,7 +12,8 @@ from genediff.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: ``by_gene`` in blocks of cells. Data sets of version 1 are read too."""
 INFO_FILE = "dataset.json"
 
 

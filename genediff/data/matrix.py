@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TILE_ENTRIES = 2_000_000
 """Stored values in a tile: about 25 MB with their indices."""
+TILE_CELLS = 65_536
+"""Rows of a tile by cell at most."""
 _DENSE_ENTRIES = 8_000_000
 
 
@@ -102,6 +104,8 @@ class DiskSparse(Matrix):
         while start < majors:
             stop = int(np.searchsorted(self._indptr, self._indptr[start] + TILE_ENTRIES, side="right")) - 1
             stop = min(max(stop, start + 1), majors)
+            if self.layout == "csr":
+                stop = min(stop, start + TILE_CELLS)
             ranges.append((start, stop))
             start = stop
         return ranges
@@ -166,7 +170,7 @@ class MemoryMatrix(Matrix):
 
     def _ranges(self) -> list[tuple[int, int]]:
         mean = max(1, self.size // max(1, self.shape[0]))
-        step = max(1, TILE_ENTRIES // mean)
+        step = min(max(1, TILE_ENTRIES // mean), TILE_CELLS)
         return [(start, min(start + step, self.shape[0])) for start in range(0, self.shape[0], step)]
 
     def _tile(self, start: int, stop: int) -> Tile:

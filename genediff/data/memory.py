@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genediff.data.matrix import TILE_ENTRIES, MemoryMatrix
-from genediff.data.store import BATCH_ENTRIES
+from genediff.data.writing import BLOCK_ENTRIES
 
 if TYPE_CHECKING:
     from genediff.data.matrix import Matrix
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 _PROGRAM = 550_000_000
 """Python with pandas, scikit-learn and umap-learn compiled and loaded."""
 _PER_TILE_ENTRY = 60
-_PER_BATCH_ENTRY = 16
-_PER_CHOSEN_ENTRY = 40
-_CHOSEN_SHARE = 0.15
-"""Share of stored values that fall on the chosen genes (measured: 0.1 to 0.2 for 2,000 of 20,000 genes)."""
+_PER_BLOCK_ENTRY = 24
+_PER_CELL = 1_500
+"""The table of cells, the totals and principal components of each (measured with a short table)."""
 
 
 def import_memory(matrix: Matrix) -> int:
@@ -24,6 +23,5 @@ def import_memory(matrix: Matrix) -> int:
     entries = matrix.size
     held = 8 * entries if isinstance(matrix, MemoryMatrix) else 0
     tiles = _PER_TILE_ENTRY * min(entries, TILE_ENTRIES)
-    batch = _PER_BATCH_ENTRY * min(entries, BATCH_ENTRIES)
-    chosen = _PER_CHOSEN_ENTRY * int(entries * _CHOSEN_SHARE)
-    return _PROGRAM + held + tiles + max(batch, chosen)
+    block = _PER_BLOCK_ENTRY * min(entries, BLOCK_ENTRIES)
+    return _PROGRAM + held + tiles + block + _PER_CELL * matrix.shape[0]

@@ -10,11 +10,12 @@ from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, svds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import scipy.sparse as sp
 
-_BLOCK = 4096
+BLOCK = 4096
+"""Cells that are made dense at a time."""
 _WIDE = 5000
 """Above this many genes their covariance (genes x genes) is not formed."""
 _FEW_ENTRIES = 5_000_000
@@ -60,38 +61,60 @@ def fit_pca(x: sp.csr_matrix, n_components: int, *, seed: int, after_block: Call
     after_block
         Called after every block of cells; may raise to stop.
     """
-    n_cells, n_genes = x.shape
-    n_components = max(1, min(n_components, n_cells - 1, n_genes - 1))
+    if by_covariance(x.nnz, x.shape[1]):
+        blocks = (x[start : start + BLOCK] for start in range(0, x.shape[0], BLOCK))
+        return fit_pca_in_blocks(blocks, x.shape[1], n_components, after_block=after_block)
+    n = _possible(n_components, *x.shape)
     mean = np.asarray(x.mean(axis=0), dtype=np.float64).ravel()  # (gene,)
-    total = max(
-        (float((x.data.astype(np.float64) ** 2).sum()) - n_cells * (mean**2).sum()) / max(1, n_cells - 1), 1e-12
-    )
-    if x.nnz > _FEW_ENTRIES and n_genes <= _WIDE:
-        variances, components = _by_covariance(x, mean, n_components, after_block)
-    else:
-        variances, components = _by_iteration(x, mean, n_components, seed)
+    squares = float((x.data.astype(np.float64) ** 2).sum())
+    variances, components = _by_iteration(x, mean, n, seed)
+    after_block()
+    total = (squares - x.shape[0] * (mean**2).sum()) / max(1, x.shape[0] - 1)
+    return _finished(mean, components, variances, total)
+
+
+def by_covariance(n_entries: int, n_genes: int) -> bool:
+    """Whether components come from the genes' covariance, which takes cells one block at a time."""
+    return n_entries > _FEW_ENTRIES and n_genes <= _WIDE
+
+
+def fit_pca_in_blocks(
+    blocks: Iterable[sp.csr_matrix], n_genes: int, n_components: int, *, after_block: Callable[[], None]
+) -> PCA:
+    """Fit principal components on cells that come in blocks, CSR (cell, gene): one pass, and no more memory for more.
+
+    Values are taken from the mean of the first block, so that little is lost when the true mean is subtracted.
+    """
+    n_cells, shift = 0, np.zeros(n_genes, dtype=np.float32)
+    sums, products = np.zeros(n_genes), np.zeros((n_genes, n_genes))
+    for block in blocks:
+        if n_cells == 0:
+            shift = np.asarray(block.mean(axis=0), dtype=np.float32).ravel()  # (gene,)
+        away = block.toarray() - shift  # (cell, gene)
+        sums += away.sum(axis=0, dtype=np.float64)
+        products += away.T @ away
+        n_cells += len(away)
         after_block()
+    n = _possible(n_components, n_cells, n_genes)
+    mean = sums / max(1, n_cells)  # from the shift
+    covariance = (products - n_cells * np.outer(mean, mean)) / max(1, n_cells - 1)  # (gene, gene)
+    values, vectors = eigh(covariance, subset_by_index=(n_genes - n, n_genes - 1))
+    return _finished(shift + mean, vectors.T[::-1], np.maximum(values[::-1], 0), float(np.trace(covariance)))
+
+
+def _possible(n_components: int, n_cells: int, n_genes: int) -> int:
+    return max(1, min(n_components, n_cells - 1, n_genes - 1))
+
+
+def _finished(mean: np.ndarray, components: np.ndarray, variances: np.ndarray, total: float) -> PCA:
     # The sign of a component is arbitrary; its largest loading is made positive so that it is always the same.
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(len(components)), largest])[:, None]
     return PCA(
         mean.astype(np.float32),
         np.ascontiguousarray(components, dtype=np.float32),
-        (variances / total).astype(np.float32),
+        (variances / max(total, 1e-12)).astype(np.float32),
     )
-
-
-def _by_covariance(
-    x: sp.csr_matrix, mean: np.ndarray, n: int, after_block: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    n_cells, n_genes = x.shape
-    covariance = np.zeros((n_genes, n_genes))  # (gene, gene)
-    for start in range(0, n_cells, _BLOCK):
-        block = x[start : start + _BLOCK].toarray() - mean.astype(np.float32)  # (cell, gene)
-        covariance += block.T @ block
-        after_block()
-    values, vectors = eigh(covariance / max(1, n_cells - 1), subset_by_index=(n_genes - n, n_genes - 1))
-    return np.maximum(values[::-1], 0), vectors.T[::-1]
 
 
 def _by_iteration(x: sp.csr_matrix, mean: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

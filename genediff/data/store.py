@@ -1,31 +1,31 @@
 """How a data set lies on disk: one HDF5 file beside ``dataset.json``.
 
-``counts`` (cell, chosen gene) by cell, ``by_gene`` (cell, any gene) by gene, so that training reads cells and a plot
-reads one gene. Whole numbers are stored as the smallest unsigned integers that hold them.
+``counts`` (cell, chosen gene) by cell, so that training reads cells; ``by_gene`` (cell, any gene) in blocks of
+cells, each by gene, so that a plot reads one gene and an import never holds more than a block. Whole numbers are
+stored as the smallest unsigned integers that hold them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from genediff.data.survey import entries
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from genediff.data.matrix import Matrix
-
 STORE_FILE = "cells.h5"
-BATCH_ENTRIES = 48_000_000
-"""Stored values that are turned from cells to genes at a time; with 8 bytes each they bound the memory."""
 _CHUNK = 65_536
+CELLS_CHUNK = 16_384
+"""Stored values in a chunk of ``counts``: about 64 cells, as many as block shuffling reads in one go."""
 _SEGMENT = 4_000_000
+_GAP_CELLS, _RUN_CELLS = 128, 2_048
+"""Wanted cells this near to one another are read with all between them, so many at most in one go."""
 _COMPRESSION = {"compression": "gzip", "compression_opts": 3, "shuffle": True}
+QUICK = {"compression": "lzf", "shuffle": True}
+"""For what is large: a third larger than gzip, and several times as fast both ways (benchmarks/out_of_core.md)."""
 
 
 def open_store(folder: Path, mode: str = "r") -> Any:
@@ -63,92 +63,26 @@ def smallest_type(highest: float, *, whole: bool) -> np.dtype:
     return np.min_scalar_type(int(highest)) if highest < 2**32 else np.dtype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """Which cells and genes are kept, and how values are written.
-
-    ``new_row`` (file cell,) is the row in the data set or -1; ``columns`` (gene,) the kept columns of the file, sorted;
-    ``n_entries`` (gene,) an upper bound of stored values for each of them.
-    """
-
-    new_row: np.ndarray
-    n_rows: int
-    columns: np.ndarray
-    n_entries: np.ndarray
-    dtype: np.dtype
-    whole: bool
-    log: bool
-
-
-def write_by_gene(store: Any, matrix: Matrix, selection: Selection, *, after_tile: Callable[[], None]) -> None:
-    """Write the kept cells and genes by gene, in as many passes over the file as memory asks for."""
-    group = store.create_group("by_gene")
-    row_type = np.min_scalar_type(max(1, selection.n_rows - 1))
-    shape = {"shape": (0,), "maxshape": (None,), "chunks": (_CHUNK,), **_COMPRESSION}
-    group.create_dataset("data", dtype=selection.dtype, **shape)
-    group.create_dataset("indices", dtype=row_type, **shape)
-    lengths = []
-    for low, high in gene_batches(selection.n_entries):
-        values, rows, indptr = _gather(matrix, selection, low, high, row_type, after_tile)
-        start = group["data"].shape[0]
-        for name, array in (("data", values), ("indices", rows)):
-            group[name].resize((start + len(array),))
-            group[name][start:] = array
-        lengths.append(np.diff(indptr))
-    put_array(group, "indptr", np.concatenate([[0], *lengths]).cumsum().astype(np.int64))
-
-
-def gene_batches(n_entries: np.ndarray) -> list[tuple[int, int]]:
-    """Cut genes into ranges with at most ``BATCH_ENTRIES`` values each (or a single gene)."""
-    ends = np.concatenate([[0], np.cumsum(n_entries, dtype=np.int64)])
-    batches, low = [], 0
-    while low < len(n_entries):
-        high = int(np.searchsorted(ends, ends[low] + BATCH_ENTRIES, side="right")) - 1
-        high = min(max(high, low + 1), len(n_entries))
-        batches.append((low, high))
-        low = high
-    return batches
-
-
-def _gather(
-    matrix: Matrix, selection: Selection, low: int, high: int, row_type: np.dtype, after_tile: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Collect columns ``low`` to ``high`` of the selection: values, rows (entry,) and indptr (gene + 1,)."""
-    slots = np.full(matrix.shape[1], -1, dtype=np.int32)
-    slots[selection.columns[low:high]] = np.arange(high - low, dtype=np.int32)
-    starts = np.concatenate([[0], np.cumsum(selection.n_entries[low:high], dtype=np.int64)])
-    following = starts[:-1].copy()
-    values = np.zeros(starts[-1], dtype=selection.dtype)
-    rows = np.zeros(starts[-1], dtype=row_type)
-    wanted = selection.columns[low:high]
-    for tile in matrix.tiles():
-        if tile.cols.stop <= wanted[0] or tile.cols.start > wanted[-1]:
-            after_tile()
-            continue
-        row, col, data = entries(tile)
-        slot, new = slots[col], selection.new_row[row]
-        kept = (slot >= 0) & (new >= 0)
-        slot, new, data = slot[kept], new[kept], data[kept]
-        order = np.argsort(slot, kind="stable")  # rows stay ascending within a gene
-        slot, new, data = slot[order], new[order], data[order]
-        counts = np.bincount(slot, minlength=high - low)
-        first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        place = following[slot] + np.arange(len(slot)) - first[slot]
-        values[place] = np.rint(data) if selection.whole else np.log1p(data) if selection.log else data
-        rows[place] = new
-        following += counts
-        after_tile()
-    used = following - starts[:-1]
-    if (used < selection.n_entries[low:high]).any():
-        filled = np.repeat(starts[:-1], used) + np.arange(used.sum()) - np.repeat(np.cumsum(used) - used, used)
-        values, rows = values[filled], rows[filled]
-    return values, rows, np.concatenate([[0], np.cumsum(used)])
+def gene_blocks(store: Any) -> Iterator[tuple[Any, int, int]]:
+    """Yield the parts of ``by_gene``: a group (data, indices, indptr), its first cell and its number of cells."""
+    group = store["by_gene"]
+    if "data" in group:  # as written before blocks: one of all cells
+        yield group, 0, int(store.attrs["n_cells"])
+        return
+    for number in range(int(group.attrs["n_blocks"])):
+        block = group[str(number)]
+        yield block, int(block.attrs["first"]), int(block.attrs["n_cells"])
 
 
 def read_genes(store: Any, positions: np.ndarray) -> sp.csc_matrix:
     """Read some genes (ascending positions) of all cells: CSC (cell, gene), values as stored."""
-    group = store["by_gene"]
-    indptr = group["indptr"][:]
+    parts = [read_block(group, n_cells, positions) for group, _, n_cells in gene_blocks(store)]
+    return parts[0] if len(parts) == 1 else sp.csc_matrix(sp.vstack(parts, format="csc"))
+
+
+def read_block(group: Any, n_cells: int, positions: np.ndarray) -> sp.csc_matrix:
+    """Read some genes (ascending positions) of one part of ``by_gene``: CSC (cell of the part, gene)."""
+    indptr = group["indptr"][:].astype(np.int64)
     lengths = indptr[positions + 1] - indptr[positions]
     ends = np.concatenate([[0], np.cumsum(lengths)])
     values = np.zeros(ends[-1], dtype=group["data"].dtype)
@@ -160,7 +94,7 @@ def read_genes(store: Any, positions: np.ndarray) -> sp.csc_matrix:
         wanted += np.arange(len(wanted))
         values[ends[first] : ends[last]] = group["data"][low:high][wanted]
         rows[ends[first] : ends[last]] = group["indices"][low:high][wanted]
-    return sp.csc_matrix((values, rows, ends), shape=(int(store.attrs["n_cells"]), len(positions)))
+    return sp.csc_matrix((values, rows, ends), shape=(n_cells, len(positions)))
 
 
 def _segments(indptr: np.ndarray, positions: np.ndarray) -> list[tuple[int, int]]:
@@ -177,13 +111,64 @@ def _segments(indptr: np.ndarray, positions: np.ndarray) -> list[tuple[int, int]
     return segments if len(positions) else []
 
 
-def put_sparse(store: Any, name: str, matrix: sp.csr_matrix) -> None:
-    """Store a CSR matrix (cell, gene) with the smallest index type."""
-    group = store.create_group(name)
-    group.attrs["shape"] = matrix.shape
-    put_array(group, "data", matrix.data)
-    put_array(group, "indices", matrix.indices.astype(np.min_scalar_type(max(1, matrix.shape[1] - 1))))
-    put_array(group, "indptr", matrix.indptr.astype(np.int64))
+class GrowingSparse:
+    """A sparse matrix in a new group, written piece by piece along its major axis."""
+
+    def __init__(self, group: Any, dtype: np.dtype, n_minor: int, *, chunk: int = _CHUNK) -> None:
+        self._group, self._lengths = group, [np.zeros(1, dtype=np.int64)]
+        self._index = np.min_scalar_type(max(1, n_minor - 1))
+        shape: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (chunk,), **QUICK}
+        group.create_dataset("data", dtype=dtype, **shape)
+        group.create_dataset("indices", dtype=self._index, **shape)
+
+    def append(self, piece: sp.csr_matrix | sp.csc_matrix) -> None:
+        """Write the next rows (CSR) or columns (CSC)."""
+        start = self._group["data"].shape[0]
+        for name, array in (("data", piece.data), ("indices", piece.indices.astype(self._index))):
+            self._group[name].resize((start + len(array),))
+            self._group[name][start:] = array
+        self._lengths.append(np.diff(piece.indptr).astype(np.int64))
+
+    def close(self) -> None:
+        """Write where each row (or column) begins."""
+        put_array(self._group, "indptr", np.concatenate(self._lengths).cumsum())
+
+
+def read_rows(store: Any, name: str, start: int, stop: int) -> sp.csr_matrix:
+    """Read neighbouring rows of a stored CSR matrix (cell, gene) as float32."""
+    group = store[name]
+    indptr = group["indptr"][start : stop + 1].astype(np.int64)
+    low, high = int(indptr[0]), int(indptr[-1])
+    data, indices = group["data"][low:high].astype(np.float32), group["indices"][low:high].astype(np.int32)
+    return csr(data, indices, indptr - low, int(group.attrs["shape"][1]))
+
+
+def read_in_blocks(store: Any, name: str, size: int) -> Iterator[tuple[int, sp.csr_matrix]]:
+    """Yield all rows of a stored CSR matrix (cell, gene) as float32, with the number of the first one."""
+    n_cells = int(store[name].attrs["shape"][0])
+    for start in range(0, n_cells, size):
+        yield start, read_rows(store, name, start, min(start + size, n_cells))
+
+
+def read_scattered(store: Any, name: str, rows: np.ndarray) -> sp.csr_matrix:
+    """Read rows of a stored CSR matrix (cell, gene), in any order, as float32; neighbours are read in one go."""
+    order = np.argsort(rows, kind="stable")
+    ascending = rows[order]
+    cuts = np.flatnonzero(np.diff(ascending) > _GAP_CELLS) + 1
+    parts = []
+    for run in np.split(ascending, cuts):
+        for start in range(0, len(run), _RUN_CELLS):
+            some = run[start : start + _RUN_CELLS]
+            parts.append(read_rows(store, name, int(some[0]), int(some[-1]) + 1)[some - some[0]])
+    matrix = parts[0] if len(parts) == 1 else sp.csr_matrix(sp.vstack(parts, format="csr"))
+    return matrix if (order == np.arange(len(order))).all() else matrix[np.argsort(order)]
+
+
+def csr(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_columns: int) -> sp.csr_matrix:
+    """Put together a CSR matrix without the checks and copies that take longer than reading it."""
+    matrix = sp.csr_matrix((len(indptr) - 1, n_columns), dtype=data.dtype)
+    matrix.data, matrix.indices, matrix.indptr = data, indices, indptr.astype(np.int32)
+    return matrix
 
 
 def get_sparse(store: Any, name: str) -> sp.csr_matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,24 +89,21 @@ def survey(
     result = Survey(Values(), np.zeros(n_cells), np.zeros(n_cells, np.int64), np.zeros(n_cells),
                     np.zeros(n_genes, np.int64))  # fmt: skip
     for tile in tiles:
-        rows, cols, data = entries(tile)
-        used = use_gene[cols]
-        if not used.all():
-            rows, cols, data = rows[used], cols[used], data[used]
-        result.values.add(data)
-        low, high = tile.rows.start, tile.rows.stop
-        result.total[low:high] += np.bincount(rows - low, data, high - low)
-        result.n_genes[low:high] += np.bincount(rows - low, minlength=high - low)
-        of_mito = mito[cols]
-        result.mito[low:high] += np.bincount(rows[of_mito] - low, data[of_mito], high - low)
-        result.n_cells += np.bincount(cols, minlength=n_genes)
+        used = use_gene[tile.cols]
+        values: Any = tile.values if used.all() else tile.values[:, used]
+        columns = np.flatnonzero(used) + tile.cols.start
+        result.values.add(values.data)
+        result.total[tile.rows] += values @ np.ones(len(columns))
+        result.n_genes[tile.rows] += stored(values, axis=1)
+        if mito[columns].any():
+            result.mito[tile.rows] += values @ mito[columns].astype(np.float64)
+        result.n_cells[columns] += stored(values, axis=0)
         after_tile()
     return result
 
 
-def entries(tile: Tile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return global row, global column and value of each stored entry, each (entry,)."""
-    values = tile.values
-    major = np.repeat(np.arange(len(values.indptr) - 1, dtype=np.int32), np.diff(values.indptr))
-    rows, cols = (major, values.indices) if values.format == "csr" else (values.indices, major)
-    return rows + np.int32(tile.rows.start), cols + np.int32(tile.cols.start), values.data
+def stored(values: Any, *, axis: int) -> np.ndarray:
+    """Count the stored values of each column (axis 0) or row (axis 1) of a CSR or CSC matrix."""
+    if (values.format == "csr") == (axis == 1):
+        return np.diff(values.indptr)
+    return np.bincount(values.indices, minlength=values.shape[1 - axis])

@@ -18,6 +18,8 @@ MAX_FITTED = 20_000
 """Training cells that take part in the layout; more cost minutes and look the same."""
 MIN_FITTED = 20
 """With fewer training cells there is no manifold to draw: the first two principal components stand in."""
+MAX_LAID_OUT = 20_000
+"""Up to so many further cells are laid out one by one (a third of a millisecond each); more go between neighbours."""
 _one_at_a_time = threading.Lock()
 """numba's simplest threading layer ends the process when two threads enter it at once."""
 
@@ -62,6 +64,27 @@ def place(model: Any, pcs: np.ndarray) -> np.ndarray:
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return np.asarray(model.transform(np.ascontiguousarray(pcs, dtype=np.float32)), dtype=np.float32)
+
+
+def average_of_neighbours(model: Any, pcs: np.ndarray) -> np.ndarray:
+    """Place cells (cell, pc) between their nearest fitted cells, (cell, 2): thirty times as fast as ``place``.
+
+    It is where umap-learn's own placing begins; weights fall with the distance beyond the nearest neighbour.
+    """
+    pcs = np.ascontiguousarray(pcs, dtype=np.float32)
+    n = model.n_neighbors
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if hasattr(model, "_knn_search_index"):
+            rows, distances = model._knn_search_index.query(pcs, k=n, epsilon=0.12)
+        else:  # few fitted cells: umap-learn compares all pairs and keeps no index
+            from sklearn.neighbors import NearestNeighbors
+
+            distances, rows = NearestNeighbors(n_neighbors=n).fit(model._raw_data).kneighbors(pcs)
+    beyond = distances - distances[:, :1]  # (cell, neighbour)
+    weight = np.exp(-beyond / np.maximum(beyond.mean(axis=1, keepdims=True), 1e-9))
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.asarray((model.embedding_[rows] * weight[:, :, None]).sum(axis=1), dtype=np.float32)
 
 
 def _fit(pcs: np.ndarray, *, n_neighbors: int, seed: int, n_epochs: int | None, init: Any) -> Any:

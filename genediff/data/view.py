@@ -15,7 +15,7 @@ from genediff.data.store import open_store, read_genes
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import scipy.sparse as sp
     from anndata import AnnData
@@ -57,6 +57,25 @@ class GeneView(Dataset):
         with open_store(self.info.folder) as store:
             values = read_genes(store, self.chosen[order])  # (cell, gene), genes as in the file
         return values[:, np.argsort(order)].tocsr().astype(np.float32)
+
+    @cached_property
+    def n_entries(self) -> int:
+        """Stored values of all cells in these genes."""
+        return int(self._values.nnz)
+
+    def values_at(self, rows: np.ndarray) -> sp.csr_matrix:
+        """Return counts (or the file's values) of some cells, (cell, gene), in the order of ``rows``."""
+        return self._values[rows]
+
+    def x_blocks(self, size: int) -> Iterator[tuple[slice, sp.csr_matrix]]:
+        """Yield log-normalised expression of all cells, ``size`` of them at a time."""
+        for start in range(0, self.info.n_cells, size):
+            part = slice(start, min(start + size, self.info.n_cells))
+            yield part, self.as_x(self._values[part])
+
+    def pcs_at(self, rows: np.ndarray) -> np.ndarray:
+        """Principal component scores of some cells, (cell, pc)."""
+        return self.pcs[rows]
 
     @cached_property
     def pca(self) -> PCA:

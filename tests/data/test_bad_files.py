@@ -207,7 +207,7 @@ def test_a_full_disk_is_one_sentence(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("genediff.data.build.put_sparse", full)
+    monkeypatch.setattr("genediff.data.build.write_cells", full)
     with pytest.raises(InputError, match="No space left"):
         import_cells(written(small_cells()), quick_config(), workspace)
     assert nothing_left(workspace)

@@ -51,7 +51,7 @@ def test_all_layouts_are_cut_into_many_tiles(
     """Tiles, and batches of genes, far smaller than the file: the result must not depend on them."""
     monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 500)
     monkeypatch.setattr("genediff.data.matrix._DENSE_ENTRIES", 1000)
-    monkeypatch.setattr("genediff.data.store.BATCH_ENTRIES", 2000)
+    monkeypatch.setattr("genediff.data.writing.BLOCK_ENTRIES", 2000)
     results = []
     for layout in (sp.csr_matrix, sp.csc_matrix, np.asarray):
         cells = small_cells()

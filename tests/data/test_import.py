@@ -207,8 +207,8 @@ def test_leftovers_of_a_killed_import_are_removed(workspace: Workspace, written:
 
 def test_the_store_is_small(imported: Dataset) -> None:
     with open_store(imported.info.folder) as store:
-        assert store["by_gene/data"].dtype == np.uint8
-        assert store["by_gene/indices"].dtype == np.uint8
+        assert store["by_gene/0/data"].dtype == np.uint8
+        assert store["by_gene/0/indices"].dtype == np.uint8
 
 
 @pytest.mark.parametrize(
