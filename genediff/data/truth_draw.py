@@ -22,6 +22,10 @@ class TruthConfig:
     below. A share ``regulated`` of the other genes has one to ``most_regulators`` regulators. Pathways take a share
     ``overlap`` of their genes from those of other pathways. Weights are log fold changes of a knock-out, and a share
     ``repressing`` of the edges turns its target down.
+
+    Regulators that act together come in ``n_gated_pairs`` groups of ``gated_group``: with 2, lone pairs; with more, every
+    pair of a group acts together on the group's ``targets_per_pair`` targets, as the parts of a complex do, so that a pair
+    nobody measured can be learned from the others.
     """
 
     n_genes: int = 300
@@ -35,6 +39,7 @@ class TruthConfig:
     weight: tuple[float, float] = (0.8, 1.6)
     repressing: float = 0.3
     n_gated_pairs: int = 2
+    gated_group: int = 2
     targets_per_pair: int = 6
     gate_weight: float = 1.2
     pathway_spread: float = 0.6
@@ -42,6 +47,8 @@ class TruthConfig:
     def __post_init__(self) -> None:
         if self.n_regulators < 4 or self.n_types < 1 or self.pathway_size < 1:
             raise InputError("a simulation needs at least 4 regulators, 1 cell type and 1 gene per pathway")
+        if self.gated_group < 2:
+            raise InputError("regulators act together in groups of at least 2")
         if self.n_genes < self.n_regulators + max(self.pathway_size, self.n_gated_pairs * self.targets_per_pair, 4):
             raise InputError(
                 f"{self.n_genes} genes are too few for {self.n_regulators} regulators, pathways of {self.pathway_size} "
@@ -151,17 +158,21 @@ def _with_gates(truth: Truth, others: tuple[str, ...], config: TruthConfig, draw
     draw.shuffle(regulators)
     # Regulators that types move are taken last: their answers are far from 0, and a gate then always acts.
     regulators.sort(key=lambda name: name in set(truth.types.columns))
-    pairs: list[tuple[str, str]] = []
-    for first, second in combinations(regulators, 2):
-        used = {name for pair in pairs for name in pair}
-        if len(pairs) < config.n_gated_pairs and not {first, second} & used and truth.independent(first, second):
-            pairs.append((first, second))
-    if not pairs:
+    groups: list[tuple[str, ...]] = []
+    for group in combinations(regulators, config.gated_group):
+        if len(groups) == config.n_gated_pairs:
+            break
+        used = {name for taken in groups for name in taken}
+        if not set(group) & used and all(truth.independent(a, b) for a, b in combinations(group, 2)):
+            groups.append(group)
+    if not groups:
         return truth
-    targets = draw.choice(others, (len(pairs), config.targets_per_pair), replace=False)
-    named = [(first, second, str(t)) for (first, second), row in zip(pairs, targets, strict=True) for t in row]
-    sign = np.repeat(np.where(np.arange(len(pairs)) % 2, -1.0, 1.0), config.targets_per_pair)  # synergy, buffering, …
-    added = _edges([(end, target) for first, second, target in named for end in (first, second)], config, draw)
+    targets = draw.choice(others, (len(groups), config.targets_per_pair), replace=False)
+    placed = [(group, str(target)) for group, row in zip(groups, targets, strict=True) for target in row]
+    named = [(first, second, target) for group, target in placed for first, second in combinations(group, 2)]
+    n_rows = len(named) // len(groups)
+    sign = np.repeat(np.where(np.arange(len(groups)) % 2, -1.0, 1.0), n_rows)  # synergy, buffering, …
+    added = _edges([(end, target) for group, target in placed for end in group], config, draw)
     edges = pd.concat([truth.edges, added], ignore_index=True).drop_duplicates(["source", "target"], ignore_index=True)
     return Truth(
         genes=truth.genes,

@@ -1,0 +1,39 @@
+"""How far a question is from what was measured; each kind has a baseline, a weight and a record of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from genediff.perturbation import Perturbation
+    from genediff.response.effects import Effects, Items
+
+Kind = Literal["seen", "context", "single", "double_2", "double_1", "double_0"]
+
+KINDS: dict[Kind, str] = {
+    "seen": "perturbations that were measured in these cells",
+    "context": "perturbations that were measured in other cells only",
+    "single": "genes that were never perturbed",
+    "double_2": "combinations of genes that were each measured alone",
+    "double_1": "combinations with one gene that was never perturbed",
+    "double_0": "combinations with several genes that were never perturbed",
+}
+
+
+def items_of(perturbation: Perturbation, usual: str = "") -> Items:
+    """Return what a perturbation acts on, sorted; genes that are acted on in another way than usual say so."""
+    if perturbation.kind != "gene" or perturbation.mode == (usual or perturbation.mode):
+        return tuple(sorted(perturbation.parts))
+    return tuple(sorted(f"{part} ({perturbation.mode.replace('_', '-')})" for part in perturbation.parts))
+
+
+def kind_of(effects: Effects, items: Items, context: str) -> Kind:
+    """Say how far a perturbation in a context is from what these effects were measured of."""
+    if effects.find(items, context) is not None:
+        return "seen"
+    if effects.elsewhere(items, context):
+        return "context"
+    if len(items) < 2:
+        return "single"
+    unseen = sum(not effects.has_single(name) for name in items)
+    return "double_2" if unseen == 0 else "double_1" if unseen == 1 else "double_0"

@@ -1,0 +1,156 @@
+"""Leave perturbations out of the training part as each kind of question would find them, and predict them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genediff.perturbation import fit_baselines
+from genediff.response.effects import effects_of
+from genediff.response.gate import RECIPES, LeftOut
+from genediff.response.kinds import KINDS, Kind, items_of, kind_of
+from genediff.response.regression import Regression
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from genediff.perturbation import Group
+    from genediff.response.identity import Identity
+    from genediff.response.measured import MeasuredTask
+
+FOLDS = 5
+GENE_ROUNDS = 2
+MOST_CONTEXT_FOLDS = 8
+_FEW_LABELS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """What is fitted on, and the groups that are then predicted."""
+
+    train: tuple[Group, ...]
+    test: tuple[Group, ...]
+
+
+def folds(task: MeasuredTask, *, seed: int) -> Iterator[Fold]:
+    """Yield divisions of the training part: of cells, of combinations, of genes, and of contexts."""
+    draw = np.random.default_rng([seed, 17])
+    train = task.part("train")
+    yield from _cells(train, draw)
+    yield from _combinations(train, draw)
+    for _ in range(GENE_ROUNDS):
+        yield from _genes(train, draw)
+    yield from _contexts(train, draw)
+
+
+def leave_out(
+    task: MeasuredTask,
+    identity: Identity,
+    *,
+    seed: int,
+    progress: Callable[[float], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+) -> dict[Kind, LeftOut]:
+    """Predict what is left out, by every baseline and recipe.
+
+    Parameters
+    ----------
+    task
+        Whose training part is divided; no other part is looked at.
+    progress
+        Told the share that is done.
+    check
+        Called often; may raise to stop.
+    """
+    found: dict[Kind, LeftOut] = {kind: LeftOut() for kind in KINDS}
+    every = list(folds(task, seed=seed))
+    for number, fold in enumerate(every):
+        check()
+        part = task.training_on(fold.train)
+        effects, shifts = effects_of(part), fit_baselines(part)
+        if len(effects) < 2:
+            continue
+        usual = task.config.mode
+        asked = [(items_of(group.perturbation, usual), group.context) for group in fold.test]
+        kinds = [kind_of(effects, items, context) for items, context in asked]
+        for group, kind in zip(fold.test, kinds, strict=True):
+            left = found[kind]
+            left.measured.append(task.mean(group.rows) - task.control_mean("train", group.context))
+            for name, shift in shifts.items():
+                left.baselines.setdefault(name, []).append(shift.delta(group.perturbation, group.context))
+        for place, recipe in enumerate(RECIPES):
+            check()
+            rows = Regression(effects, identity, recipe).predict([i for i, _ in asked], [c for _, c in asked])
+            for kind, row in zip(kinds, rows, strict=True):
+                found[kind].recipes.setdefault(place, []).append(row)
+        progress((number + 1) / len(every))
+    return found
+
+
+def _cells(train: tuple[Group, ...], draw: np.random.Generator) -> Iterator[Fold]:
+    """A fifth of every group's cells at a time, among groups that are large enough."""
+    large = [group for group in train if len(group.rows) >= 5 * FOLDS]
+    if not large:
+        return
+    order = {id(group): draw.permutation(group.rows) for group in large}
+    for fold in range(FOLDS):
+        kept, aside = list(train), []
+        for place, group in enumerate(train):
+            if id(group) not in order:
+                continue
+            mixed = order[id(group)]
+            out = np.arange(len(mixed)) % FOLDS == fold
+            kept[place] = replace(group, rows=np.sort(mixed[~out]))
+            aside.append(replace(group, rows=np.sort(mixed[out])))
+        yield Fold(tuple(kept), tuple(aside))
+
+
+def _combinations(train: tuple[Group, ...], draw: np.random.Generator) -> Iterator[Fold]:
+    """A fifth of the combinations at a time."""
+    labels = sorted({group.perturbation.label for group in train if len(group.perturbation.parts) > 1})
+    yield from _by_label(train, labels, draw)
+
+
+def _by_label(train: tuple[Group, ...], labels: list[str], draw: np.random.Generator) -> Iterator[Fold]:
+    if len(labels) < 2:
+        return
+    mixed = [labels[place] for place in draw.permutation(len(labels))]
+    for fold in range(min(FOLDS, len(labels))):
+        out = set(mixed[fold::FOLDS])
+        yield _split(train, lambda group, out=out: group.perturbation.label in out)  # type: ignore[misc]
+
+
+def _genes(train: tuple[Group, ...], draw: np.random.Generator) -> Iterator[Fold]:
+    """A fifth of the genes at a time, with everything that was done to them."""
+    if any(group.perturbation.kind != "gene" for group in train):
+        return  # nothing is known of a condition but its name, so one that was never measured is not asked for
+    names = sorted({part for group in train for part in group.perturbation.parts})
+    if len(names) < 4:
+        return
+    mixed = [names[place] for place in draw.permutation(len(names))]
+    for fold in range(min(FOLDS, len(names))):
+        out = set(mixed[fold::FOLDS])
+        yield _split(train, lambda group, out=out: bool(out & set(group.perturbation.parts)))  # type: ignore[misc]
+
+
+def _contexts(train: tuple[Group, ...], draw: np.random.Generator) -> Iterator[Fold]:
+    """One context at a time where there are few perturbations, else a fifth of all pairs of both."""
+    contexts = sorted({group.context for group in train})
+    labels = {group.perturbation.label for group in train}
+    if len(contexts) < 2:
+        return
+    if len(labels) < _FEW_LABELS:
+        for name in [contexts[place] for place in draw.permutation(len(contexts))][:MOST_CONTEXT_FOLDS]:
+            yield _split(train, lambda group, name=name: group.context == name)  # type: ignore[misc]
+        return
+    place = {id(group): number for number, group in enumerate(train)}
+    mixed = draw.permutation(len(train))
+    for fold in range(FOLDS):
+        out = set(mixed[fold::FOLDS].tolist())
+        yield _split(train, lambda group, out=out: place[id(group)] in out)  # type: ignore[misc]
+
+
+def _split(train: tuple[Group, ...], is_out: Callable[[Group], bool]) -> Fold:
+    return Fold(tuple(g for g in train if not is_out(g)), tuple(g for g in train if is_out(g)))

@@ -1,0 +1,312 @@
+"""The closed-form part of the model: who acts, on what, together with whom, and where.
+
+Every entry (what was done, in which context) is a sum of what each gene does by itself, what genes like it do, what runs
+through the network, and what two genes do together, under a Gaussian prior, so that all of it is found by solving one
+linear system. Nothing depends on the order of the genes, and a gene that was never perturbed is one whose own part is
+unknown while the rest is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genediff.response.effects import Effects, Items
+    from genediff.response.identity import Identity
+
+FEATURE_RIDGE = 1e-3
+LAW_RIDGE = 1e-2
+FLOOR = 0.05
+"""Expression below which a product of two changes is no longer divided by it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How strongly each part of the prior is believed in, in units of what a gene does by itself.
+
+    Attributes
+    ----------
+    alike
+        What genes share with genes like them (loadings, network).
+    several
+        What all perturbations of several genes have in common beyond the sum.
+    context
+        How much a perturbation does otherwise in another context; contexts whose controls are alike share more.
+    reach
+        How fast contexts stop being alike, in median distances between their controls.
+    pair
+        What two genes do together, shared with pairs of genes like them.
+    law
+        Whether what two genes do together is also looked for gene by gene, as one rule of what each does alone.
+    noise
+        Of an entry with the usual number of cells.
+    rank
+        Of the entries' changes before they are fitted; 0: as they are.
+    network
+        Whether changes run along the network, where there is one.
+    """
+
+    alike: float = 1.0
+    several: float = 1.0
+    context: float = 1.0
+    reach: float = 0.5
+    pair: float = 0.0
+    law: bool = False
+    noise: float = 1.0
+    rank: int = 0
+    network: bool = True
+
+
+class Regression:
+    """A recipe fitted to effects; ``predict`` is the mean of what is believed, ``doubt`` how far it may be off.
+
+    Parameters
+    ----------
+    effects
+        Of the training part.
+    identity
+        Who genes are.
+    recipe
+        The prior.
+    """
+
+    def __init__(self, effects: Effects, identity: Identity, recipe: Recipe) -> None:
+        self.effects, self.identity, self.recipe = effects, identity, recipe
+        self.usual = float(np.median(effects.weight)) if len(effects) else 1.0
+        self.reach = _reach(effects.control)
+        change = _low_rank(effects, recipe.rank)
+        self.coefficients = self._fit_features(change)
+        rest = change - self._from_features(effects.items, effects.contexts)
+        kernel = self._kernel(effects.items, effects.contexts, effects.items, effects.contexts)
+        noise = recipe.noise * self.usual / effects.weight
+        self._factor = cho_factor(kernel + np.diag(noise + 1e-6), lower=True)
+        self.dual = cho_solve(self._factor, rest)  # (entry, gene)
+        self.together: _Together | None = None
+        pairs = [i for i, items in enumerate(effects.items) if len(items) > 1]
+        if (recipe.pair or recipe.law) and len(pairs) >= 4:
+            inverse = np.diag(cho_solve(self._factor, np.eye(len(effects))))
+            left = (self.dual / inverse[:, None])[pairs]  # what each entry leaves when the others predict it
+            self.together = _Together(self, effects.subset(pairs), left)
+
+    # -- prediction ------------------------------------------------------------------------------------------------
+
+    def predict(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
+        """Return expected changes, (entry, gene)."""
+        found = self.alone(items, contexts)
+        if self.together is not None:
+            found = found + self.together.predict(items, contexts)
+        return found
+
+    def alone(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
+        """Return what the parts of perturbations do without one another, (entry, gene)."""
+        kernel = self._kernel(items, contexts, self.effects.items, self.effects.contexts)
+        return self._from_features(items, contexts) + kernel @ self.dual
+
+    def doubt(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
+        """Return the share of an effect's variance that training leaves open, 0 to 1, (entry,)."""
+        across = self._kernel(items, contexts, self.effects.items, self.effects.contexts)
+        own = np.array([self._kernel([i], [c], [i], [c])[0, 0] for i, c in zip(items, contexts, strict=True)])
+        known = np.einsum("ij,ji->i", across, cho_solve(self._factor, across.T))
+        return np.clip(1 - known / np.maximum(own, 1e-12), 0, 1)
+
+    # -- kernels ---------------------------------------------------------------------------------------------------
+
+    def _kernel(
+        self, items: Sequence[Items], contexts: Sequence[str], others: Sequence[Items], places: Sequence[str]
+    ) -> np.ndarray:
+        recipe = self.recipe
+        left, right = _names(items), _names(others)
+        same = np.array([[float(a == b) for b in right] for a in left])
+        between = same if not recipe.alike else same + recipe.alike * self._alike(left, right)
+        kernel = _incidence(items, left) @ between @ _incidence(others, right).T
+        if recipe.several:
+            many = [np.array([max(0, len(one) - 1) for one in group], dtype=float) for group in (items, others)]
+            kernel = kernel + recipe.several * np.outer(*many)
+        return kernel * self._context_kernel(contexts, places)
+
+    def _context_kernel(self, contexts: Sequence[str], places: Sequence[str]) -> np.ndarray:
+        known = self.effects.control
+        if len(known) < 2:
+            return np.ones((len(contexts), len(places)))
+        left, right = sorted(set(contexts)), sorted(set(places))
+        apart = np.array([[float(((known[a] - known[b]) ** 2).sum()) for b in right] for a in left])
+        near = np.exp(-apart / (self.recipe.reach * self.reach))
+        table = (1 + self.recipe.context * near) / (1 + self.recipe.context)
+        rows = [left.index(context) for context in contexts]
+        return table[np.ix_(rows, [right.index(place) for place in places])]
+
+    def _alike(self, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
+        return self.identity.alike(first, second)
+
+    # -- what is said gene by gene ---------------------------------------------------------------------------------
+
+    def _features(self, items: Items, context: str) -> np.ndarray:
+        """Return what a perturbation should do to each gene, (feature, gene): to its own, and along the network."""
+        control = self.effects.control[context]
+        own = np.zeros((1, len(control)))
+        for name in items:
+            if name in self.identity.places:
+                own[0, self.identity.places[name]] = -control[self.identity.places[name]]
+        if self.identity.spread is None or not self.recipe.network:
+            return own
+        level = np.expm1(control)
+        slope = level / (1 + level)  # of log1p against the logarithm: genes that are hardly there hardly move
+        hops = self.identity.spread.hops(items) * slope
+        hops[:, own[0] != 0] = 0
+        return np.concatenate([own, hops])
+
+    def _fit_features(self, change: np.ndarray) -> np.ndarray:
+        effects = self.effects
+        n = len(self._features(effects.items[0], effects.contexts[0])) if len(effects) else 1
+        square, product = np.zeros((n, n)), np.zeros(n)
+        for items, context, row, weight in zip(effects.items, effects.contexts, change, effects.weight, strict=True):
+            features = self._features(items, context)
+            square += weight * features @ features.T
+            product += weight * features @ row
+        scale = np.sqrt(np.maximum(np.diag(square), 1e-12))
+        ridge = square / np.outer(scale, scale) + FEATURE_RIDGE * np.eye(n)
+        return np.linalg.solve(ridge, product / scale) / scale  # (feature,)
+
+    def _from_features(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
+        rows = [self.coefficients @ self._features(i, c) for i, c in zip(items, contexts, strict=True)]
+        return np.stack(rows) if rows else np.zeros((0, len(self.effects.genes)))
+
+    @cached_property
+    def single_effects(self) -> dict[tuple[str, str], np.ndarray]:
+        """What each gene is believed to do alone, filled as it is asked for."""
+        return {}
+
+    def single(self, name: str, context: str) -> np.ndarray:
+        """Return what one gene is believed to do alone, (gene,)."""
+        key = (name, context)
+        if key not in self.single_effects:
+            self.single_effects[key] = self.alone([(name,)], [context])[0]
+        return self.single_effects[key]
+
+
+class _Together:
+    """What genes do together beyond the sum, from what training pairs leave unexplained."""
+
+    def __init__(self, regression: Regression, pairs: Effects, left: np.ndarray) -> None:
+        self.regression, self.pairs = regression, pairs
+        self.law = np.zeros(len(_LAWS))
+        if regression.recipe.law:
+            self.law = self._fit_law(left)
+            left = left - self._from_law(pairs.items, pairs.contexts)
+        self.dual = np.zeros_like(left)
+        if regression.recipe.pair:
+            kernel = self._kernel(pairs.items, pairs.contexts, pairs.items, pairs.contexts)
+            noise = regression.recipe.noise * regression.usual / pairs.weight
+            self.dual = np.linalg.solve(regression.recipe.pair * kernel + np.diag(noise + 1e-6), left)
+
+    def predict(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
+        found = self._from_law(items, contexts)
+        if self.regression.recipe.pair:
+            kernel = self._kernel(items, contexts, self.pairs.items, self.pairs.contexts)
+            found = found + self.regression.recipe.pair * kernel @ self.dual
+        return found
+
+    def _from_law(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
+        found = np.zeros((len(items), len(self.regression.effects.genes)))
+        if not self.law.any():
+            return found
+        for row, (one, context) in enumerate(zip(items, contexts, strict=True)):
+            for first, second in combinations(one, 2):
+                found[row] += self.law @ self._laws(first, second, context)
+        return found
+
+    def _laws(self, first: str, second: str, context: str) -> np.ndarray:
+        a, b = (self.regression.single(name, context) for name in (first, second))
+        control = self.regression.effects.control[context]
+        return np.stack([law(a, b, control) for law in _LAWS])  # (law, gene)
+
+    def _fit_law(self, left: np.ndarray) -> np.ndarray:
+        n = len(_LAWS)
+        square, product = np.zeros((n, n)), np.zeros(n)
+        for items, context, row, weight in zip(
+            self.pairs.items, self.pairs.contexts, left, self.pairs.weight, strict=True
+        ):
+            laws = np.sum([self._laws(a, b, context) for a, b in combinations(items, 2)], axis=0)
+            square += weight * laws @ laws.T
+            product += weight * laws @ row
+        scale = np.sqrt(np.maximum(np.diag(square), 1e-12))
+        return np.linalg.solve(square / np.outer(scale, scale) + LAW_RIDGE * np.eye(n), product / scale) / scale
+
+    def _kernel(
+        self, items: Sequence[Items], contexts: Sequence[str], others: Sequence[Items], places: Sequence[str]
+    ) -> np.ndarray:
+        left, right = _names(items), _names(others)
+        context = sorted(self.regression.effects.control)[0]
+        between = _cosines(
+            np.stack([self.regression.single(name, context) for name in left]) if left else np.zeros((0, 1)),
+            np.stack([self.regression.single(name, context) for name in right]) if right else np.zeros((0, 1)),
+        )
+        for row, name in enumerate(left):
+            if name in right:
+                between[row, right.index(name)] = 1.0
+        found = np.zeros((len(items), len(others)))
+        for row, one in enumerate(items):
+            for column, other in enumerate(others):
+                found[row, column] = _pair_similarity(one, other, between, left, right)
+        return found * self.regression._context_kernel(contexts, places)  # noqa: SLF001
+
+
+def _pair_similarity(one: Items, other: Items, between: np.ndarray, left: list[str], right: list[str]) -> float:
+    total = 0.0
+    for a, b in combinations([left.index(name) for name in one], 2):
+        for c, d in combinations([right.index(name) for name in other], 2):
+            total += max(between[a, c] * between[b, d], between[a, d] * between[b, c])
+    return total
+
+
+_LAWS = (
+    lambda a, b, control: a + b,  # noqa: ARG005
+    lambda a, b, control: a * b / np.maximum(control, FLOOR),  # together as factors, not as summands
+    lambda a, b, control: np.where(a * b > 0, np.sign(a) * np.minimum(abs(a), abs(b)), 0),  # noqa: ARG005
+)
+
+
+def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    lengths = np.outer(np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1))
+    cosine = np.divide(first @ second.T, lengths, out=np.zeros((len(first), len(second))), where=lengths > 0)
+    return np.clip(cosine, 0, 1)
+
+
+def _names(items: Sequence[Items]) -> list[str]:
+    return sorted({name for one in items for name in one})
+
+
+def _incidence(items: Sequence[Items], names: Sequence[str]) -> np.ndarray:
+    places = {name: place for place, name in enumerate(names)}
+    found = np.zeros((len(items), len(names)))
+    for row, one in enumerate(items):
+        for name in one:
+            found[row, places[name]] = 1
+    return found
+
+
+def _reach(control: dict[str, np.ndarray]) -> float:
+    apart = [float(((a - b) ** 2).sum()) for a, b in combinations(control.values(), 2)]
+    return float(np.median(apart)) if apart else 1.0
+
+
+def _low_rank(effects: Effects, rank: int) -> np.ndarray:
+    """Keep the strongest directions of all changes together; each alone is mostly the noise of few cells."""
+    if not rank or rank >= min(effects.change.shape):
+        return effects.change
+    scale = np.sqrt(effects.weight)[:, None]
+    u, s, vt = np.linalg.svd(effects.change * scale, full_matrices=False)
+    return (u[:, :rank] * s[:rank]) @ vt[:rank] / scale
+
+
+def refit(regression: Regression, effects: Effects, **changes: object) -> Regression:
+    """Fit the same recipe, or one with some parts changed, to other effects."""
+    return Regression(effects, regression.identity, replace(regression.recipe, **changes))  # type: ignore[arg-type]
