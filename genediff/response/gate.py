@@ -25,6 +25,8 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0)
 CONFIDENCE = 0.9
 FEWEST = 3
 """Left-out perturbations without which nothing is sure."""
+FEW = 6
+"""Where training has no more than these, the validation part is asked as well, in place of a check afterwards."""
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe(alike=0),
@@ -41,8 +43,8 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(pair=1),
     Recipe(pair=1, law=True, noise=0.3),
     Recipe(pair=0.3, law=True),
-    Recipe(context=5, reach=0.3),
-    Recipe(context=20, reach=0.5),
+    Recipe(context=20, reach=1, noise=0.1),
+    Recipe(context=100, reach=2, noise=0.03),
     Recipe(context=20, reach=0.3, noise=0.3),
 )
 """What is tried. All are cheap, and few enough that the best of them is not the luckiest."""
@@ -97,6 +99,14 @@ class LeftOut:
 
     def __len__(self) -> int:
         return len(self.measured)
+
+    def extend(self, other: LeftOut) -> None:
+        """Add what another holds."""
+        self.measured += other.measured
+        for name, rows in other.baselines.items():
+            self.baselines.setdefault(name, []).extend(rows)
+        for place, rows in other.recipes.items():
+            self.recipes.setdefault(place, []).extend(rows)
 
 
 def decide(kind: Kind, left: LeftOut, default: str) -> Gate:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genediff.errors import InputError
+from genediff.response.kinds import gene_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from genediff.perturbation import Task
     from genediff.response.spread import Spread
+
+MOST_CELLS = 3000
 
 
 class Identity:
@@ -34,6 +38,7 @@ class Identity:
 
     def knows(self, name: str) -> bool:
         """Whether anything is known of a gene besides its name."""
+        name = gene_of(name)
         return name in self.places or (self.spread is not None and self.spread.knows(name))
 
     def need(self, name: str) -> None:
@@ -55,13 +60,27 @@ class Identity:
     def _by_loading(self, names: Sequence[str]) -> np.ndarray:
         rows = np.zeros((len(names), self.loadings.shape[1]))
         for row, name in enumerate(names):
-            if name in self.places:
-                rows[row] = self.loadings[self.places[name]]
+            if gene_of(name) in self.places:
+                rows[row] = self.loadings[self.places[gene_of(name)]]
         return rows
 
     def _by_network(self, names: Sequence[str]) -> np.ndarray:
         assert self.spread is not None
-        return np.stack([self.spread.hops([name]).sum(0) for name in names]) if names else np.zeros((0, 1))
+        return np.stack([self.spread.hops([gene_of(name)]).sum(0) for name in names]) if names else np.zeros((0, 1))
+
+
+def find_identity(task: Task, spread: Spread | None, *, n_components: int = 30, seed: int = 0) -> Identity:
+    """Return who the genes of a task are, from the cells of its training part alone."""
+    from sklearn.utils.extmath import randomized_svd
+
+    rows = task.rows("train")
+    if len(rows) > MOST_CELLS:
+        rows = np.sort(np.random.default_rng([seed, 5]).choice(rows, MOST_CELLS, replace=False))
+    x = task.x[rows].toarray().astype(np.float64)
+    x -= x.mean(0)
+    size = max(2, min(n_components, len(rows) - 1, x.shape[1] - 1))
+    _, strength, components = randomized_svd(x, size, random_state=seed)
+    return Identity(task.genes, components.T * strength / np.sqrt(len(rows)), spread)  # (gene, component)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -27,6 +27,11 @@ def items_of(perturbation: Perturbation, usual: str = "") -> Items:
     return tuple(sorted(f"{part} ({perturbation.mode.replace('_', '-')})" for part in perturbation.parts))
 
 
+def gene_of(name: str) -> str:
+    """Return the gene that a name of ``items_of`` is about."""
+    return name.split(" (")[0]
+
+
 def kind_of(effects: Effects, items: Items, context: str) -> Kind:
     """Say how far a perturbation in a context is from what these effects were measured of."""
     if effects.find(items, context) is not None:

@@ -68,25 +68,47 @@ def leave_out(
     every = list(folds(task, seed=seed))
     for number, fold in enumerate(every):
         check()
-        part = task.training_on(fold.train)
-        effects, shifts = effects_of(part), fit_baselines(part)
-        if len(effects) < 2:
-            continue
-        usual = task.config.mode
-        asked = [(items_of(group.perturbation, usual), group.context) for group in fold.test]
-        kinds = [kind_of(effects, items, context) for items, context in asked]
-        for group, kind in zip(fold.test, kinds, strict=True):
-            left = found[kind]
-            left.measured.append(task.mean(group.rows) - task.control_mean("train", group.context))
-            for name, shift in shifts.items():
-                left.baselines.setdefault(name, []).append(shift.delta(group.perturbation, group.context))
-        for place, recipe in enumerate(RECIPES):
-            check()
-            rows = Regression(effects, identity, recipe).predict([i for i, _ in asked], [c for _, c in asked])
-            for kind, row in zip(kinds, rows, strict=True):
-                found[kind].recipes.setdefault(place, []).append(row)
+        predict_fold(task, identity, fold, found, check=check)
         progress((number + 1) / len(every))
     return found
+
+
+def predict_fold(
+    task: MeasuredTask,
+    identity: Identity,
+    fold: Fold,
+    found: dict[Kind, LeftOut],
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Fit on one side of a fold and add the predictions of the other to what was found, by kind."""
+    part = task.training_on(fold.train)
+    if len(fold.train) < 2:
+        return
+    effects = effects_of(part)
+    seen, usual = set(effects.names), task.config.mode
+    # Of a gene that is neither measured nor in the network nothing is known but its name: the baseline keeps it.
+    test = [
+        group
+        for group in fold.test
+        if all(name in seen or identity.knows(name) for name in items_of(group.perturbation, usual))
+    ]
+    if not test:
+        return
+    asked = [(items_of(group.perturbation, usual), group.context) for group in test]
+    kinds = [kind_of(effects, items, context) for items, context in asked]
+    shifts = fit_baselines(part)
+    for group, kind in zip(test, kinds, strict=True):
+        left = found[kind]
+        # The controls of a held-out part are the better half of what was measured there: training did not see them.
+        left.measured.append(task.mean(group.rows) - task.control_mean(group.part, group.context))
+        for name, shift in shifts.items():
+            left.baselines.setdefault(name, []).append(shift.delta(group.perturbation, group.context))
+    for place, recipe in enumerate(RECIPES):
+        check()
+        rows = Regression(effects, identity, recipe).predict([i for i, _ in asked], [c for _, c in asked])
+        for kind, row in zip(kinds, rows, strict=True):
+            found[kind].recipes.setdefault(place, []).append(row)
 
 
 def _cells(train: tuple[Group, ...], draw: np.random.Generator) -> Iterator[Fold]:

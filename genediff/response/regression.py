@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from genediff.response.kinds import gene_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -152,14 +154,14 @@ class Regression:
         """Return what a perturbation should do to each gene, (feature, gene): to its own, and along the network."""
         control = self.effects.control[context]
         own = np.zeros((1, len(control)))
-        for name in items:
+        for name in map(gene_of, items):
             if name in self.identity.places:
                 own[0, self.identity.places[name]] = -control[self.identity.places[name]]
         if self.identity.spread is None or not self.recipe.network:
             return own
         level = np.expm1(control)
         slope = level / (1 + level)  # of log1p against the logarithm: genes that are hardly there hardly move
-        hops = self.identity.spread.hops(items) * slope
+        hops = self.identity.spread.hops([gene_of(name) for name in items]) * slope
         hops[:, own[0] != 0] = 0
         return np.concatenate([own, hops])
 
