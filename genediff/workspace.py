@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from genediff.data.dataset import Dataset
     from genediff.knowledge.library import Library
     from genediff.model_info import ModelInfo
+    from genediff.response.info import ResponseInfo
 
-Kind = Literal["datasets", "models", "comparisons"]
+Kind = Literal["datasets", "models", "comparisons", "responses"]
 DEMO_DATASET = "pbmc3k"
 DEMO_MODEL = "pbmc3k-quick"
 """What the app opens with; further shipped models come after it."""
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 _MODEL_FILE = "model.json"
 _COMPARISON_FILE = "comparison.json"
+_RESPONSE_FILE = "response.json"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*")
 
 
@@ -93,6 +95,11 @@ class Workspace:
     def comparisons(self) -> Path:
         """Folder of comparisons."""
         return self._folder("comparisons")
+
+    @property
+    def responses(self) -> Path:
+        """Folder of models of perturbations."""
+        return self._folder("responses")
 
     @property
     def trash(self) -> Path:
@@ -226,6 +233,39 @@ class Workspace:
         """Bring a deleted comparison back."""
         self._from_trash("comparisons", comparison_id)
 
+    # ------------------------------------------------------------------------------------- models of perturbations
+
+    def list_responses(self) -> list[ResponseInfo]:
+        """Return shipped models of perturbations, then the user's own, newest first."""
+        from genediff.response.info import ResponseInfo
+
+        shipped = [ResponseInfo.read(folder, shipped=True) for folder in self._shipped("responses")]
+        own = []
+        for folder in _folders(self.responses, _RESPONSE_FILE):
+            try:
+                own.append(ResponseInfo.read(folder))
+            except InputError:
+                continue
+        return shipped + sorted(own, key=lambda info: info.created, reverse=True)
+
+    def response_folder(self, response_id: str) -> Path:
+        """Return the folder of a model of perturbations.
+
+        Raises
+        ------
+        InputError
+            When there is none of that id; the known ones are named.
+        """
+        return self._find("responses", response_id)[0]
+
+    def delete_response(self, response_id: str) -> None:
+        """Put a model of perturbations into the trash; ``restore_response`` brings it back."""
+        self._to_trash("responses", response_id)
+
+    def restore_response(self, response_id: str) -> None:
+        """Bring a deleted model of perturbations back."""
+        self._from_trash("responses", response_id)
+
     # ------------------------------------------------------------------------------------------------ all of them
 
     def list_trash(self, kind: Kind) -> list[str]:
@@ -244,7 +284,7 @@ class Workspace:
         own = {folder.name: (folder, False) for folder in _folders(self._folder(kind), _marker(kind))}
         known = {**own, **{folder.name: (folder, True) for folder in self._shipped(kind)}}
         if wanted not in known:
-            word = kind.removesuffix("s").replace("dataset", "data set")
+            word = {"datasets": "data set", "responses": "model of perturbations"}.get(kind, kind.removesuffix("s"))
             names = ", ".join(sorted(known)) or "none yet"
             raise InputError(f"There is no {word} {wanted!r} in this workspace; known: {names}.")
         return known[wanted]
@@ -273,7 +313,13 @@ class Workspace:
 
 
 def _marker(kind: Kind) -> str:
-    return {"datasets": INFO_FILE, "models": _MODEL_FILE, "comparisons": _COMPARISON_FILE}[kind]
+    markers: dict[Kind, str] = {
+        "datasets": INFO_FILE,
+        "models": _MODEL_FILE,
+        "comparisons": _COMPARISON_FILE,
+        "responses": _RESPONSE_FILE,
+    }
+    return markers[kind]
 
 
 def _folders(parent: Path, marker: str) -> list[Path]:

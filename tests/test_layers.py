@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
         "autoencoder": "nn tokenizers",
         "denoiser": "config diffusion errors nn tokenizers",
         "data": "errors knowledge versions workspace",
-        "workspace": "data errors knowledge model_info",
+        "workspace": "data errors knowledge model_info response",
         "model": "adaptation adapter_info autoencoder checkpoint config denoiser diffusion errors knowledge "
         "model_info nn statistics tokenizers training",
         "model_archive": "adapter_info checkpoint errors model_info workspace",
@@ -45,7 +45,9 @@ ALLOWED: dict[str, set[str]] = {
         "evaluation knowledge model model_info nn presets statistics tokenizers training versions workspace",
         "generation": "conditions config errors model",
         "runs": "adaptation adapter_info conditions config data errors generation knowledge perturbation presets "
-        "evaluation model model_archive model_info training versions workspace",
+        "response evaluation model model_archive model_info training versions workspace",
+        "response": "autoencoder checkpoint config data denoiser diffusion errors evaluation knowledge model "
+        "model_info nn perturbation statistics training versions",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",
         "analysis": "config data denoiser diffusion errors knowledge model statistics tokenizers training",
         "inspection": "conditions config data denoiser diffusion errors knowledge model model_info nn statistics "

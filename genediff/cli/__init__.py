@@ -10,6 +10,7 @@ from genediff.cli.evaluate import evaluate
 from genediff.cli.generate import generate
 from genediff.cli.knowledge import knowledge
 from genediff.cli.models import models
+from genediff.cli.perturb import perturb
 from genediff.cli.runs import runs
 from genediff.cli.serve import app as serve
 from genediff.cli.simulate import simulate
@@ -25,6 +26,7 @@ app.command()(adapt)
 app.add_typer(runs, name="runs")
 app.add_typer(models, name="models")
 app.add_typer(compare, name="compare")
+app.add_typer(perturb, name="perturb")
 app.add_typer(knowledge, name="knowledge")
 app.command()(generate)
 app.command()(evaluate)

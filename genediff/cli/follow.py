@@ -77,6 +77,8 @@ def _close(run: Run, status: Status) -> None:
             typer.echo(f"Generate cells with it: python -m genediff generate {model} -n 1000 -o cells.h5ad")
         if file := run.result.get("file"):
             typer.echo(f"The cells: {file}")
+        if response := run.result.get("response_id"):
+            typer.echo(f"What it knows: python -m genediff perturb show {response}")
         return
     typer.echo(f"Go on with it: python -m genediff runs resume {run.id}", err=True)
     raise typer.Exit(INTERRUPTED if status.state == "cancelled" else 1)

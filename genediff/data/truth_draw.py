@@ -23,9 +23,9 @@ class TruthConfig:
     ``overlap`` of their genes from those of other pathways. Weights are log fold changes of a knock-out, and a share
     ``repressing`` of the edges turns its target down.
 
-    Regulators that act together come in ``n_gated_pairs`` groups of ``gated_group``: with 2, lone pairs; with more, every
-    pair of a group acts together on the group's ``targets_per_pair`` targets, as the parts of a complex do, so that a pair
-    nobody measured can be learned from the others.
+    Regulators that act together come in ``n_gated_pairs`` groups of ``gated_group``: with 2, lone pairs; with more,
+    every pair of a group acts together on the group's ``targets_per_pair`` targets, as the parts of a complex do, so
+    that a pair nobody measured can be learned from the others.
     """
 
     n_genes: int = 300

@@ -1,27 +1,29 @@
-"""What the training of a perturbation model is told: plain values, checked, frozen."""
+"""What the training of a model of responses is told: plain values, checked, frozen. Light: no pandas, no torch."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
-from genediff.perturbation.task import TaskConfig
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ResponseConfig(BaseModel):
-    """How a model of perturbations is trained."""
+    """How a model of responses is trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("", title="Name", description="A name to find the model by.")
     dataset_id: str = Field(title="Data set", description="Cells with a perturbation column.")
-    task: TaskConfig = Field(
-        default_factory=TaskConfig, title="Task", description="How the column is read and what is held out for the test."
+    task: dict[str, Any] = Field(
+        default_factory=dict,
+        title="Task",
+        description="How the column is read and what is held out: the fields of a TaskConfig.",
     )
     network: str | None = Field(
         None,
         title="Network",
-        description="The network that knock-outs run along: its id, or inferred:5000 for edges found in the training "
-        "cells.",
+        description="The network that knock-outs run along: its id, inferred:5000 for edges found in the training "
+        "cells, or planted for the one that simulated cells were drawn from.",
     )
     shuffled: bool = Field(False, title="Shuffled control", description="Rewire the network at random: the control.")
     members: int = Field(
@@ -30,17 +32,11 @@ class ResponseConfig(BaseModel):
     base_id: str | None = Field(
         None,
         title="Token model",
-        description="A trained model of the same data set whose tokens the flow from control to perturbed cells runs on; "
-        "None: a small one is trained.",
-    )
-    strategy: str = Field(
-        "latent", title="Strategy", description="How cells are cut into tokens where no trained model is named."
+        description="A trained model of the same data set, in latent space, whose tokens the flow from control to "
+        "perturbed cells runs on; None: control cells are moved without a flow.",
     )
     flow_steps: int = Field(
-        600, ge=0, le=1_000_000, title="Flow steps", description="Steps of the flow; 0: cells are moved without one."
-    )
-    tokenizer_steps: int = Field(
-        400, ge=1, le=1_000_000, title="Autoencoder steps", description="Steps of the autoencoder where none is named."
+        800, ge=1, le=1_000_000, title="Flow steps", description="Steps of the flow, where there is a token model."
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="The same seed gives the same model.")
     device: str = Field("auto", title="Device", description="auto, cpu, cuda, cuda:0, mps.")

@@ -1,4 +1,4 @@
-"""Fit a model of responses: leave perturbations out, set the gates, check them on the validation part, judge the test part."""
+"""Fit a model of responses: leave perturbations out, set the gates, check them on validation, judge the test part."""
 
 from __future__ import annotations
 
@@ -114,17 +114,15 @@ def _checked(gate: Gate, seen: dict[str, float]) -> Gate:
     if gate.weight == 0 or (seen["error"] <= seen["error_baseline"] and seen["r"] >= seen["r_baseline"]):
         return gate
     why = (
-        "Left-out training perturbations spoke for a step away from the baseline, but the validation part did not, so the "
-        "baseline stays."
+        "Left-out training perturbations spoke for a step away from the baseline, but the validation part did not, so "
+        "the baseline stays."
     )
     return gate.model_copy(
         update={"weight": 0.0, "why": why, "error": gate.error_baseline, "r": gate.r_baseline, "harm": 0.0}
     )
 
 
-def intervals(
-    left: dict[Kind, LeftOut], gates: dict[Kind, Gate], n_genes: int
-) -> tuple[np.ndarray, dict[Kind, float]]:
+def intervals(left: dict[Kind, LeftOut], gates: dict[Kind, Gate], n_genes: int) -> tuple[np.ndarray, dict[Kind, float]]:
     """Return the scale of each gene's errors (gene,), and by kind how many scales hold nine in ten of them."""
     missed: dict[Kind, np.ndarray] = {}
     for kind, one in left.items():

@@ -131,7 +131,12 @@ def decide(kind: Kind, left: LeftOut, default: str) -> Gate:
             score = float(gain.mean())
             if best is None or score > best[0] + 1e-9:
                 best = (score, number, weight)
-    common = {"baseline": baseline, "n": len(left), "error_baseline": float(error_0.mean()), "r_baseline": float(r_0.mean())}
+    common = {
+        "baseline": baseline,
+        "n": len(left),
+        "error_baseline": float(error_0.mean()),
+        "r_baseline": float(r_0.mean()),
+    }
     if best is None:
         why = "No step away from the baseline was sure to help on perturbations that were left out, so it stays."
         return Gate(**common, error=common["error_baseline"], r=common["r_baseline"], why=why)
@@ -152,7 +157,10 @@ def best_by_correlation(shifts: dict[str, np.ndarray], measured: np.ndarray) -> 
     """Return the baseline with the highest mean correlation; of several, that with the least error."""
     r = {name: float(correlations(rows, measured).mean()) for name, rows in shifts.items()}
     top = max(r.values())
-    return min((name for name in shifts if r[name] >= top - 1e-9), key=lambda name: float(errors(shifts[name], measured).mean()))
+    return min(
+        (name for name in shifts if r[name] >= top - 1e-9),
+        key=lambda name: float(errors(shifts[name], measured).mean()),
+    )
 
 
 def errors(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genediff.errors import InputError
-from genediff.perturbation import BASELINES, BaselinePredictor, Prediction, Shift, fit_baselines
+from genediff.perturbation import BASELINES, Prediction, Shift
 from genediff.perturbation.moved import move_cells
 from genediff.response.effects import effects_of
 from genediff.response.gate import RECIPES, Gate
-from genediff.response.kinds import KINDS, Kind, gene_of, items_of, kind_of
+from genediff.response.kinds import Kind, gene_of, items_of, kind_of
 from genediff.response.regression import Regression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from genediff.perturbation import Perturbation, Task
+    from genediff.perturbation import Perturbation
     from genediff.response.effects import Effects, Items
     from genediff.response.identity import Identity
     from genediff.response.measured import MeasuredTask
@@ -40,10 +40,10 @@ class Confidence:
     baseline_title
         The baseline that the prediction starts from.
     spread
-        Standard deviation of the predicted changes over models fitted to resampled cells, relative to the size of the
-        change (both root mean squares over genes); 0.1 means that a tenth of it is chance.
+        Standard deviation of the predicted changes over models fitted to resampled cells, relative to the size of
+        the change (both root mean squares over genes); 0.1 means that a tenth of it is chance.
     doubt
-        Share of the effect's variance that training leaves open: 0 where it was measured well, 1 where nothing is known.
+        Share of the effect's variance that training leaves open: 0 where it was measured well, 1 where nothing is.
     nearest
         Measured perturbations that are most alike, each with its similarity (-1 to 1).
     never_seen
@@ -75,7 +75,8 @@ class Confidence:
         if self.gate.weight == 0:
             said.append(f"This is the baseline “{self.baseline_title}” as it is. {self.gate.why}")
         else:
-            said.append(f"It starts at “{self.baseline_title}” and goes {self.gate.weight:.0%} of the way to the model. {self.gate.why}")
+            way = f"{self.gate.weight:.0%} of the way to the model"
+            said.append(f"It starts at “{self.baseline_title}” and goes {way}. {self.gate.why}")
         return tuple(said)
 
 
@@ -149,7 +150,9 @@ class ResponseModel:
                 continue
             if perturbation.kind != "gene":
                 known = ", ".join(sorted(self._acted_on))
-                raise InputError(f"{name} was not measured in training; a condition is known by its cells alone: {known}.")
+                raise InputError(
+                    f"{name} was not measured in training; a condition is known by its cells alone: {known}."
+                )
             if name not in self._in_data:
                 self.identity.need(gene_of(name))
         return items
@@ -208,7 +211,9 @@ class ResponseModel:
         self, perturbation: Perturbation, rows: np.ndarray, *, context: str, n_cells: int | None = None, seed: int = 0
     ) -> Prediction:
         """Predict what the perturbation makes of some control cells; see ``Predictor``."""
-        source = rows if n_cells is None else np.random.default_rng([seed, 3]).choice(rows, n_cells, n_cells > len(rows))
+        source = (
+            rows if n_cells is None else np.random.default_rng([seed, 3]).choice(rows, n_cells, n_cells > len(rows))
+        )
         source = np.asarray(source)
         delta = self.delta(perturbation, context)
         if self.flow is not None:
@@ -266,7 +271,10 @@ class ResponseModel:
         asked = [self.items(one) for one in perturbations]
         gates = [self.gates[kind_of(self.effects, items, context)] for items in asked]
         out = np.stack(
-            [self._fits[0].shift(gate.baseline).delta(one, context) for one, gate in zip(perturbations, gates, strict=True)]
+            [
+                self._fits[0].shift(gate.baseline).delta(one, context)
+                for one, gate in zip(perturbations, gates, strict=True)
+            ]
         )
         weights = [self._weight(items, gate) for items, gate in zip(asked, gates, strict=True)]
         for recipe in sorted({gate.recipe for gate, weight in zip(gates, weights, strict=True) if weight}):

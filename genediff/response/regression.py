@@ -1,9 +1,9 @@
 """The closed-form part of the model: who acts, on what, together with whom, and where.
 
-Every entry (what was done, in which context) is a sum of what each gene does by itself, what genes like it do, what runs
-through the network, and what two genes do together, under a Gaussian prior, so that all of it is found by solving one
-linear system. Nothing depends on the order of the genes, and a gene that was never perturbed is one whose own part is
-unknown while the rest is not.
+Every entry (what was done, in which context) is a sum of what each gene does by itself, what genes like it do, what
+runs through the network, and what two genes do together, under a Gaussian prior, so that all of it is found by solving
+one linear system. Nothing depends on the order of the genes, and a gene that was never perturbed is one whose own
+part is unknown while the rest is not.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ class _Together:
         for row, one in enumerate(items):
             for column, other in enumerate(others):
                 found[row, column] = _pair_similarity(one, other, between, left, right)
-        return found * self.regression._context_kernel(contexts, places)  # noqa: SLF001
+        return found * self.regression._context_kernel(contexts, places)
 
 
 def _pair_similarity(one: Items, other: Items, between: np.ndarray, left: list[str], right: list[str]) -> float:
@@ -270,9 +270,9 @@ def _pair_similarity(one: Items, other: Items, between: np.ndarray, left: list[s
 
 
 _LAWS = (
-    lambda a, b, control: a + b,  # noqa: ARG005
+    lambda a, b, control: a + b,
     lambda a, b, control: a * b / np.maximum(control, FLOOR),  # together as factors, not as summands
-    lambda a, b, control: np.where(a * b > 0, np.sign(a) * np.minimum(abs(a), abs(b)), 0),  # noqa: ARG005
+    lambda a, b, control: np.where(a * b > 0, np.sign(a) * np.minimum(abs(a), abs(b)), 0),
 )
 
 

@@ -18,8 +18,8 @@ HOPS = 3
 class Spread:
     """A network over the model's genes, ready to carry changes.
 
-    A knocked-out gene has the value that the knock-out gives it, whatever its regulators do, and its edges carry nothing
-    else: what reaches it from another knocked-out gene goes no further. So two genes on one path do not add up.
+    A knocked-out gene has the value that the knock-out gives it, whatever its regulators do, and its edges carry
+    nothing else: what reaches it from another knocked-out gene goes no further. So two genes on one path do not add up.
 
     Parameters
     ----------
@@ -41,9 +41,10 @@ class Spread:
         size = (len(self.names), len(self.names))
         acts = sp.csr_matrix((sign * weight, (source, target)), shape=size)
         # A target of many regulators hears less of each.
-        share = 1 / np.sqrt(np.maximum(np.asarray((acts != 0).sum(0)).ravel(), 1))
+        share = 1 / np.sqrt(np.maximum(np.bincount(target, minlength=len(self.names)), 1))
         self.acts = (acts @ sp.diags_array(share)).tocsr()  # (source, target)
-        self.has_targets = np.asarray((acts != 0).sum(1)).ravel() > 0
+        self._found: dict[tuple[tuple[str, ...], tuple[str, ...]], np.ndarray] = {}
+        self.has_targets = np.bincount(source, minlength=len(self.names)) > 0
 
     def knows(self, name: str) -> bool:
         """Whether a gene acts on anything in this network."""
@@ -59,14 +60,20 @@ class Spread:
         blocked
             Genes whose outgoing edges are cut besides.
         """
+        key = (tuple(names), tuple(blocked))
+        if key not in self._found:
+            self._found[key] = self._hops(names, blocked)
+        return self._found[key]
+
+    def _hops(self, names: Sequence[str], blocked: Sequence[str]) -> np.ndarray:
         inside = [self.places[name] for name in names if name in self.places]
         cut = [self.places[name] for name in blocked if name in self.places]
         found = np.zeros((HOPS, len(self.names)))
-        state = np.zeros(len(self.names))
+        state: np.ndarray = np.zeros(len(self.names))
         state[inside] = -1.0
         state[cut] = 0.0
         for hop in range(HOPS):
-            state = self.acts.T @ state
+            state = np.asarray(self.acts.T @ state)
             state[inside] = 0.0  # they are set: nothing that reaches them changes them, or goes on from them
             found[hop] = state
             state = state.copy()

@@ -10,10 +10,11 @@ from genediff.runs.kinds.base import Kind
 from genediff.runs.kinds.evaluate import EVALUATE, EvaluateJob
 from genediff.runs.kinds.generate import GENERATE, GenerateJob
 from genediff.runs.kinds.import_cells import IMPORT, ImportJob
+from genediff.runs.kinds.perturb import PERTURB
 from genediff.runs.kinds.series import SERIES, SeriesJob
 from genediff.runs.kinds.train import TRAIN
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, ADAPT, IMPORT, EVALUATE, SERIES, GENERATE)}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, ADAPT, IMPORT, EVALUATE, SERIES, GENERATE, PERTURB)}
 
 
 def find_kind(name: str) -> Kind[Any]:
