@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
         "tokenizers training workspace",
         "plots": "errors",
         "cli": "adaptation comparison conditions config data errors evaluation knowledge model model_archive "
-        "model_info perturbation presets runs tokenizers training versions workspace",
+        "model_info perturbation presets response runs tokenizers training versions workspace",
         "__main__": "cli",
     }.items()
 }
