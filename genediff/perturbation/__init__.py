@@ -7,12 +7,18 @@ predictors, all baselines and the split-half ceiling on the same held-out cells.
 
 from genediff.data.targets import Perturbation, PerturbationLevels, read_perturbations
 from genediff.perturbation.baselines import BASELINES, BaselinePredictor, Shift, best_baseline, fit_baselines
+from genediff.perturbation.evaluate import make_judge, score
+from genediff.perturbation.metrics import HEADLINE, METRICS
+from genediff.perturbation.pairs import evaluate_pair, predict_pair, write_pair
 from genediff.perturbation.prediction import Prediction, Predictor
+from genediff.perturbation.scores import Scores
 from genediff.perturbation.task import ALL_CELLS, SCHEMES, Group, Task, TaskConfig
 
 __all__ = [
     "ALL_CELLS",
     "BASELINES",
+    "HEADLINE",
+    "METRICS",
     "SCHEMES",
     "BaselinePredictor",
     "Group",
@@ -20,10 +26,16 @@ __all__ = [
     "PerturbationLevels",
     "Prediction",
     "Predictor",
+    "Scores",
     "Shift",
     "Task",
     "TaskConfig",
     "best_baseline",
+    "evaluate_pair",
     "fit_baselines",
+    "make_judge",
+    "predict_pair",
     "read_perturbations",
+    "score",
+    "write_pair",
 ]

@@ -158,8 +158,16 @@ class Task:
         return np.asarray(self.x[rows].mean(axis=0, dtype=np.float64)).ravel()
 
     def control_mean(self, part: Part, context: str) -> np.ndarray:
-        """Return the mean x (gene,) of the control cells of a part in a context."""
-        return self._control_means[self._known(context), part]
+        """Return the mean x (gene,) of the control cells of a part in a context.
+
+        Raises
+        ------
+        InputError
+            When the part has none: a context that is held out for the test has none that validate, and the other way.
+        """
+        if (self._known(context), part) not in self._control_means:
+            raise InputError(f"There are no control cells of {context!r} in the {part} part.")
+        return self._control_means[context, part]
 
     def delta(self, group: Group) -> np.ndarray:
         """Return the measured mean change (gene,) of a group against the controls of its part and context."""
@@ -213,7 +221,7 @@ class Task:
 
     @cached_property
     def _control_means(self) -> dict[tuple[str, Part], np.ndarray]:
-        return {key: self.mean(rows) for key, rows in self.controls.items()}
+        return {key: self.mean(rows) for key, rows in self.controls.items() if len(rows)}
 
 
 def _complete(dataset: Dataset, config: TaskConfig) -> TaskConfig:
@@ -276,6 +284,7 @@ def _divide(
     cells = cells[cells["context"].isin(contexts) & (cells["label"] != control.label)]
     groups = tuple(_groups(cells, levels.unique, config, notes))
     present = {group.perturbation.label: group.perturbation for group in groups}
+    controls = _held_out_controls(controls, groups)
     if not present:
         raise InputError(f"No perturbation of {config.column!r} has {config.min_cells} cells beside enough controls.")
     return levels, control, tuple(present[label] for label in sorted(present)), contexts, groups, controls, tuple(notes)
@@ -305,6 +314,22 @@ def _controls(
     if few:
         notes.append(f"Left out for lack of control cells (fewer than {config.min_cells} in a part): {', '.join(few)}.")
     return found, tuple(contexts)
+
+
+def _held_out_controls(
+    controls: dict[tuple[str, Part], np.ndarray], groups: tuple[Group, ...]
+) -> dict[tuple[str, Part], np.ndarray]:
+    """Give the part that holds a whole context the control cells of the other part that is not trained on.
+
+    A context that only one part needs is judged the better, the more of its controls there are.
+    """
+    found = dict(controls)
+    for context in {context for context, _ in controls}:
+        parts = {group.part for group in groups if group.context == context}
+        if len(parts) == 1 and (held := parts.pop()) != "train":
+            both = np.sort(np.concatenate([controls[context, "validation"], controls[context, "test"]]))
+            found |= {(context, "validation"): both[:0], (context, "test"): both[:0], (context, held): both}
+    return found
 
 
 def _groups(

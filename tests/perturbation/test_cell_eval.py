@@ -1,0 +1,92 @@
+"""Our figures beside those of cell-eval, the community's implementation, on the pair of files that we write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genediff.errors import InputError
+from genediff.perturbation import (
+    METRICS,
+    BaselinePredictor,
+    Task,
+    evaluate_pair,
+    fit_baselines,
+    predict_pair,
+    write_pair,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+
+    from genediff.data.dataset import Dataset
+
+# A process of its own: cell-eval warns in ways that our tests forbid, and numba compiles into it.
+RUN = """
+import sys
+from cell_eval import MetricsEvaluator
+one, other, folder = sys.argv[1:]
+skip = ["clustering_agreement", "pearson_edistance"]
+MetricsEvaluator(one, other, control_pert="non-targeting", pert_col="target_gene", num_threads=1,
+                 outdir=folder).compute(skip_metrics=skip, basename="results.csv")
+"""
+
+
+@pytest.fixture(scope="module")
+def pair(screen: Dataset) -> tuple[AnnData, AnnData]:
+    task = Task.of(screen, scheme="unseen_single", share=0.4, seed=2)
+    predicted, real = predict_pair(task, BaselinePredictor(fit_baselines(task)["nearest"]), seed=1)
+    assert real is not None
+    return predicted, real
+
+
+def test_cell_eval_reads_the_pair_and_agrees(pair: tuple[AnnData, AnnData], tmp_path: Path) -> None:
+    pytest.importorskip("cell_eval", reason="cell-eval is not installed; see tests/requirements.txt")
+    predicted, real = write_pair(*pair, tmp_path / "screen.h5ad")
+    subprocess.run(
+        [sys.executable, "-c", RUN, predicted, real, tmp_path / "found"], check=True, capture_output=True, timeout=300
+    )
+    theirs = pd.read_csv(tmp_path / "found" / "results.csv").set_index("perturbation")
+    ours = evaluate_pair(*pair).table.set_index("perturbation")
+    both = [name for name, metric in METRICS.items() if metric.in_cell_eval]
+    assert set(both) <= set(theirs.columns)
+    assert set(ours.index) == set(theirs.index) and len(ours) > 2
+    for metric in both:
+        np.testing.assert_allclose(
+            ours[metric], theirs[metric].reindex(ours.index), atol=1e-6, err_msg=metric, equal_nan=True
+        )
+    # The figures say something: they differ between perturbations, and are not all at a bound.
+    assert ours["pearson_delta"].std() > 0.01
+    assert ours["pr_auc"].between(0.01, 0.99).any()
+
+
+def test_controls_are_the_measured_ones_in_both(pair: tuple[AnnData, AnnData]) -> None:
+    predicted, real = pair
+    rows = [cells[cells.obs["target_gene"] == "non-targeting"] for cells in pair]
+    np.testing.assert_array_equal(rows[0].X.toarray(), rows[1].X.toarray())
+    assert set(predicted.obs["target_gene"]) == set(real.obs["target_gene"])
+
+
+def test_pairs_that_do_not_belong_together_are_refused(pair: tuple[AnnData, AnnData]) -> None:
+    predicted, real = pair
+    other = predicted.copy()
+    other.X[other.obs["target_gene"].to_numpy() == "non-targeting"] *= 1.1
+    with pytest.raises(InputError, match="control cells of both files differ"):
+        evaluate_pair(other, real)
+    with pytest.raises(InputError, match="Only one of both files"):
+        evaluate_pair(predicted, real[real.obs["target_gene"] != real.obs["target_gene"].iloc[-1]].copy())
+    with pytest.raises(InputError, match="same genes"):
+        evaluate_pair(predicted[:, ::-1].copy(), real)
+    counts = predicted.copy()
+    counts.X = counts.layers["counts"] * 20
+    with pytest.raises(InputError, match="not log-normalised"):
+        evaluate_pair(counts, real)
+    with pytest.raises(InputError, match="no obs column 'guide'"):
+        evaluate_pair(predicted, real, column="guide")
