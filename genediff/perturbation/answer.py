@@ -1,4 +1,4 @@
-"""A prediction over several contexts, put together: its cells, and the change of every gene with what is known of it."""
+"""A prediction over several contexts, put together: its cells, and how far each gene changes."""
 
 from __future__ import annotations
 

@@ -69,13 +69,15 @@ def over_sets(x: Any, gene_sets: GeneSets, genes: Sequence[str]) -> np.ndarray:
     weight = np.concatenate([np.full(len(one), 1 / max(len(one), 1)) for one in members])
     average = sp.csr_matrix((weight, (np.concatenate(members).astype(int), rows)), shape=(len(genes), len(members)))
     found: Any = x @ average
-    return found.toarray() if sp.issparse(found) else np.asarray(found)
+    matrix: Any = found
+    return matrix.toarray() if sp.issparse(found) else np.asarray(found)
 
 
 def _moments(x: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance (with n - 1) of each column, float64."""
     n = x.shape[0]
     mean = np.asarray(x.mean(axis=0), dtype=np.float64).ravel()
-    square = x.multiply(x) if sp.issparse(x) else np.square(x)
+    matrix: Any = x
+    square = matrix.multiply(x) if sp.issparse(x) else np.square(x)
     mean_square = np.asarray(square.mean(axis=0), dtype=np.float64).ravel()
     return mean, np.maximum(mean_square - mean**2, 0) * n / max(n - 1, 1)

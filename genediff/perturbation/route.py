@@ -70,7 +70,9 @@ def route(
         None when no perturbed gene is a source of the network.
     """
     edges = network[network["source"].isin(change) & network["target"].isin(change)]
-    children = {source: list(zip(part["target"], part["sign"], strict=True)) for source, part in edges.groupby("source")}
+    children = {
+        source: list(zip(part["target"], part["sign"], strict=True)) for source, part in edges.groupby("source")
+    }
     distance = _distances(children, targets, steps)
     if len(distance) == len(set(targets)):
         return None
@@ -91,7 +93,9 @@ def _distances(children: Mapping[str, list[tuple[str, int]]], targets: Sequence[
     distance = dict.fromkeys(targets, 0)
     front = list(targets)
     for step in range(1, steps + 1):
-        front = list(dict.fromkeys(child for gene in front for child, _ in children.get(gene, ()) if child not in distance))
+        front = list(
+            dict.fromkeys(child for gene in front for child, _ in children.get(gene, ()) if child not in distance)
+        )
         distance |= dict.fromkeys(front, step)
     return distance
 
@@ -119,7 +123,9 @@ def _signs(edges: pd.DataFrame, targets: Sequence[str], start: int) -> dict[str,
         if not len(ready):
             break
         for target, part in ready.groupby("target"):
-            pushes = {int(signs[source] * np.sign(sign)) for source, sign in zip(part["source"], part["sign"], strict=True)}
+            pushes = {
+                int(signs[source] * np.sign(sign)) for source, sign in zip(part["source"], part["sign"], strict=True)
+            }
             signs[str(target)] = pushes.pop() if len(pushes) == 1 else 0
         left = left.drop(ready.index)
     return signs

@@ -112,10 +112,12 @@ def shift_map_on_paper(
     """Draw the same for print; parameters as in `shift_map`."""
     drawn = matplotlib.figure.Figure(figsize=(6.2, 5.2), layout="constrained")
     panel = drawn.add_subplot()
-    panel.scatter(*ground.T, s=3, color=GREY, alpha=0.25, linewidths=0, rasterized=True, label="other cells")
+    panel.scatter(
+        ground[:, 0], ground[:, 1], s=3, color=GREY, alpha=0.25, linewidths=0, rasterized=True, label="other cells"
+    )
     for cloud in clouds:
         panel.scatter(
-            *cloud.xy.T, s=5, color=COLOURS[cloud.kind], alpha=0.7, linewidths=0, rasterized=True,
+            cloud.xy[:, 0], cloud.xy[:, 1], s=5, color=COLOURS[cloud.kind], alpha=0.7, linewidths=0, rasterized=True,
             label=f"{cloud.kind} ({len(cloud.xy):,})",
         )  # fmt: skip
     for arrow in _arrows(clouds):

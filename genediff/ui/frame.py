@@ -29,6 +29,7 @@ TITLES = {
     "tokens": "Tokens",
     "pathways": "Pathways",
     "regulation": "Regulation",
+    "perturb": "Perturb",
     "compare": "Compare",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,8 +77,8 @@ def map_of(question: Question, found: Answer) -> dict[str, np.ndarray] | None:
         for number, one in enumerate(joined):
             pcs = dataset.project(one.x)
             if dataset.info.has_umap:
-                share = number / len(joined)
-                pcs = PLACER.place(dataset.info.folder, pcs, waiting=lambda share=share: progress(share))
+                progress(number / len(joined))
+                pcs = PLACER.place(dataset.info.folder, pcs, waiting=partial(progress, number / len(joined)))
             placed[one.name] = pcs[:, :2]
         return placed
 
@@ -129,7 +130,9 @@ def sets_table(question: Question, found: Answer, sets: GeneSets) -> pd.DataFram
     return table
 
 
-def settled(title: str, name: str, question: Question, make: Callable[..., Any], *options: Any, wait: bool = True) -> Any:
+def settled(
+    title: str, name: str, question: Question, make: Callable[..., Any], *options: Any, wait: bool = True
+) -> Any:
     """Return something that is computed for a question in the background, as `background.finished` does."""
     get = background.finished if wait else background.soon
     return get(title, (name, *question.key, *options), make)
@@ -153,17 +156,26 @@ def _answer(question: Question, progress: Callable[[float], None]) -> Answer:
     task, rows, contexts = question.task, question.rows, question.contexts
     is_model = question.source.is_model
     progress(0.02)
-    predictor = question.source.predictor(task)
+    predictor = question.source.predictor(task, question.kind)
     predicted = predict_group(
-        predictor, question.perturbation, rows, contexts[rows], n_cells=question.n_cells,
-        seeds=SEEDS if is_model else SEEDS[:1], progress=lambda share: progress(0.05 + share * (0.8 if is_model else 0.9)),
-    )  # fmt: skip
+        predictor,
+        question.perturbation,
+        rows,
+        contexts[rows],
+        n_cells=question.n_cells,
+        seeds=SEEDS if is_model else SEEDS[:1],
+        progress=lambda share: progress(0.05 + share * (0.8 if is_model else 0.9)),
+    )
     baseline = None
     if is_model:
         baseline = predict_group(
-            Source().predictor(task), question.perturbation, rows, contexts[rows], n_cells=question.n_cells,
+            Source().predictor(task, question.kind),
+            question.perturbation,
+            rows,
+            contexts[rows],
+            n_cells=question.n_cells,
             progress=lambda share: progress(0.85 + 0.1 * share),
-        )  # fmt: skip
+        )
     measured_rows, learnt_from = _measured(question)
     measured = None
     if len(measured_rows):
@@ -192,7 +204,10 @@ def _interval(table: pd.DataFrame, kind: str, joined: Joined) -> None:
     if joined.low is not None and joined.high is not None:
         table[f"{kind}_low"], table[f"{kind}_high"] = joined.low, joined.high
     elif joined.spread is not None:
-        table[f"{kind}_low"], table[f"{kind}_high"] = joined.delta - 1.64 * joined.spread, joined.delta + 1.64 * joined.spread
+        table[f"{kind}_low"], table[f"{kind}_high"] = (
+            joined.delta - 1.64 * joined.spread,
+            joined.delta + 1.64 * joined.spread,
+        )
 
 
 def titles(found: Answer) -> Mapping[str, str]:

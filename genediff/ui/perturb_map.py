@@ -60,13 +60,18 @@ def _clouds(question: Question, found: Answer, shown: Joined, xy: np.ndarray) ->
 
 def _words(question: Question, found: Answer, clouds: list[plots.Cloud]) -> str:
     many = question.task.config.context is not None
-    measured = " Where the orange arrow follows the green one, the prediction moves cells as the perturbation did." if len(
-        found.measured_rows
-    ) else " These cells were never measured with this perturbation, so nothing here can confirm the arrows."
+    measured = (
+        " Where the orange arrow follows the green one, the prediction moves cells as the perturbation did."
+        if len(found.measured_rows)
+        else " These cells were never measured with this perturbation, so nothing here can confirm the arrows."
+    )
     each = "cell type" if many else "group"
-    where = "Distances on a UMAP mean little" if question.task.dataset.info.has_umap else "Two components show a part only"
+    where = (
+        "Distances on a UMAP mean little" if question.task.dataset.info.has_umap else "Two components show a part only"
+    )
     return (
-        f"Arrows lead from the middle of the control cells of a {each} to the middle of its predicted (orange) or measured "
+        f"Arrows lead from the middle of the control cells of a {each} to the middle of its predicted (orange) or "
+        "measured "
         f"(green) cells.{measured} {where}: small shifts of many genes can vanish here, so read the genes below."
     )
 

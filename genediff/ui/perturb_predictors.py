@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import streamlit as st
 
 from genediff.errors import InputError
 from genediff.ui import choices, explain, perturb_task
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from genediff.data import Dataset
     from genediff.data.targets import Mode, Perturbation
+    from genediff.model_info import ModelInfo
     from genediff.perturbation import Predictor, Shift, Task
+    from genediff.ui.perturb_question import Question
 
 BEST = "best"
 
@@ -24,7 +29,8 @@ class Source:
 
     name: str = BEST
 
-    is_model = False
+    is_model: ClassVar[bool] = False
+    model: ClassVar[ModelInfo | None] = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -50,21 +56,68 @@ class Source:
         if len(measured) and not len(task.measured(perturbation, part="train")):
             return ("It was measured, and is held out here: nothing was learnt from its cells, so they can judge.",)
         if len(measured):
-            return ("Some of its cells were learnt from; the measured cells that are shown are others of the same kind.",)
+            return (
+                "Some of its cells were learnt from; the measured cells that are shown are others of the same kind.",
+            )
         return ()
 
-    def predictor(self, task: Task) -> Predictor:
-        """Return what predicts (fits baselines, so this may take a moment)."""
+    def title(self, task: Task, kind: str) -> str:
+        """Return who predicts, in words."""
+        return f"the baseline “{self.shift(task, kind).title}”"
+
+    def network(self) -> tuple[pd.DataFrame, str] | None:
+        """Return the edges of the predictor's own network and its title; None where it has none."""
+        return None
+
+    def command(self, question: Question) -> str:
+        """Return the command that predicts the same; empty where there is none."""
+        return ""
+
+    def delta(
+        self, task: Task, predictor: Predictor, perturbation: Perturbation, rows: np.ndarray, contexts: np.ndarray
+    ) -> np.ndarray | None:
+        """Return the mean change alone where it takes no cells to know it, each context by its share of `rows`."""
         from genediff.perturbation import BaselinePredictor
 
-        return BaselinePredictor(self.shift(task))
+        assert isinstance(predictor, BaselinePredictor)
+        names, counts = np.unique(contexts, return_counts=True)
+        parts = [predictor.shift.delta(perturbation, str(name)) for name in names]
+        return np.average(parts, axis=0, weights=counts)
 
-    def shift(self, task: Task) -> Shift:
-        """Return the baseline."""
-        from genediff.perturbation import best_baseline, fit_baselines
+    def predictor(self, task: Task, kind: str) -> Predictor:
+        """Return what predicts (fits baselines, so this may take a moment).
 
-        shifts = fit_baselines(task)
-        return best_baseline(task, shifts) if self.name == BEST else shifts[self.name]
+        Parameters
+        ----------
+        task
+            What is learnt from.
+        kind
+            Which kind of prediction is asked for: which baseline is best depends on it.
+        """
+        from genediff.perturbation import BaselinePredictor
+
+        return BaselinePredictor(self.shift(task, kind))
+
+    def shift(self, task: Task, kind: str) -> Shift:
+        """Return the baseline; the best one by validation cells where this kind can be judged."""
+        from genediff.perturbation import best_baseline
+
+        shifts = perturb_task.shifts(task)
+        if self.name != BEST:
+            return shifts[self.name]
+        judged = perturb_task.held_out(task.dataset, kind) if task.config.scheme != kind else task
+        if judged is None:
+            return best_baseline(task, shifts)
+        return shifts[best_baseline(judged, perturb_task.shifts(judged)).name]
+
+    def shown_name(self, task: Task, kind: str) -> str:
+        """Return the name of the baseline that predicts."""
+        return self.shift(task, kind).name
+
+    def held_out(self, question: Question) -> Task | None:
+        """Return the data divided so that this kind of prediction can be judged; None where it cannot be."""
+        seen = question.task.n_seen(question.perturbation)
+        return perturb_task.held_out(question.task.dataset, question.kind, n_seen=min(seen, 2))
 
 
 def choose(dataset: Dataset) -> Source:

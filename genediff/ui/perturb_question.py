@@ -61,7 +61,15 @@ class Question:
     def key(self) -> tuple[Any, ...]:
         """What names it in a cache."""
         p = self.perturbation
-        return (perturb_task.key(self.task), self.source.key, p.label, p.mode, self.group, _mark(self.rows), self.n_cells)
+        return (
+            perturb_task.key(self.task),
+            self.source.key,
+            p.label,
+            p.mode,
+            self.group,
+            mark(self.rows),
+            self.n_cells,
+        )
 
     @property
     def contexts(self) -> np.ndarray:
@@ -84,13 +92,19 @@ def ask(dataset: Dataset, source: Source) -> Question | None:
     with right:
         members, group = selections.pick_group(dataset, key="group", label="In which cells", default=selections.ALL)
         n_cells = int(
-            st.select_slider("Predicted cells", N_CELLS, value=200, key="cells", bind="query-params",
-                             help="More cells: a fuller map and finer means, and more time.")
-        )  # fmt: skip
+            st.select_slider(
+                "Predicted cells",
+                N_CELLS,
+                value=200,
+                key="cells",
+                bind="query-params",
+                help="More cells: a fuller map and finer means, and more time.",
+            )
+        )
     if perturbation is None:
         return None
     task, kind = source.divide(dataset, base, perturbation, group)
-    rows, notes = _controls(task, members)
+    rows, notes = controls(task, members)
     notes = (*_seen(task, base, perturbation), *source.notes(task, perturbation, kind), *notes)
     return Question(task, perturbation, kind, source, rows, group, members, n_cells, notes)
 
@@ -105,12 +119,23 @@ def contexts_of(task: Task) -> np.ndarray:
     return task.dataset.obs[column].astype(str).to_numpy(dtype=object)
 
 
+def n_measured(task: Task, label: str) -> int:
+    """Return how many cells of the data have a perturbation, in groups of any size."""
+    counts = task.dataset.obs[task.config.column].astype(str).value_counts()
+    return int(sum(counts.get(level, 0) for level, one in task.levels.of.items() if one.label == label))
+
+
 def _what(task: Task, source: Source) -> Perturbation | None:
     """Draw the choice of genes and of what is done to them, or of a condition."""
     if task.perturbations[0].kind == "condition":
         labels = [p.label for p in task.perturbations]
-        chosen = st.selectbox("Condition", labels, key="condition", bind="query-params",
-                              help="Only conditions that were measured can be predicted: of others only a name is known.")
+        chosen = st.selectbox(
+            "Condition",
+            labels,
+            key="condition",
+            bind="query-params",
+            help="Only conditions that were measured can be predicted: of others only a name is known.",
+        )
         return task.perturbation(chosen)
     first_place, second_place = st.columns(2)
     names = _names(task)
@@ -139,12 +164,17 @@ def _mode(task: Task, source: Source) -> Mode:
         st.caption(f"What is done: **{perturb_task.MODES[known[0]]}**, the only kind that was measured here.")
         return known[0]
     return st.segmented_control(
-        "What is done", known, default=known[0], required=True, format_func=lambda one: perturb_task.MODES[one].capitalize(),
-        key="mode", bind="query-params",
-    )  # fmt: skip
+        "What is done",
+        known,
+        default=known[0],
+        required=True,
+        format_func=lambda one: perturb_task.MODES[one].capitalize(),
+        key="mode",
+        bind="query-params",
+    )
 
 
-def _controls(task: Task, members: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def controls(task: Task, members: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the control cells of a group: held-out ones where there are enough of them."""
     test = task.control_rows("test")
     rows = test[members[test]]
@@ -171,7 +201,7 @@ def _seen(task: Task, base: Task, perturbation: Perturbation) -> tuple[str, ...]
         name = explain.plain(gene)
         words = [f"**{name}**"]
         if gene in alone:
-            words.append(f"measured alone in {len(base.measured(base.perturbation(gene))):,} cells")
+            words.append(f"measured alone in {n_measured(base, gene):,} cells")
         else:
             words.append(":orange[never seen perturbed in these data]")
         if gene not in genes_here:
@@ -179,12 +209,13 @@ def _seen(task: Task, base: Task, perturbation: Perturbation) -> tuple[str, ...]
             words.append(f":orange[{where}]: its own change cannot be seen")
         told.append(" · ".join(words))
     if len(perturbation.targets) > 1:
-        n = len(base.measured(perturbation))
+        n = n_measured(base, perturbation.label)
         told.append(f"Together: {f'measured in {n:,} cells' if n else ':orange[never measured together]'}")
     return tuple(told)
 
 
-def _mark(rows: np.ndarray) -> str:
+def mark(rows: np.ndarray) -> str:
+    """Return a short name of some rows, for a cache."""
     import hashlib
 
     return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()[:12]

@@ -100,7 +100,7 @@ def _task(home_folder: str, dataset_id: str, content: str, config: str) -> Task:
     return Read.of(caching.dataset(dataset_id), Config.model_validate_json(config))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Fitting the simple baselines …")
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _shifts(home_folder: str, task_key: str, _task: Task) -> dict[str, Shift]:
     from genediff.perturbation import fit_baselines
 

@@ -1,0 +1,220 @@
+"""How far a prediction can be trusted: a verdict on top, and below it what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from genediff.plots import perturbation as plots
+from genediff.ui import explain, figures, perturb_data, perturb_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genediff.perturbation.held_out import Judged
+    from genediff.ui.perturb_data import Answer
+    from genediff.ui.perturb_question import Question
+
+SCORE = "correlation of predicted and measured change over genes"
+
+
+def judged(question: Question) -> tuple[Judged | None, str]:
+    """Return how this kind of prediction did on held-out perturbations, and why there is nothing to say where not."""
+    task = question.source.held_out(question)
+    if task is None:
+        return None, (
+            f"These data hold too few {perturb_task.KINDS[question.kind]} to hold some out, so nothing says how "
+            "well this "
+            "kind of prediction works here."
+        )
+    source = question.source
+
+    def make(progress: Callable[[float], None]) -> Judged:
+        from genediff.perturbation import fit_baselines
+        from genediff.perturbation.held_out import judge
+
+        progress(0.02)
+        shifts = fit_baselines(task)
+        return judge(
+            task, shifts, source.predictor(task, question.kind) if source.is_model else None, progress=progress
+        )
+
+    found: Judged | None = perturb_data.background.finished(
+        "Predicting held-out perturbations, to see how well this kind of prediction works",
+        ("perturb-judged", perturb_task.key(task), *(source.key if source.is_model else ("baselines",))),
+        make,
+    )
+    return found, ""
+
+
+def verdict(question: Question, found: Judged | None, why: str) -> None:
+    """Write the verdict in words, in the colour of its level."""
+    if found is None:
+        st.warning(why, icon=":material/help:")
+        return
+    n, kind = len(found.table), perturb_task.KINDS[question.kind]
+    on = f"On {n} held-out cases ({kind})"
+    best = found.titles[found.best]
+    ceiling = float(found.table["ceiling"].mean())
+    if not question.source.is_model:
+        _verdict_of_baseline(question, found, on, ceiling)
+        return
+    gain, low, high = found.gain()
+    figures_ = f"r = {found.means['predictor']:.2f} against {found.means[found.best]:.2f}; ceiling {ceiling:.2f}"
+    if found.level == "better":
+        st.success(
+            f"{on} the model was better than the best simple baseline, {best.lower()} ({figures_}; gain "
+            f"{gain:+.3f}, 95 % "
+            f"interval {low:+.3f} to {high:+.3f}). It did worse on {found.harm:.0%} of them.",
+            icon=":material/verified:",
+        )
+    elif found.level == "worse":
+        st.error(
+            f"{on} the model was worse than a simple baseline, {best.lower()} ({figures_}): use the baseline. It "
+            "is shown "
+            "first below.",
+            icon=":material/report:",
+        )
+    elif found.level == "same":
+        st.warning(
+            f"{on} the model was no better than a simple baseline, {best.lower()} ({figures_}; gain {gain:+.3f}, 95 % "
+            f"interval {low:+.3f} to {high:+.3f}): use the baseline. It is shown first below.",
+            icon=":material/balance:",
+        )
+    else:
+        st.warning(
+            f"Only {n} cases could be held out: too few to say whether the model beats {best.lower()}.",
+            icon=":material/help:",
+        )
+
+
+def loses(found: Judged | None) -> bool:
+    """Say whether a baseline is to be shown before the model."""
+    return found is not None and found.level in ("worse", "same")
+
+
+def show(question: Question, answer: Answer, found: Judged | None, *, name: str) -> None:
+    """Draw the confidence panel."""
+    with st.container(border=True):
+        st.markdown("**How far this can be trusted**")
+        st.markdown("\n".join([_kind(question), *_distance(question), _seeds(answer)]))
+        if answer.learnt_from:
+            st.markdown(
+                ":orange[:material/warning: The measured cells that are shown were used in fitting], so their "
+                "agreement "
+                "with the prediction says little."
+            )
+        if found is not None:
+            _table(found)
+    if found is not None:
+        with st.expander(f"Each of the {len(found.table)} held-out cases"):
+            _cases(found, name=name)
+
+
+def _verdict_of_baseline(question: Question, found: Judged, on: str, ceiling: float) -> None:
+    name = question.source.shown_name(question.task, question.kind)
+    title, score = found.titles.get(name, name), float(found.means[name])
+    best = found.best
+    text = (
+        f"{on} “{title}” reached r = {score:.2f} with the measured change; a second sample of measured cells "
+        f"would reach {ceiling:.2f}."
+    )
+    if best != name and found.means[best] > score + 0.01:
+        st.warning(
+            f"{text} “{found.titles[best]}” did better there (r = {found.means[best]:.2f}).", icon=":material/balance:"
+        )
+    elif score < 0.2:
+        st.error(f"{text} That is close to nothing, and no baseline did better.", icon=":material/report:")
+    elif score < 0.5 * ceiling:
+        st.warning(f"{text} No baseline did better; much of the response is missed.", icon=":material/balance:")
+    else:
+        st.success(f"{text} No baseline did better.", icon=":material/verified:")
+
+
+def _kind(question: Question) -> str:
+    return f"- **Kind of prediction:** {perturb_task.KINDS[question.kind]}"
+
+
+def _distance(question: Question) -> list[str]:
+    """Say of each gene how far it is from what training saw perturbed."""
+    from genediff.perturbation.held_out import nearest
+
+    task, said = question.task, []
+    for gene in question.perturbation.targets:
+        name = explain.plain(gene)
+        near = nearest(task, gene)
+        if gene in task.seen_parts:
+            said.append(f"- **{name}** was perturbed alone in training: nothing is carried over from other genes.")
+        elif near is None:
+            said.append(f"- **{name}** has no place among the trained genes: it is none of the modelled genes.")
+        else:
+            other, alike, share = near
+            far = (
+                "far from all" if share < 0.1 else "as near as they are to each other" if share > 0.4 else "rather far"
+            )
+            said.append(
+                f"- **{name}** was never perturbed in training. The trained gene that varies most like it is "
+                f"{explain.plain(other)} (similarity {alike:.2f}; {share:.0%} of trained genes have none as near): "
+                f"{far}."
+            )
+    if not question.perturbation.targets:
+        n = len(question.task.measured(question.perturbation, part="train"))
+        said.append(f"- **{explain.plain(question.perturbation.label)}**: {n:,} cells with it were learnt from.")
+    return said
+
+
+def _seeds(answer: Answer) -> str:
+    spread = answer.predicted.spread
+    if spread is None:
+        return "- **Seed spread:** none; this predictor draws no change at random."
+    size = float(np.linalg.norm(answer.predicted.delta))
+    share = float(np.linalg.norm(spread)) / max(size, 1e-12)
+    word = "small" if share < 0.2 else "considerable" if share < 0.6 else "as large as the change itself"
+    return f"- **Seed spread:** {share:.0%} of the size of the change over {len(perturb_data.SEEDS)} seeds ({word})."
+
+
+def _table(found: Judged) -> None:
+    import pandas as pd
+
+    means = found.means
+    rows = [{"": "split-half ceiling", "mean r": float(found.table["ceiling"].mean()), "held out": len(found.table)}]
+    rows += [
+        {
+            "": found.titles[name] + (" (the model)" if name == "predictor" else ""),
+            "mean r": float(value),
+            "held out": len(found.table),
+        }
+        for name, value in means.items()
+    ]
+    st.dataframe(
+        pd.DataFrame(rows).drop(columns="held out"),
+        hide_index=True,
+        column_config={
+            "mean r": st.column_config.ProgressColumn("mean r", format="%.2f", min_value=0.0, max_value=1.0)
+        },
+    )
+    explain.how_to_read(
+        f"Mean {SCORE}, over held-out perturbations; perturbed genes themselves are left out. Higher is better; "
+        "the ceiling "
+        "is what a second measurement of as many cells would reach (from two halves, brought to full size). A part "
+        "of any such correlation comes from what all "
+        "perturbations share: “Mean of perturbed” shows how much."
+    )
+
+
+def _cases(found: Judged, *, name: str) -> None:
+    table = found.table
+    many = table["context"].nunique() > 1
+    label = [f"{p}, {c}" if many else p for p, c in zip(table["perturbation"], table["context"], strict=True)]
+    columns = ["predictor", found.best] if "predictor" in table else [found.means.index[0], found.means.index[1]]
+    drawn = table.assign(perturbation=label, model=table[columns[0]], baseline=table[columns[1]])
+    figures.show_figure(
+        plots.held_out(drawn, model=found.titles[columns[0]], baseline=found.titles[columns[1]], unit=SCORE),
+        how_to_read="One line per held-out case, the largest loss of the circle against the square on top. Cases "
+        "with few "
+        "cells have a low ceiling (diamond): nothing could do well there.",
+        name=f"{name}-held-out",
+        table=table,
+    )

@@ -1,0 +1,168 @@
+"""What the Perturb page computes: changes by group, ways through a network, wishes, held-out scores, files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from genediff.data import ImportConfig, import_cells
+from genediff.data.planted import planted_network
+from genediff.data.simulate import perturbation_plan, simulate
+from genediff.data.truth_draw import TruthConfig, draw_truth
+from genediff.errors import InputError
+from genediff.knowledge import make_gene_sets
+from genediff.perturbation import BaselinePredictor, Task, fit_baselines
+from genediff.perturbation.answer import predict_group
+from genediff.perturbation.changes import changes, over_sets
+from genediff.perturbation.export import means_table, to_anndata
+from genediff.perturbation.held_out import judge, nearest
+from genediff.perturbation.route import route
+from genediff.perturbation.wish import CellWish, GeneWish
+from genediff.workspace import Workspace
+
+CONFIG = TruthConfig(n_genes=60, n_regulators=12, n_types=2, n_pathways=3, pathway_size=8, targets_per_pair=4)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    folder = tmp_path_factory.mktemp("screen")
+    truth = draw_truth(CONFIG, seed=3)
+    cells = simulate(truth, n_cells=1500, perturbations=perturbation_plan(truth, n_singles=8, n_doubles=6), seed=1)
+    cells.write_h5ad(folder / "screen.h5ad")
+    how = ImportConfig.parse({"label": "cell_type", "perturbation": "perturbation", "control": "control", "n_genes": 60,
+                              "n_pcs": 8, "umap": False})  # fmt: skip
+    return Task.of(import_cells(folder / "screen.h5ad", how, Workspace(folder / "home")), context="cell_type")
+
+
+def test_another_mix_of_types_is_no_change() -> None:
+    """Each type is held against its own controls; the plain difference of means would see a change of 1.6."""
+    draw = np.random.default_rng(0)
+    control_groups, groups = np.repeat(["a", "b"], [180, 20]), np.repeat(["a", "b"], [20, 180])
+    level = {"a": 0.0, "b": 2.0}
+    control = np.array([[level[one]] for one in control_groups]) + 0.1 * draw.normal(size=(200, 1))
+    cells = np.array([[level[one]] for one in groups]) + 0.1 * draw.normal(size=(200, 1))
+    assert (cells.mean() - control.mean()) > 1.5
+    found = changes(sp.csr_matrix(cells), control, groups=groups, control_groups=control_groups)
+    assert found.low[0] < 0 < found.high[0] and abs(found.change[0]) < 0.1
+    shifted = changes(cells + 0.5, control, groups=groups, control_groups=control_groups)
+    np.testing.assert_allclose(shifted.change, found.change + 0.5)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    draw = np.random.default_rng(1)
+    found = changes(draw.normal(0.3, 1, (40, 2000)), draw.normal(0, 2, (60, 2000)))
+    assert ((found.low < 0.3) & (found.high > 0.3)).mean() == pytest.approx(0.95, abs=0.02)
+
+
+def test_sets_are_means_over_their_genes() -> None:
+    x = np.arange(12.0).reshape(3, 4)
+    sets = make_gene_sets("two", {"A": ("g0", "g2"), "B": ("g3",)})
+    np.testing.assert_allclose(
+        over_sets(sp.csr_matrix(x), sets, ["g0", "g1", "g2", "g3"]), np.c_[(x[:, 0] + x[:, 2]) / 2, x[:, 3]]
+    )
+
+
+def test_the_route_takes_the_shortest_way_and_its_signs() -> None:
+    edges = pd.DataFrame(
+        [("A", "B", 1), ("B", "C", -1), ("A", "D", -1), ("D", "E", 1), ("E", "C", 1), ("X", "Y", 1)],
+        columns=["source", "target", "sign"],
+    )
+    change = {"A": -2.0, "B": -1.0, "C": 0.9, "D": 0.8, "E": 0.1, "X": 0.0, "Y": 0.7}
+    found = route(edges, ["A"], change, top=4)
+    assert found is not None and found.reached == ("B", "C", "D") and found.missed == ("Y",)
+    assert set(zip(found.edges["source"], found.edges["target"], strict=True)) == {("A", "B"), ("B", "C"), ("A", "D")}
+    assert found.distance["C"] == 2
+    assert found.agreeing == (3, 3)  # A is lowered: B falls, so C rises; D rises
+    assert found.by_chance == pytest.approx(4 / 6)
+    assert route(edges, ["A"], {**change, "B": 1.0}, top=4).agreeing == (2, 3)  # type: ignore[union-attr]
+    assert route(edges, ["Y"], change) is None
+
+
+def test_planted_effects_lie_downstream_in_the_planted_network(task: Task) -> None:
+    truth = draw_truth(CONFIG, seed=3)
+    cells = simulate(truth, n_cells=200, seed=0)
+    one = task.perturbation("REG1")
+    delta = np.mean([task.delta(g) for g in task.groups if g.perturbation.label == one.label], axis=0)
+    found = route(planted_network(cells).edges, ["REG1"], dict(zip(task.genes, delta, strict=True)), top=5)
+    assert found is not None
+    assert len(found.reached) / 5 > found.by_chance
+
+
+def test_a_gene_does_not_fulfil_a_wish_by_being_knocked_out() -> None:
+    change = np.array([-3.0, -0.5, 0.2])
+    wish = GeneWish(np.array([0, 1]), "lower")
+    assert wish.score(change) == pytest.approx(1.75)
+    assert wish.score(change, perturbed=[0]) == pytest.approx(0.5)
+    assert np.isnan(GeneWish(np.array([0]), "raise").score(change, perturbed=[0]))
+
+
+def test_a_move_towards_cells_is_the_share_of_the_way() -> None:
+    wish = CellWish(np.array([2.0, 0.0]))
+    assert wish.score(np.array([2.0, 0.0])) == 1
+    assert wish.score(np.zeros(2)) == 0
+    assert wish.score(np.array([1.0, 0.0])) == pytest.approx(0.75)
+    assert wish.score(np.array([-1.0, 0.0])) < 0
+    with pytest.raises(InputError, match="the same"):
+        CellWish(np.zeros(2))
+
+
+def test_an_oracle_is_better_and_a_shuffled_one_worse_than_baselines(task: Task) -> None:
+    """The verdict must be able to fall either way: for a predictor that knows the answer, and for its opposite."""
+    doubles = Task.of(task.dataset, context="cell_type", scheme="doubles", share=0.34)
+    shifts = fit_baselines(doubles)
+    truth = {(g.perturbation.label, g.context): doubles.delta(g) for g in doubles.part("test")}
+
+    class Oracle(type(shifts["no_change"])):  # type: ignore[misc]
+        name, title = "oracle", "Oracle"
+        sign = 1
+
+        def _delta(self, perturbation, context):
+            return self.sign * truth[perturbation.label, context]
+
+    oracle = Oracle(doubles)
+    found = judge(doubles, shifts, BaselinePredictor(oracle))
+    assert found.level == "better" and found.harm == 0
+    assert found.means["predictor"] == pytest.approx(1)
+    oracle.sign = -1
+    assert judge(doubles, shifts, BaselinePredictor(oracle)).level == "worse"
+    same = judge(doubles, shifts, BaselinePredictor(shifts[found.best]))
+    assert same.level == "same" and same.harm == 0
+    assert found.table["ceiling"].between(0, 1).all()
+
+
+def test_the_nearest_trained_gene_is_another_one(task: Task) -> None:
+    seen = sorted(task.seen_parts)
+    found = nearest(task, seen[0])
+    assert found is not None and found[0] in seen and found[0] != seen[0] and -1 <= found[1] <= 1
+    assert nearest(task, "no gene") is None
+
+
+def test_cells_of_many_scenarios_say_where_they_come_from(task: Task) -> None:
+    shift = BaselinePredictor(fit_baselines(task)["additive"])
+    rows = task.control_rows("test")
+    contexts = task.dataset.obs["cell_type"].astype(str).to_numpy()
+    done = [task.perturbation("REG1"), task.perturbation("REG1+REG2")]
+    made = [(one, predict_group(shift, one, rows, contexts[rows], n_cells=40)) for one in done]
+    cells = to_anndata(task, made, control=rows, provenance={"seed": 0})
+    assert cells.n_obs == len(rows) + sum(len(one.x) for _, one in made)
+    predicted = cells[cells.obs["predicted"]]
+    by_name = dict(zip(task.dataset.obs.index, contexts, strict=True))
+    assert (predicted.obs["source"].map(by_name) == predicted.obs["context"].astype(str)).all()
+    assert set(predicted.obs["source"]) <= set(task.dataset.obs.index[rows])
+    np.testing.assert_array_equal(cells.X.data, np.rint(cells.X.data))
+    np.testing.assert_allclose(
+        task.dataset.normalise(cells.X).toarray(), cells.layers["log_normalised"].toarray(), atol=1e-5
+    )
+    table = means_table(task, made)
+    assert list(table.index) == [one.label for one in done] and list(table.columns) == list(task.genes)
+    weights = pd.Series(contexts[rows]).value_counts(normalize=True)
+    wanted = sum(weights[c] * shift.shift.delta(done[1], c) for c in weights.index)
+    np.testing.assert_allclose(table.loc[done[1].label], wanted)
+
+
+def test_a_group_without_controls_is_refused(task: Task) -> None:
+    with pytest.raises(InputError, match="too few control cells"):
+        predict_group(BaselinePredictor(fit_baselines(task)["no_change"]), task.perturbation("REG1"),
+                      np.array([0]), np.array(["type_1"]), n_cells=10)  # fmt: skip
