@@ -84,7 +84,7 @@ def _nothing() -> None:
     with st.container(border=True):
         st.subheader("No perturbed cells yet", anchor=False)
         st.markdown(
-            "This page needs a data set in which some cells were perturbed: with a column that says what was done to "
+            "Add a data set in which some cells were perturbed: with a column that says what was done to "
             "each cell (`control`, `STAT1`, `STAT1+JAK2`; or a drug), and which level means untreated."
         )
         try_demo()
