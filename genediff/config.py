@@ -159,3 +159,32 @@ class RunConfig(_Frozen):
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
         "auto", title="Precision", description="auto: bfloat16 where it helps (recent GPUs), else 32 bits."
     )
+    devices: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        title="GPUs or processes",
+        description="How many GPUs of each machine train together; without a GPU, how many processes. Each takes its "
+        "part of every batch, so the model and its loss curve stay the same.",
+    )
+    nodes: int = Field(
+        1, ge=1, le=1024, title="Machines", description="How many machines of a cluster train together (SLURM only)."
+    )
+    strategy: Literal["auto", "ddp", "fsdp"] = Field(
+        "auto",
+        title="Several GPUs",
+        description="ddp (auto): every GPU holds the whole model. fsdp: each holds a part of the denoiser's weights, "
+        "for models larger than the memory of one.",
+    )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=64,
+        title="Parts per step",
+        description="Work through each batch in so many parts, one after the other: less memory, the same model.",
+    )
+
+    @property
+    def n_processes(self) -> int:
+        """How many processes train together."""
+        return self.devices * self.nodes

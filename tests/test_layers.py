@@ -16,6 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     room: set(others.split())
     for room, others in {
         "errors": "",
+        "parallel": "errors",
         "config": "errors",
         "versions": "",
         "checkpoint": "errors",
@@ -36,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
         "model_archive": "adapter_info checkpoint errors model_info workspace",
         "presets": "config data errors tokenizers",
         "reproduction": "config data errors model_info presets versions",
-        "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn "
+        "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn parallel "
         "statistics versions",
         "evaluation": "data errors model model_info versions workspace",
         "adaptation": "adapter_info checkpoint config data errors evaluation knowledge model model_info training "

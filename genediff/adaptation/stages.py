@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genediff.training.autoencoder import AutoencoderStage
-from genediff.training.flow import FlowStage
+from genediff.training.flow import FlowStage, sample_path
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genediff.adaptation.cells import AlignedCells
     from genediff.config import TrainConfig
     from genediff.model import GeneDiff
+    from genediff.training.lots import Draws
 
 
 class AdaptAutoencoder(AutoencoderStage):
@@ -26,9 +27,9 @@ class AdaptAutoencoder(AutoencoderStage):
         super().__init__(model, cells, config, fabric=fabric, seed=seed)
         self.present, self.profile_share = cells.present.to(fabric.device), cells.profile_share
 
-    def _losses(self, seen: Tensor, measured: Tensor, generator: torch.Generator, share: float) -> Tensor:
+    def _losses(self, seen: Tensor, measured: Tensor, draws: Draws, share: float) -> Tensor:
         layout, device = self.model.tokenizer.layout, self.fabric.device
-        noise = torch.randn(len(seen), layout.n_tokens, layout.n_channels, generator=generator).to(device)
+        noise = draws.randn(layout.n_tokens, layout.n_channels).to(device)
         measured = measured.to(device)
         library = self.cells.normalise(measured)[1] * self.profile_share
         # The patterns of the base have found their place: the KL term counts in full from the first step.
@@ -48,9 +49,9 @@ class AdaptFlow(FlowStage):
             library = torch.ones(int(model.spec.has_counts), dtype=torch.bool)
             self.kept = torch.cat([cells.present, library]).to(fabric.device)
 
-    def _loss(self, states: Tensor, codes: Tensor, generator: torch.Generator) -> Tensor:
+    def _loss(self, states: Tensor, codes: Tensor, draws: Draws) -> Tensor:
         device = self.fabric.device
-        drawn = self.model.objective.sample(states.to(device), generator=generator)
+        drawn = sample_path(self.model.objective, states, draws, device)
         output = self.module(drawn.x_t, drawn.t, codes.to(device))
         if self.kept is not None:
             output, drawn = output[:, self.kept], replace(drawn, target=drawn.target[:, self.kept])

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from genediff.parallel import ALONE
 from genediff.training.batches import Shuffle, dense, stream
 from genediff.training.corruption import Corruption
+from genediff.training.lots import Draws
 from genediff.training.stage import Stage
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
     from genediff.config import TrainConfig
     from genediff.model import GeneDiff
+    from genediff.parallel import Ranks
     from genediff.training.cells import TrainingCells
+    from genediff.training.lots import Part
 
 # Steps over which the KL term grows to its full weight, so that tokens are not given up before they are of use.
 KL_WARMUP = 300
@@ -31,7 +35,15 @@ class AutoencoderStage(Stage):
     name = "autoencoder"
 
     def __init__(
-        self, model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, fabric: Fabric, seed: int
+        self,
+        model: GeneDiff,
+        cells: TrainingCells,
+        config: TrainConfig,
+        *,
+        fabric: Fabric,
+        seed: int,
+        ranks: Ranks = ALONE,
+        accumulate: int = 1,
     ) -> None:
         module = model.autoencoder
         if module is None:
@@ -40,7 +52,7 @@ class AutoencoderStage(Stage):
             module,
             fabric=fabric,
             total_steps=config.tokenizer_steps,
-            batch_size=config.tokenizer_batch_size,
+            batch_size=min(config.tokenizer_batch_size, cells.n_train),
             learning_rate=config.tokenizer_learning_rate,
             weight_decay=0.0,
             warmup=min(config.warmup, config.tokenizer_steps // 10),
@@ -49,34 +61,38 @@ class AutoencoderStage(Stage):
             patience=config.patience,
             fast={f"head.{name}": FAST_RATE for name in module.head.fast},
             seed=seed,
+            ranks=ranks,
+            accumulate=accumulate,
         )
         self.model, self.cells = model, cells
         self.shuffle = Shuffle(cells.n_train, config.tokenizer_batch_size, seed=seed)
         self.corruption = Corruption(config.input_dropout, config.thinning)
         self.shrinkage = config.shrinkage
 
-    def loss(self, step: int) -> Tensor:
-        """Return the mean negative bound (nats per cell) on the batch of a step, and the prior of the patterns."""
-        rows = self.shuffle.rows(step)
-        measured = dense(self.cells.train, rows)  # (cell, gene)
-        generator = stream(self.seed, 1, step)
-        seen = self.corruption.apply(self.cells, self.model, measured, generator)
-        share = min(1.0, (step + 1) / KL_WARMUP)
-        bound = self._losses(seen, measured, generator, share).mean()
+    def loss(self, step: int, part: Part) -> Tensor:
+        """Return the mean negative bound (nats per cell) on a part of a batch, and the prior of the patterns."""
+        measured = dense(self.cells.train, self.shuffle.rows(step)[part.rows])  # (cell, gene)
+        draws = part.draws(self.seed, 1, step)
+        seen = self.corruption.apply(self.cells, self.model, measured, draws)
+        warmed = min(1.0, (step + 1) / KL_WARMUP)
+        bound = self._losses(seen, measured, draws, warmed).mean()
         return bound + self._prior() * self.shrinkage / (2 * self.cells.n_train)
 
     def validation_loss(self) -> float:
         """Return the mean negative bound (nats per cell) on held-out cells, seen whole."""
         total, n = 0.0, self.cells.n_validation
-        for number, start in enumerate(range(0, n, 1024)):
+        starts = range(0, n, 1024)
+        for number in self.ranks.share(len(starts)):
+            start = starts[number]
             measured = dense(self.cells.validation, torch.arange(start, min(start + 1024, n)))
-            seen = Corruption(0, 0).apply(self.cells, self.model, measured, stream(self.seed, 2, number))
-            total += float(self._losses(seen, measured, stream(self.seed, 2, number), 1.0).sum())
-        return total / n
+            draws = Draws.of(stream(self.seed, 2, number), len(measured))
+            seen = Corruption(0, 0).apply(self.cells, self.model, measured, draws)
+            total += float(self._losses(seen, measured, draws, 1.0).sum())
+        return self.ranks.total(total) / n
 
-    def _losses(self, seen: Tensor, measured: Tensor, generator: torch.Generator, share: float) -> Tensor:
+    def _losses(self, seen: Tensor, measured: Tensor, draws: Draws, share: float) -> Tensor:
         layout, device = self.model.tokenizer.layout, self.fabric.device
-        noise = torch.randn(len(seen), layout.n_tokens, layout.n_channels, generator=generator).to(device)
+        noise = draws.randn(layout.n_tokens, layout.n_channels).to(device)
         measured = measured.to(device)
         library = self.cells.normalise(measured)[1]
         return self.module(seen.to(device), measured, library, noise, share)

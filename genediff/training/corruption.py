@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
     from genediff.model import GeneDiff
     from genediff.training.cells import TrainingCells
+    from genediff.training.lots import Draws
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,17 @@ class Corruption:
     dropout: float
     thinning: float
 
-    def apply(self, cells: TrainingCells, model: GeneDiff, measured: Tensor, generator: Generator) -> Tensor:
-        """Return what the encoder sees of measured cells (cell, gene): standardised x, on the CPU's generator."""
+    def apply(self, cells: TrainingCells, model: GeneDiff, measured: Tensor, draws: Draws) -> Tensor:
+        """Return what the encoder sees of measured cells (cell, gene): standardised x; draws on the CPU."""
         if self.thinning and cells.has_counts:
-            kept = 1 - self.thinning * torch.rand(len(measured), generator=generator)  # (cell,)
+            kept = 1 - self.thinning * draws.rand()  # (cell,)
             there = measured.nonzero(as_tuple=True)  # nine counts of ten are zero: nothing to thin
-            thinned = torch.binomial(measured[there], kept[there[0]], generator=generator)
+            thinned = draws.binomial(measured[there], kept[there[0]], there[0])
             measured = torch.zeros_like(measured).index_put(there, thinned)
         x, _ = cells.normalise(measured.to(model.device))
         x = model.standardise(x)  # (cell, gene)
         if not self.dropout:
             return x
         # The rest is scaled up, as in dropout, so that sums keep their size.
-        shown = torch.rand(x.shape, generator=generator).to(x.device) >= self.dropout
+        shown = draws.rand(x.shape[1]).to(x.device) >= self.dropout
         return x * shown / (1 - self.dropout)

@@ -8,16 +8,22 @@ import torch
 from torch import Tensor
 
 from genediff.diffusion.guidance import drop_conditions
+from genediff.diffusion.objective import PathSample
+from genediff.parallel import ALONE
 from genediff.training.batches import Shuffle, dense, stream
 from genediff.training.corruption import Corruption
+from genediff.training.lots import Draws
 from genediff.training.stage import Stage
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from genediff.config import TrainConfig
+    from genediff.diffusion import Objective
     from genediff.model import GeneDiff
+    from genediff.parallel import Ranks
     from genediff.training.cells import TrainingCells
+    from genediff.training.lots import Part
 
 # How often each cell is encoded for the flow, each time with another corruption.
 MOST_VIEWS = 16
@@ -32,17 +38,25 @@ class FlowStage(Stage):
     name = "flow"
 
     def __init__(
-        self, model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, fabric: Fabric, seed: int
+        self,
+        model: GeneDiff,
+        cells: TrainingCells,
+        config: TrainConfig,
+        *,
+        fabric: Fabric,
+        seed: int,
+        ranks: Ranks = ALONE,
+        accumulate: int = 1,
     ) -> None:
         model.to(fabric.device)
         corruption = Corruption(config.input_dropout, config.thinning)
-        self.train_states = _states(model, cells, "train", corruption, seed=seed)
-        self.validation_states = _states(model, cells, "validation", corruption, seed=seed)
+        self.train_states = _states(model, cells, "train", corruption, seed=seed, ranks=ranks)
+        self.validation_states = _states(model, cells, "validation", corruption, seed=seed, ranks=ranks)
         super().__init__(
             model.denoiser,
             fabric=fabric,
             total_steps=config.steps,
-            batch_size=config.batch_size,
+            batch_size=min(config.batch_size, cells.n_train),
             learning_rate=config.learning_rate,
             weight_decay=config.weight_decay,
             warmup=min(config.warmup, config.steps // 10),
@@ -51,43 +65,56 @@ class FlowStage(Stage):
             patience=config.patience,
             fast={},
             seed=seed,
+            ranks=ranks,
+            accumulate=accumulate,
         )
         self.model, self.cells, self.config = model, cells, config
         self.shuffle = Shuffle(cells.n_train, config.batch_size, seed=seed + 1)
 
-    def loss(self, step: int) -> Tensor:
-        """Return the objective's loss on the batch of a step."""
-        rows, generator = self.shuffle.rows(step), stream(self.seed, 3, step)
-        codes = drop_conditions(
-            self.cells.train_codes[rows],
-            self.model.null.cpu(),
-            rate=self.config.drop_condition,
-            rule=self.model.spec.run.model.guidance,
-            generator=generator,
-        )
-        return self._loss(self.train_states.batch(rows, generator), codes, generator)
+    def loss(self, step: int, part: Part) -> Tensor:
+        """Return the objective's loss on a part of a batch."""
+        rows, draws = self.shuffle.rows(step)[part.rows], part.draws(self.seed, 3, step)
+        null, rule = self.model.null.cpu(), self.model.spec.run.model.guidance
+        dropped = [
+            drop_conditions(codes, null, rate=self.config.drop_condition, rule=rule, generator=generator)
+            for generator, (codes,) in draws.split(self.cells.train_codes[rows])
+        ]
+        return self._loss(self.train_states.batch(rows, draws), torch.cat(dropped), draws)
 
     def validation_loss(self) -> float:
         """Return the objective's loss on held-out cells, a few noises for each."""
         n = self.cells.n_validation
         # Small validation sets are noisy: every cell is looked at several times, until 4,096 draws are seen.
         repeats = max(1, min(8, 4096 // n))
+        looks = [
+            (repeat, number, start)
+            for repeat in range(repeats)
+            for number, start in enumerate(range(0, min(n, 4096), 1024))
+        ]
         total, drawn = 0.0, 0
-        for repeat in range(repeats):
-            for number, start in enumerate(range(0, min(n, 4096), 1024)):
-                rows = torch.arange(start, min(start + 1024, n))
-                generator = stream(self.seed, 4, repeat, number)
-                states = self.validation_states.batch(rows, generator)
-                codes = self.cells.validation_codes[rows]
-                total += float(self._loss(states, codes, generator)) * len(rows)
-                drawn += len(rows)
-        return total / drawn
+        for look in self.ranks.share(len(looks)):
+            repeat, number, start = looks[look]
+            rows = torch.arange(start, min(start + 1024, n))
+            draws = Draws.of(stream(self.seed, 4, repeat, number), len(rows))
+            states = self.validation_states.batch(rows, draws)
+            total += float(self._loss(states, self.cells.validation_codes[rows], draws)) * len(rows)
+            drawn += len(rows)
+        return self.ranks.total(total) / self.ranks.total(drawn)
 
-    def _loss(self, states: Tensor, codes: Tensor, generator: torch.Generator) -> Tensor:
+    def _loss(self, states: Tensor, codes: Tensor, draws: Draws) -> Tensor:
         device = self.fabric.device
-        drawn = self.model.objective.sample(states.to(device), generator=generator)
+        drawn = sample_path(self.model.objective, states, draws, device)
         output = self.module(drawn.x_t, drawn.t, codes.to(device))
         return self.model.objective.loss(output, drawn)
+
+
+def sample_path(objective: Objective, states: Tensor, draws: Draws, device: torch.device) -> PathSample:
+    """Return the regression problem of states (cell, dim), with the random numbers of each lot."""
+    lots = [objective.sample(lot, generator=generator) for generator, (lot,) in draws.split(states)]
+    x_t, t, target, weight = (
+        torch.cat(parts).to(device) for parts in zip(*((a.x_t, a.t, a.target, a.weight) for a in lots), strict=True)
+    )
+    return PathSample(x_t=x_t, t=t, target=target, weight=weight)
 
 
 class LatentStates:
@@ -101,12 +128,11 @@ class LatentStates:
     def __init__(self, mean: Tensor, std: Tensor, library: Tensor) -> None:
         self.mean, self.std, self.library = mean, std, library
 
-    def batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, draws: Draws) -> Tensor:
         """Return states (cell, dim) of some rows."""
-        view = torch.randint(len(self.mean), (len(rows),), generator=generator)
-        noise = torch.randn(len(rows), self.mean.shape[2], generator=generator)
+        view, noise = draws.randint(len(self.mean)), draws.randn(self.mean.shape[2])
         tokens = self.mean[view, rows] + self.std[view, rows] * noise  # (cell, token x channel)
-        jitter = LIBRARY_JITTER * torch.randn(len(rows), self.library.shape[1], generator=generator)
+        jitter = LIBRARY_JITTER * draws.randn(self.library.shape[1])
         return torch.cat([tokens, self.library[rows] + jitter], dim=1)
 
 
@@ -118,8 +144,8 @@ class GeneStates:
         self.mean, self.std = model.mean.cpu(), model.std.cpu()
         self.scale, self.has_counts = model.library_scale.cpu(), cells.has_counts
 
-    def batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Return states (cell, dim) of some rows; the generator plays no part."""
+    def batch(self, rows: Tensor, draws: Draws) -> Tensor:
+        """Return states (cell, dim) of some rows; the draws play no part."""
         x, library = self.cells.normalise(dense(self.matrix, rows))
         x = (x - self.mean) / self.std  # (cell, gene)
         if not self.has_counts:
@@ -128,11 +154,11 @@ class GeneStates:
 
 
 def _states(
-    model: GeneDiff, cells: TrainingCells, split: str, corruption: Corruption, *, seed: int
+    model: GeneDiff, cells: TrainingCells, split: str, corruption: Corruption, *, seed: int, ranks: Ranks
 ) -> LatentStates | GeneStates:
     if not model.in_latent_space:
         return GeneStates(model, cells, split)
-    mean, std, library = encode_all(model, cells, split, corruption, seed=seed)
+    mean, std, library = encode_all(model, cells, split, corruption, seed=seed, ranks=ranks)
     # Scales that training cells fixed (``fit_token_scale``) make every latent number of unit variance for the flow.
     scale, centre = model.token_std.cpu(), model.token_mean.cpu()
     return LatentStates((mean - centre) / scale, std / scale, library)
@@ -140,33 +166,40 @@ def _states(
 
 @torch.no_grad()
 def encode_all(
-    model: GeneDiff, cells: TrainingCells, split: str, corruption: Corruption, *, seed: int
+    model: GeneDiff, cells: TrainingCells, split: str, corruption: Corruption, *, seed: int, ranks: Ranks = ALONE
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return posterior means and stds (view, cell, token x channel) and standardised log libraries (cell, 0 or 1)."""
+    """Return posterior means and stds (view, cell, token x channel) and standardised log libraries (cell, 0 or 1).
+
+    Processes share the blocks of cells, and all get all of them.
+    """
     matrix = cells.train if split == "train" else cells.validation
     n, size = matrix.shape[0], model.tokenizer.layout.size
     corrupted = corruption.dropout > 0 or (corruption.thinning > 0 and cells.has_counts)
     # As many views as memory allows: 50 million numbers for each of mean and std.
     views = max(1, min(MOST_VIEWS, 50_000_000 // (n * size))) if corrupted else 1
-    mean, std = torch.empty(views, n, size), torch.empty(views, n, size)
-    library = torch.empty(n, int(cells.has_counts))
-    for start in range(0, n, 1024):
+    mean, std = torch.zeros(views, n, size), torch.zeros(views, n, size)
+    library = torch.zeros(n, int(cells.has_counts))
+    starts = range(0, n, 1024)
+    for number in ranks.share(len(starts)):
+        start = starts[number]
         block = slice(start, start + 1024)
         measured = torch.from_numpy(matrix[block].toarray())
         library[block] = model.standardise_library(cells.normalise(measured)[1].to(model.device)).cpu()
         for view in range(views):
-            generator = stream(seed, 5, view, start, int(split == "train"))
-            posterior = model.tokenizer.posterior(corruption.apply(cells, model, measured, generator))
+            draws = Draws.of(stream(seed, 5, view, start, int(split == "train")), len(measured))
+            posterior = model.tokenizer.posterior(corruption.apply(cells, model, measured, draws))
             mean[view, block], std[view, block] = posterior.mean.flatten(1).cpu(), posterior.std.flatten(1).cpu()
-    return mean, std, library
+    return ranks.sum(mean), ranks.sum(std), ranks.sum(library)
 
 
-def fit_token_scale(model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, seed: int) -> None:
+def fit_token_scale(
+    model: GeneDiff, cells: TrainingCells, config: TrainConfig, *, seed: int, ranks: Ranks = ALONE
+) -> None:
     """Measure mean and spread of every latent number over the training cells, posterior noise included."""
     if not model.in_latent_space:
         return
     corruption = Corruption(config.input_dropout, config.thinning)
-    mean, std, _ = encode_all(model, cells, "train", corruption, seed=seed)
+    mean, std, _ = encode_all(model, cells, "train", corruption, seed=seed, ranks=ranks)
     total = mean.var((0, 1), correction=0) + std.square().mean((0, 1))  # (token x channel,)
     model.token_mean.copy_(mean.mean((0, 1)))
     model.token_std.copy_(total.sqrt().clamp(min=1e-4))

@@ -15,12 +15,15 @@ from genediff.errors import InputError
 from genediff.knowledge import Knowledge, Library, gather
 from genediff.model import GeneDiff
 from genediff.model_info import CARD_FILE, KNOWLEDGE_FILE, MODEL_FILE, ModelSpec
+from genediff.parallel import ALONE, crew
 from genediff.training.autoencoder import AutoencoderStage
 from genediff.training.card import model_card
 from genediff.training.cells import TrainingCells
-from genediff.training.device import device_name, make_fabric
+from genediff.training.device import choose_device, device_name, make_fabric
 from genediff.training.flow import FlowStage, fit_token_scale
+from genediff.training.lots import deal
 from genediff.training.memory import peak_gpu_memory, peak_memory
+from genediff.training.sharding import whole
 from genediff.versions import versions
 
 if TYPE_CHECKING:
@@ -31,7 +34,12 @@ if TYPE_CHECKING:
 
     from genediff.config import RunConfig
     from genediff.data.dataset import Dataset
+    from genediff.parallel import Ranks
     from genediff.training.stage import Stage
+
+
+# A run may go on with other values of these.
+SAME_MODEL = ("devices", "nodes", "strategy", "accumulate")
 
 
 @dataclass(frozen=True)
@@ -63,16 +71,29 @@ class Training:
         The id that the saved model carries.
     library
         Where the gene sets and the network that the configuration names are looked up; what ships where None.
+    ranks
+        This process among those that train together. All make the same training; the first alone writes. A run may be
+        resumed by another number of processes.
     """
 
     def __init__(
-        self, config: RunConfig, dataset: Dataset, *, folder: Path, model_id: str, library: Library | None = None
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        *,
+        folder: Path,
+        model_id: str,
+        library: Library | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.config, self.folder = config, folder
-        self.fabric = make_fabric(config.device, config.precision)
+        self.config, self.folder, self.ranks = config, folder, ranks
+        # In gene space a tokenizer's spread plays no part.
+        in_latent_space = config.model.space == "latent"
+        self.fabric = make_fabric(config.device, config.precision, ranks=ranks, all_used=in_latent_space)
         self.cells = TrainingCells.of(dataset, config.model.conditions)
         self.spec = make_spec(config, dataset, self.cells, model_id=model_id)
-        self.knowledge = self._knowledge(library or Library(folder))
+        with ranks.first_before_others():
+            self.knowledge = self._knowledge(library or Library(folder))
         self.spec = self.spec.model_copy(update={"knowledge": _titles(self.knowledge)})
         torch.manual_seed(config.seed)  # initial weights; everything after draws from generators of its own
         self.model = GeneDiff(self.spec, self.cells.statistics(), knowledge=self.knowledge).to(self.fabric.device)
@@ -90,7 +111,7 @@ class Training:
         first = stages.index(saved["stage"]) if saved else 0
         if saved:
             self._restore_model()
-        yield TrainEvent("start", 0, 0, message=f"Training on {device_name(self.fabric.device)}.")
+        yield TrainEvent("start", 0, 0, message=f"Training on {self._where()}.")
         for name in stages[first:]:
             stage = self._stage(name)
             start = 0
@@ -106,7 +127,7 @@ class Training:
                 return
             stage.finish()
             if name == "autoencoder":
-                fit_token_scale(self.model, self.cells, self.config.train, seed=self.config.seed)
+                fit_token_scale(self.model, self.cells, self.config.train, seed=self.config.seed, ranks=self.ranks)
         self.save(finished=True)
 
     def _knowledge(self, library: Library) -> Knowledge:
@@ -128,9 +149,28 @@ class Training:
         kept.write_text(knowledge.to_json())
         return knowledge
 
+    def _where(self) -> str:
+        """Say in words on what the run trains."""
+        config, n, name = self.config, self.ranks.size, device_name(self.fabric.device)
+        where = name if n == 1 else f"{n} processes, each on {name}"
+        parts = f", in {config.accumulate} parts per step" if config.accumulate > 1 else ""
+        return where + parts
+
     def _stage(self, name: str) -> Stage:
         kind = {"autoencoder": AutoencoderStage, "flow": FlowStage}[name]
-        return kind(self.model, self.cells, self.config.train, fabric=self.fabric, seed=self.config.seed)
+        fabric, config = self.fabric, self.config
+        if name == "flow" and config.strategy == "fsdp" and self.ranks.size > 1:
+            # The denoiser is what is large; the autoencoder, whose prior looks at weights from outside, stays whole.
+            fabric = make_fabric(config.device, config.precision, ranks=self.ranks, strategy="fsdp")
+        return kind(
+            self.model,
+            self.cells,
+            config.train,
+            fabric=fabric,
+            seed=config.seed,
+            ranks=self.ranks,
+            accumulate=config.accumulate,
+        )
 
     def _run_stage(self, stage: Stage, start: int, stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
         """Yield the events of a stage and return whether it came to its end."""
@@ -152,7 +192,10 @@ class Training:
             self.cells_seen += stage.batch_size
             yield TrainEvent(stage.name, done, stage.total_steps, loss, value, rate)
             stopped_early = bool(train.patience) and stage.looks_without_progress >= train.patience
-            if stop():
+            # All processes must take the same way, and only one of them has heard the signal or looks at this clock.
+            due = self.ranks.first and time.monotonic() - last_saved >= train.checkpoint_seconds
+            stopped, due = self.ranks.any(stop(), due)
+            if stopped:
                 self._checkpoint(stage, done)
                 return False
             if stopped_early:
@@ -163,7 +206,7 @@ class Training:
                     message=f"Stopped early: {train.patience} looks at held-out cells without progress.",
                 )
                 break
-            if not last and time.monotonic() - last_saved >= train.checkpoint_seconds:
+            if not last and due:
                 self._checkpoint(stage, done)
                 last_saved = time.monotonic()
         return True
@@ -171,8 +214,10 @@ class Training:
     # -- storage ---------------------------------------------------------------------------------------------------
 
     def _checkpoint(self, stage: Stage, step: int) -> None:
-        tensors = {f"model.{k}": t for k, t in self.model.state_dict().items()}
+        tensors = {f"model.{k}": whole(t) for k, t in self.model.state_dict().items()}
         tensors |= {f"stage.{k}": t for k, t in stage.tensors().items()}
+        if not self.ranks.first:
+            return
         numbers = {
             "stage": stage.name,
             "step": step,
@@ -184,10 +229,12 @@ class Training:
         write_folder(self.folder / "resume", tensors, {"state.json": json.dumps(numbers, indent=1)}, name="state")
 
     def _saved(self) -> dict[str, Any] | None:
-        if not settle(self.folder / "resume"):
+        with self.ranks.first_before_others():
+            there = settle(self.folder / "resume")
+        if not there:
             return None
         saved = read_json(self.folder / "resume" / "state.json")
-        if saved["config"] != self.config.model_dump(mode="json"):
+        if _what_decides(saved["config"]) != _what_decides(self.config.model_dump(mode="json")):
             raise InputError("the checkpoint in this run folder is of another configuration; start a new run instead")
         self.seconds, self.cells_seen = saved["seconds"], saved["cells_seen"]
         return saved
@@ -201,11 +248,15 @@ class Training:
 
     def save(self, *, finished: bool) -> None:
         """Write the model folder: weights, what rebuilds it, and its card."""
+        tensors = {name: whole(t) for name, t in self.model.state_dict().items()}
+        if not self.ranks.first:
+            return
         trained = {
             "finished": finished,
             "seconds": round(self.seconds, 1),
             "cells_seen": self.cells_seen,
             "device": device_name(self.fabric.device),
+            "processes": self.ranks.size,
             "threads": torch.get_num_threads(),
             "peak_memory": peak_memory(),
             "peak_gpu_memory": peak_gpu_memory(self.fabric.device),
@@ -214,7 +265,7 @@ class Training:
         texts = {MODEL_FILE: spec.model_dump_json(indent=1), CARD_FILE: model_card(spec)}
         if spec.knowledge:
             texts[KNOWLEDGE_FILE] = self.knowledge.to_json()
-        write_folder(self.folder / "model", dict(self.model.state_dict()), texts, name="model")
+        write_folder(self.folder / "model", tensors, texts, name="model")
 
 
 def train_model(
@@ -226,11 +277,35 @@ def train_model(
     library: Library | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainEvent]:
-    """Train a model into ``folder / "model"``; see `Training` for resuming and stopping."""
+    """Train a model into ``folder / "model"``; see `Training` for resuming and stopping.
+
+    Where the configuration asks for several processes they are started here, or joined where a cluster has started
+    them, and end with the training.
+    """
     named = [name for name in (config.model.gene_sets, config.model.network) if name]
     if named:
         yield TrainEvent("start", 0, 0, message=f"Reading {' and '.join(named)}.")
-    yield from Training(config, dataset, folder=folder, model_id=model_id, library=library).run(stop=stop)
+    arguments = {
+        "config": config.model_dump(mode="json"),
+        "dataset": str(dataset.info.folder),
+        "folder": str(folder),
+        "model_id": model_id,
+        "library": None if library is None else str(library.folder),
+    }
+    n, gpus = config.n_processes, choose_device(config.device).type == "cuda"
+    if n > 1:
+        for batch_size in {config.train.tokenizer_batch_size, config.train.batch_size}:
+            deal(batch_size, size=n, accumulate=config.accumulate)  # says what is wrong before anything is started
+        yield TrainEvent("start", 0, 0, message=f"Starting {n} processes.")
+    target = "genediff.training.member:train_along"
+    with crew(target, arguments, size=n, nodes=config.nodes, gpus=gpus) as ranks:
+        training = Training(config, dataset, folder=folder, model_id=model_id, library=library, ranks=ranks)
+        yield from training.run(stop=stop)
+
+
+def _what_decides(config: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a configuration what does not change the model: how many processes work on it."""
+    return {key: value for key, value in config.items() if key not in SAME_MODEL}
 
 
 def _titles(knowledge: Knowledge) -> dict[str, str]:

@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from genediff.parallel import ALONE
 from genediff.training.ema import EMA, copy_weights, trained
+from genediff.training.lots import deal
+from genediff.training.sharding import spread, whole
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from genediff.parallel import Ranks
+    from genediff.training.lots import Part
+
 
 class Stage(ABC):
-    """One thing that is trained. Subclasses say what the loss is; this class owns weights and their history."""
+    """One thing that is trained. Subclasses say what the loss is; this class owns weights and their history.
+
+    Where several processes train together, each takes its parts of every batch; gradients and losses are those of the
+    whole batch, whatever the number of processes and parts.
+    """
 
     name: str
 
@@ -35,43 +45,55 @@ class Stage(ABC):
         patience: int,
         fast: dict[str, float],
         seed: int,
+        ranks: Ranks = ALONE,
+        accumulate: int = 1,
     ) -> None:
+        self.ranks = ranks
+        self.parts = deal(batch_size, rank=ranks.rank, size=ranks.size, accumulate=accumulate)
         self.fabric, self.total_steps, self.batch_size = fabric, total_steps, batch_size
         self.warmup, self.clip, self.patience, self.seed = warmup, clip, patience, seed
         module.to(fabric.device)
+        self.plain = module
+        self.module = fabric.setup_module(module)
         groups = _groups(module, learning_rate=learning_rate, weight_decay=weight_decay, fast=fast)
         # One fused kernel for all weights: twice as fast as the loop on a CPU.
         fused = fabric.device.type in ("cpu", "cuda")
         inner = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=fused)
         self.rates = [group["lr"] for group in inner.param_groups]
-        self.plain = module
-        self.module, self.optimizer = fabric.setup(module, inner)
+        optimizer: Any = fabric.setup_optimizers(inner)
+        self.optimizer = optimizer
         self.ema = EMA(module, ema)
         self.best: dict[str, Tensor] | None = None
         self.best_validation = math.inf
         self.looks_without_progress = 0
 
     @abstractmethod
-    def loss(self, step: int) -> Tensor:
-        """Return the training loss of a step (counted from 0)."""
+    def loss(self, step: int, part: Part) -> Tensor:
+        """Return the mean training loss over a part of the batch of a step (counted from 0)."""
 
     @abstractmethod
     def validation_loss(self) -> float:
-        """Return the loss on held-out cells, with noise that is the same at every look."""
+        """Return the loss on held-out cells, with noise that is the same at every look and in every process."""
 
     def train_step(self, step: int) -> float:
-        """Take one step and return its loss."""
+        """Take one step and return its loss, the same in every process."""
         scale = self._schedule(step)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * scale
         self.optimizer.zero_grad()
-        loss = self.loss(step)
-        self.fabric.backward(loss)
+        total = 0.0
+        for part in self.parts:
+            # Processes talk once, after their last part.
+            with self.fabric.no_backward_sync(self.module, enabled=self.ranks.size > 1 and part is not self.parts[-1]):
+                loss = self.loss(step, part) * part.share
+                # Gradients are averaged over processes, and each has a share of the sum.
+                self.fabric.backward(loss * self.ranks.size)
+            total += float(loss.detach())
         # A step without finite gradients would ruin all weights for good; it is an error, not something to skip.
         self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.clip, error_if_nonfinite=False)
         self.optimizer.step()
         self.ema.update(step + 1)
-        return float(loss.detach())
+        return self.ranks.total(total)
 
     def look(self) -> float:
         """Measure the averaged weights on held-out cells and remember the best."""
@@ -104,10 +126,10 @@ class Stage(ABC):
 
     def tensors(self) -> dict[str, Tensor]:
         """Return averages, best weights and the optimizer's memory, by name; the weights are saved with the model."""
-        out = {f"ema.{k}": t for k, t in self.ema.average.items()}
-        out |= {f"best.{k}": t for k, t in (self.best or {}).items()}
+        out = {f"ema.{k}": whole(t) for k, t in self.ema.average.items()}
+        out |= {f"best.{k}": whole(t) for k, t in (self.best or {}).items()}
         for number, memory in self.optimizer.state_dict()["state"].items():
-            out |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in memory.items()}
+            out |= {f"optimizer.{number}.{k}": whole(torch.as_tensor(v)) for k, v in memory.items()}
         return out
 
     def numbers(self) -> dict[str, Any]:
@@ -118,15 +140,18 @@ class Stage(ABC):
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """Put back what ``tensors`` and ``numbers`` gave."""
         parts: dict[str, dict[str, Tensor]] = {"ema": {}, "best": {}, "optimizer": {}}
+        weights = dict(trained(self.plain))
         for key, tensor in tensors.items():
             kind, _, name = key.partition(".")
-            parts[kind][name] = tensor.to(self.fabric.device) if kind != "optimizer" else tensor
+            parts[kind][name] = tensor if kind == "optimizer" else spread(tensor.to(self.fabric.device), weights[name])
         self.ema.average = parts["ema"]
         self.best = parts["best"] or None
         memory: dict[int, dict[str, Tensor]] = {}
+        ordered = [p for group in self.optimizer.param_groups for p in group["params"]]
         for key, tensor in parts["optimizer"].items():
             number, _, name = key.partition(".")
-            memory.setdefault(int(number), {})[name] = tensor
+            moment = tensor if tensor.ndim == 0 else spread(tensor.to(self.fabric.device), ordered[int(number)])
+            memory.setdefault(int(number), {})[name] = moment
         state = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": memory, "param_groups": state["param_groups"]})
         best = numbers["best_validation"]

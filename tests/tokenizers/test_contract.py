@@ -127,7 +127,7 @@ def test_gradients_reach_every_weight(world: World, strategy: str, space: str, f
     if space == "latent":
         stages.append(AutoencoderStage(model, world.training, config, fabric=fabric, seed=0))
     for stage in stages:
-        stage.loss(KL_IS_ON).backward()
+        stage.loss(KL_IS_ON, stage.parts[0]).backward()
     silent = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     # A strategy that knows how sure it is of its tokens has no use for that in gene space, where tokens are no draws.
     assert not {name for name in silent if space == "latent" or "spread" not in name}

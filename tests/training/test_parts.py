@@ -12,6 +12,7 @@ from genediff.training.corruption import Corruption
 from genediff.training.device import choose_device
 from genediff.training.ema import EMA
 from genediff.training.estimate import estimate
+from genediff.training.lots import Draws
 from genediff.training.run import make_spec
 
 
@@ -91,11 +92,11 @@ def test_axes_cost_cells_and_not_genes() -> None:
 def test_corruption_hides_and_thins_at_the_stated_rates(parts) -> None:
     cells, model = parts
     counts = torch.full((400, 40), 50.0)
-    clean = Corruption(0, 0).apply(cells, model, counts, stream(0, 0))
-    hidden = Corruption(0.5, 0).apply(cells, model, counts, stream(0, 0))
+    clean = Corruption(0, 0).apply(cells, model, counts, Draws.of(stream(0, 0), 400))
+    hidden = Corruption(0.5, 0).apply(cells, model, counts, Draws.of(stream(0, 0), 400))
     assert (hidden == 0).float().mean().item() == pytest.approx(0.5, abs=0.02)
     torch.testing.assert_close(hidden[hidden != 0], (2 * clean)[hidden != 0])
-    thinned = Corruption(0, 0.6).apply(cells, model, counts, stream(0, 0))
+    thinned = Corruption(0, 0.6).apply(cells, model, counts, Draws.of(stream(0, 0), 400))
     spread = (thinned * model.std + model.mean).expm1().std(1)
     assert spread.mean() > 0.5  # what was constant now varies as counts do
     assert not torch.equal(thinned, clean)
