@@ -164,11 +164,8 @@ class RunConfig(_Frozen):
         ge=1,
         le=1024,
         title="GPUs or processes",
-        description="How many GPUs of each machine train together; without a GPU, how many processes. Each takes its "
-        "part of every batch, so the model and its loss curve stay the same.",
-    )
-    nodes: int = Field(
-        1, ge=1, le=1024, title="Machines", description="How many machines of a cluster train together (SLURM only)."
+        description="How many GPUs of this machine train together; without a GPU, how many processes. Each takes its "
+        "part of every batch, so the model and its loss curve stay the same. On a cluster the profile decides.",
     )
     strategy: Literal["auto", "ddp", "fsdp"] = Field(
         "auto",
@@ -183,8 +180,3 @@ class RunConfig(_Frozen):
         title="Parts per step",
         description="Work through each batch in so many parts, one after the other: less memory, the same model.",
     )
-
-    @property
-    def n_processes(self) -> int:
-        """How many processes train together."""
-        return self.devices * self.nodes

@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
         "evaluation knowledge model model_info nn presets statistics tokenizers training versions workspace",
         "generation": "conditions config errors model",
         "runs": "adaptation adapter_info conditions config data errors generation knowledge perturbation presets "
-        "response evaluation model model_archive model_info training versions workspace",
+        "parallel response evaluation model model_archive model_info training versions workspace",
         "response": "autoencoder checkpoint config data denoiser diffusion errors evaluation knowledge model "
         "model_info nn perturbation statistics training versions",
         "comparison": "config data errors evaluation knowledge model_info presets runs tokenizers training workspace",

@@ -53,6 +53,7 @@ def train(
         "model.tokenizer_options.n_tokens=16, train.ema=0.999 or sample.n_steps=20; repeatable.",
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    devices: int = typer.Option(1, min=1, help="GPUs that train together; without a GPU, processes."),
     wait: bool = typer.Option(
         True, "--wait/--detach", help="Watch it to its end (Ctrl-C cancels it), or start it and leave."
     ),
@@ -70,6 +71,7 @@ def train(
         run = in_gene_space(run) if space == "gene" else _changed(run, model={"space": space})
     wanted = {"steps": steps, "tokenizer_steps": tokenizer_steps, "batch_size": batch_size}
     run = _changed(run, train={key: value for key, value in wanted.items() if value is not None}, device=device)
+    run = run.model_copy(update={"devices": devices})
     run = _set(run, option)
     started = submit(run, place)
     typer.echo(f"Run {started.id}: {started.name} on {info.name}.", err=wait)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from genediff.errors import InputError
 from genediff.parallel.group import joined
 from genediff.parallel.ranks import ALONE
-from genediff.parallel.slurm import Task, slurm_task
+from genediff.parallel.slurm import Task, slurm_task, slurm_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,14 @@ END = 20.0
 """Seconds that the others may take to leave when the job is done."""
 
 
+def crew_size(wanted: int) -> int:
+    """Return how many processes a job has: the tasks that a cluster has started for it, or as many as are wanted."""
+    tasks = slurm_tasks()
+    return tasks if tasks > 1 else wanted
+
+
 @contextmanager
-def crew(target: str, arguments: dict[str, Any], *, size: int, nodes: int = 1, gpus: bool = False) -> Iterator[Ranks]:
+def crew(target: str, arguments: dict[str, Any], *, size: int, gpus: bool = False) -> Iterator[Ranks]:
     """Do the body in ``size`` processes, of which this is the first, or the one that a cluster made it.
 
     Parameters
@@ -51,28 +57,29 @@ def crew(target: str, arguments: dict[str, Any], *, size: int, nodes: int = 1, g
     arguments
         Plain values that survive JSON.
     size
-        Number of processes over all machines.
-    nodes
-        Number of machines.
+        Number of processes; see `crew_size`.
     gpus
         Whether each process works on a GPU of its own.
 
     Raises
     ------
     InputError
-        When processes on other machines are asked for and no cluster has started them, or one of them ends early.
+        When one of them ends early.
     """
     if size == 1:
         yield ALONE
         return
-    if (task := slurm_task(size)) is not None:
-        with joined(task, gpus=gpus) as ranks:
-            yield ranks
+    if slurm_tasks() > 1:
+        try:
+            with joined(slurm_task(), gpus=gpus) as ranks:
+                yield ranks
+        except RuntimeError as error:
+            if not _is_broken_exchange(error):
+                raise
+            raise InputError(
+                "another process of this run ended early; SLURM's logs say why. Resume goes on from the last checkpoint"
+            ) from error
         return
-    if nodes > 1:
-        raise InputError(
-            f"{nodes} machines were asked for and this run has one; choose a SLURM profile, or set the machines to 1"
-        )
     with tempfile.TemporaryDirectory(prefix="genediff-crew-") as name:
         yield from _local(Path(name), target, arguments, size=size, gpus=gpus)
 

@@ -24,22 +24,32 @@ class Task:
     port: int = 0
 
 
-def slurm_rank() -> int:
-    """Return the number of this process within its SLURM step; 0 outside SLURM."""
-    return int(os.environ.get("SLURM_PROCID", "0")) if "SLURM_STEP_ID" in os.environ else 0
+def slurm_tasks() -> int:
+    """Return how many tasks srun has started for the run that this process works on; 1 outside of SLURM.
 
-
-def slurm_task(size: int) -> Task | None:
-    """Return the place of this process in a SLURM step of exactly ``size`` tasks; None where it is not in one."""
+    Only a run that was submitted to SLURM counts, and not what somebody does by hand within an allocation.
+    """
     given = os.environ
-    if "SLURM_STEP_ID" not in given or int(given.get("SLURM_STEP_NUM_TASKS", given.get("SLURM_NTASKS", "1"))) != size:
-        return None
+    if given.get("SUBMITIT_EXECUTOR") != "slurm" or "SLURM_PROCID" not in given:
+        return 1
+    return int(given.get("SLURM_STEP_NUM_TASKS") or given.get("SLURM_NTASKS") or 1)
+
+
+def is_further_task() -> bool:
+    """Whether another task is the first one of the run that this process works on."""
+    return slurm_tasks() > 1 and os.environ["SLURM_PROCID"] != "0"
+
+
+def slurm_task() -> Task:
+    """Return the place of this process among the tasks of its run."""
+    given = os.environ
     # Every crew of a job meets at another port, which all its processes work out alike.
     port = 15_000 + (int(given["SLURM_JOB_ID"]) * 7 + next(_meetings)) % 20_000
     nodes = given.get("SLURM_STEP_NODELIST") or given.get("SLURM_JOB_NODELIST", "")
-    alone = int(given.get("SLURM_STEP_NUM_NODES", given.get("SLURM_NNODES", "1"))) == 1
+    alone = int(given.get("SLURM_STEP_NUM_NODES") or given.get("SLURM_NNODES") or 1) == 1
     address = "127.0.0.1" if alone else _first_of(nodes)
-    return Task(int(given["SLURM_PROCID"]), size, int(given.get("SLURM_LOCALID", "0")), address=address, port=port)
+    rank, local = int(given["SLURM_PROCID"]), int(given.get("SLURM_LOCALID", "0"))
+    return Task(rank, slurm_tasks(), local, address=address, port=port)
 
 
 def _first_of(nodes: str) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genediff.errors import Cancelled, InputError
+from genediff.parallel.slurm import is_further_task
+from genediff.runs.along import work_along
 from genediff.runs.devices import acceptable_devices
 from genediff.runs.files import read_json
 from genediff.runs.job import Job
@@ -36,6 +38,8 @@ def work(folder: str, root: str) -> str:
     place = Path(folder)
     _show_gpus_again()
     _write_output_to(place / "log.txt")
+    if is_further_task():
+        return work_along(place, Path(root))
     with _claim(place) as mine:
         if not mine:
             print("Another worker has this run; this one leaves.")

@@ -15,7 +15,7 @@ from genediff.errors import InputError
 from genediff.knowledge import Knowledge, Library, gather
 from genediff.model import GeneDiff
 from genediff.model_info import CARD_FILE, KNOWLEDGE_FILE, MODEL_FILE, ModelSpec
-from genediff.parallel import ALONE, crew
+from genediff.parallel import ALONE, crew, crew_size
 from genediff.training.autoencoder import AutoencoderStage
 from genediff.training.card import model_card
 from genediff.training.cells import TrainingCells
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 # A run may go on with other values of these.
-SAME_MODEL = ("devices", "nodes", "strategy", "accumulate")
+SAME_MODEL = ("devices", "strategy", "accumulate")
 
 
 @dataclass(frozen=True)
@@ -292,13 +292,13 @@ def train_model(
         "model_id": model_id,
         "library": None if library is None else str(library.folder),
     }
-    n, gpus = config.n_processes, choose_device(config.device).type == "cuda"
+    n, gpus = crew_size(config.devices), choose_device(config.device).type == "cuda"
     if n > 1:
         for batch_size in {config.train.tokenizer_batch_size, config.train.batch_size}:
             deal(batch_size, size=n, accumulate=config.accumulate)  # says what is wrong before anything is started
-        yield TrainEvent("start", 0, 0, message=f"Starting {n} processes.")
+        yield TrainEvent("start", 0, 0, message=f"Starting with {n} processes.")
     target = "genediff.training.member:train_along"
-    with crew(target, arguments, size=n, nodes=config.nodes, gpus=gpus) as ranks:
+    with crew(target, arguments, size=n, gpus=gpus) as ranks:
         training = Training(config, dataset, folder=folder, model_id=model_id, library=library, ranks=ranks)
         yield from training.run(stop=stop)
 

@@ -76,6 +76,12 @@ GROUPS = (
         "run",
         ("name", "seed", "device", "precision"),
     ),
+    Group(
+        "Several GPUs",
+        "Share the work of each step; the model and its loss curve stay those of one. Leave as it is on one device.",
+        "run",
+        ("devices", "accumulate", "strategy"),
+    ),
 )
 _PLACES = {
     "quick": "the place to begin, on a laptop",

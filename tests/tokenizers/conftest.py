@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 
 from genediff.config import ModelConfig, RunConfig, TrainConfig
 from genediff.data.planted import planted_gene_sets, planted_network
@@ -20,11 +19,13 @@ from genediff.model import GeneDiff
 from genediff.model_info import ModelSpec
 from genediff.tokenizers import TOKENIZERS, Material
 from genediff.training.cells import TrainingCells
+from genediff.training.device import make_fabric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
+    from lightning_fabric import Fabric
 
 N_GENES, N_CELLS = 40, 64
 
@@ -146,4 +147,4 @@ def stirred(module: torch.nn.Module, *, seed: int = 0) -> torch.nn.Module:
 
 @pytest.fixture(scope="session")
 def fabric() -> Fabric:
-    return Fabric(accelerator="cpu", devices=1)
+    return make_fabric("cpu")

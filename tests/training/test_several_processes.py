@@ -83,11 +83,6 @@ def test_a_batch_that_cannot_be_shared_is_said_before_any_step(small, planted, t
         train(small(batch_size=20, tokenizer_batch_size=20).model_copy(update={"devices": 3}), planted, tmp_path)
 
 
-def test_several_machines_need_a_cluster(small, planted, tmp_path) -> None:
-    with pytest.raises(InputError, match="choose a SLURM profile"):
-        train(small().model_copy(update={"nodes": 2}), planted, tmp_path)
-
-
 ENDLESS = """
 import json, sys
 from pathlib import Path

@@ -11,8 +11,10 @@ from genediff.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from genediff.runs.job import Job
+    from genediff.workspace import Workspace
 
 C = TypeVar("C")
 
@@ -36,6 +38,9 @@ class Kind(Generic[C]):
         The device a configuration wishes for ("auto", "cpu", ...); None for a kind that takes no device's turn.
     label
         A name for a run that was given none.
+    along
+        What further tasks of a cluster do in a run's folder beside the worker, which alone writes there and reports;
+        None: nothing.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Kind(Generic[C]):
     run: Callable[[Job, C], str]
     device: Callable[[C], str] | None
     label: Callable[[C], str]
+    along: Callable[[Path, Workspace, C], None] | None = None
 
     def write_config(self, config: C) -> dict[str, Any]:
         """Return the configuration as plain JSON values."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genediff.runs.job import Job
+    from genediff.workspace import Workspace
 
 
 def _run(job: Job, config: RunConfig) -> str:
@@ -49,6 +50,20 @@ def _train(job: Job, config: RunConfig) -> None:
     follow(job, events)
 
 
+def _along(folder: Path, workspace: Workspace, config: RunConfig) -> None:
+    """Take part in the training; the worker then judges the model alone."""
+    from genediff.training.run import train_model
+
+    if is_trained(folder / "checkpoint" / "model"):
+        return
+    dataset = workspace.open_dataset(config.dataset_id)
+    events = train_model(
+        config, dataset, folder=folder / "checkpoint", model_id=folder.name, library=workspace.library()
+    )
+    for _ in events:
+        pass
+
+
 def is_trained(model: Path) -> bool:
     """Whether a model folder is there and was trained to its end."""
     trained = (read_json(model / "model.json") or {}).get("trained", {})
@@ -74,4 +89,5 @@ TRAIN: Kind[RunConfig] = Kind(
     run=_run,
     device=lambda config: config.device,
     label=lambda config: config.name or f"{config.preset} model",
+    along=_along,
 )
