@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -35,14 +36,13 @@ def app(
     options = {
         "server.port": chosen,
         "server.address": address,
-        "server.headless": "true",  # the page is opened here, without Streamlit's notes to programmers
-        "logger.hideWelcomeMessage": "true",
-        "server.showEmailPrompt": "false",
+        "server.headless": True,  # the page is opened here, without Streamlit's notes to programmers
+        "logger.hideWelcomeMessage": True,
+        "server.showEmailPrompt": False,
     }
-    arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     sys.stdout.flush()
     # The server takes this process's place, so that Ctrl-C and signals reach it.
-    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", "app.py", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "genediff.ui.server", json.dumps(options)])
 
 
 def _first_page() -> str:

@@ -8,7 +8,7 @@ from genediff.data.dataset import Dataset
 from genediff.data.doctor import Diagnosis, Problem, diagnose, require_usable
 from genediff.data.importer import import_cells
 from genediff.data.info import DatasetInfo
-from genediff.data.io import CellFile, read_cells
+from genediff.data.io import SUFFIXES, CellFile, read_cells
 from genediff.data.paths import allowed_roots, check_path
 from genediff.data.split import SPLITS
 from genediff.data.uploads import MAX_UPLOAD_BYTES, safe_name, save_upload
@@ -17,6 +17,7 @@ __all__ = [
     "MAX_UPLOAD_BYTES",
     "MISSING",
     "SPLITS",
+    "SUFFIXES",
     "CellFile",
     "Dataset",
     "DatasetInfo",

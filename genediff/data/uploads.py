@@ -62,7 +62,7 @@ def save_upload(content: bytes | BinaryIO, name: str, workspace: Workspace) -> P
         size = _copy(content, partial)
         if size == 0:
             raise InputError(f"{target_name} is empty (0 bytes); the upload or the export before it failed.")
-        target = _free_name(workspace.uploads, target_name)
+        target = free_name(workspace.uploads, target_name)
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
@@ -84,7 +84,8 @@ def _copy(content: bytes | BinaryIO, target: Path) -> int:
     return size
 
 
-def _free_name(folder: Path, name: str) -> Path:
+def free_name(folder: Path, name: str) -> Path:
+    """Return a path in `folder` that nothing has: of this name, or with a number."""
     stem, dot, suffix = name.partition(".")
     number = 1
     while (target := folder / (name if number == 1 else f"{stem}-{number}{dot}{suffix}")).exists():

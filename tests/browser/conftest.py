@@ -69,7 +69,13 @@ def cold_server(tmp_path: Path) -> Iterator[Server]:
     yield from _serve(tmp_path)
 
 
-def _serve(folder: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app as `python -m genediff app` serves it: with the routes for large files."""
+    yield from _serve(tmp_path_factory.mktemp("server"), with_routes=True)
+
+
+def _serve(folder: Path, *, with_routes: bool = False) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -83,6 +89,8 @@ def _serve(folder: Path) -> Iterator[Server]:
     }
     log = folder / "server.log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    if with_routes:
+        command = [sys.executable, "-m", "genediff", "app", "--port", str(port), "--no-browser"]
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
