@@ -57,6 +57,11 @@ class Job:
         """Torch's name of the device this run holds."""
         return self._status.device or "cpu"
 
+    @property
+    def position(self) -> tuple[str | None, int | None]:
+        """The stage and the step that the run has come to."""
+        return self._status.stage, self._status.step
+
     def stop(self) -> bool:
         """Whether the run was asked to stop."""
         return self._stop
@@ -128,14 +133,17 @@ class Job:
         write_json(self.folder / "result.json", {**(read_json(self.folder / "result.json") or {}), **values})
 
     def close(self, **fields: object) -> None:
-        """Write the last status and event, and end the thread."""
+        """Write the last status and event, and end the thread; a run that is "queued" goes on in another worker."""
         _log(f"{fields['state']}. {fields.get('message', '')}")
         self._over.set()
         self._watcher.join()
         now = time.time()
-        self._events.note(f"{fields['state']}: {fields.get('message', '')}".rstrip(": "), what="ended")
+        goes_on = fields["state"] == "queued"
+        self._events.note(
+            f"{fields['state']}: {fields.get('message', '')}".rstrip(": "), what="note" if goes_on else "ended"
+        )
         self._events.close()
-        self.update(**fields, ended=now, seconds_left=None)
+        self.update(**fields, ended=None if goes_on else now, seconds_left=None)
 
     def resumed(self) -> None:
         """Note that a new worker takes the run on."""

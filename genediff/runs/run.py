@@ -12,12 +12,14 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from genediff.errors import InputError
-from genediff.runs.backend import find_backend
+from genediff.runs.backend import Look
+from genediff.runs.backends import BACKENDS, find_backend
 from genediff.runs.devices import acceptable_devices
 from genediff.runs.events import Events, read_events
 from genediff.runs.files import read_json, write_json
 from genediff.runs.kinds import KINDS, find_kind, kind_of
 from genediff.runs.kinds.train import publish
+from genediff.runs.profiles import LOCAL, find_profile, to_dict
 from genediff.runs.queue import device_users, drop_ticket, runs_ahead, take_ticket
 from genediff.runs.status import Status, read_status
 
@@ -41,6 +43,7 @@ class Run:
     created: datetime
     backend: str
     config: dict[str, Any]
+    profile: str = LOCAL
 
     @property
     def id(self) -> str:
@@ -66,12 +69,22 @@ class Run:
             created=_time(content.get("created"), folder),
             backend=str(content.get("backend", "local")),
             config=content.get("config") or {},
+            profile=str(content.get("profile", LOCAL)),
         )
 
     @property
     def status(self) -> Status:
         """Where the run stands now; a worker that is gone is noticed."""
-        return read_status(self.folder, pending=lambda: find_backend(self.backend).state(self.folder) == "pending")
+        return read_status(self.folder, look=self.look)
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether a scheduler gives it nodes and devices, so that it waits for no other run of this machine."""
+        return self.backend in BACKENDS and BACKENDS[self.backend].gives_out_devices
+
+    def look(self) -> Look:
+        """Say where the run's job stands, as its backend sees it."""
+        return BACKENDS[self.backend].look(self.folder) if self.backend in BACKENDS else Look("gone")
 
     def events(self, since: int = 0) -> Events:
         """Return what happened after place `since` (an earlier answer's), and the place to read on from."""
@@ -79,13 +92,13 @@ class Run:
 
     def log_tail(self, n_lines: int = 200) -> str:
         """Return the last lines that the worker printed."""
-        try:
-            with (self.folder / "log.txt").open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - 400 * n_lines))
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
-            return ""
-        return "\n".join(lines[-n_lines:])
+        return _tail(self.folder / "log.txt", n_lines)
+
+    def backend_logs(self, n_lines: int = 200) -> dict[str, str]:
+        """Return the last lines of what the backend itself printed, by title; those that are empty are left out."""
+        logs = BACKENDS[self.backend].logs(self.folder) if self.backend in BACKENDS else {}
+        tails = {title: _tail(path, n_lines) for title, path in logs.items()}
+        return {title: text for title, text in tails.items() if text}
 
     @property
     def result(self) -> dict[str, str]:
@@ -95,7 +108,7 @@ class Run:
     def ahead(self) -> tuple[str, ...]:
         """Return the ids of the runs that have or will have the device before this one (empty unless it waits)."""
         waiting = runs_ahead(self.folder.parent, self.id)
-        if waiting is None:
+        if waiting is None or self.on_cluster:
             return ()
         return device_users(self.folder.parent, self._device_locks()) + waiting
 
@@ -173,24 +186,28 @@ class Run:
         return tuple(device.lock for device in acceptable_devices(kind.device(kind.read_config(self.config))))
 
 
-def submit(config: object, workspace: Workspace, *, backend: str = "local", name: str = "") -> Run:
+def submit(config: object, workspace: Workspace, *, profile: str = LOCAL, name: str = "") -> Run:
     """Make a run folder for a configuration and start its worker, which waits its turn for the device.
 
     Parameters
     ----------
     config
         A `RunConfig` trains; each kind of run has a configuration type of its own.
+    profile
+        Where it runs: this machine, or a profile of profiles.toml.
     name
         What tables show; the kind gives one where it is empty.
 
     Raises
     ------
     InputError
-        When the configuration fits no kind, its device is not there, or no worker can be started.
+        When the configuration fits no kind, there is no such profile, its device is not there, or no worker can be
+        started.
     """
     kind = kind_of(config)
-    find_backend(backend)
-    if kind.device is not None:
+    place = find_profile(workspace.root, profile)
+    backend = find_backend(place.backend)
+    if kind.device is not None and not backend.gives_out_devices:
         acceptable_devices(kind.device(config))
     now = datetime.now(tz=UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{token_hex(2)}"
@@ -201,7 +218,9 @@ def submit(config: object, workspace: Workspace, *, backend: str = "local", name
         "kind": kind.name,
         "name": name or kind.label(config),
         "created": now.isoformat(timespec="milliseconds"),
-        "backend": backend,
+        "backend": backend.name,
+        "profile": profile,
+        "profile_content": to_dict(place),
         "config": kind.write_config(config),
     }
     write_json(draft / "run.json", description)
@@ -237,7 +256,7 @@ def find_run(workspace: Workspace, run_id: str) -> Run:
 
 
 def _start(run: Run, kind: Kind[Any], config: object) -> None:
-    if kind.device is not None:
+    if kind.device is not None and not run.on_cluster:
         drop_ticket(run.folder.parent, run.id)
         take_ticket(run.folder.parent, run.id, acceptable_devices(kind.device(config)))
     try:
@@ -247,6 +266,16 @@ def _start(run: Run, kind: Kind[Any], config: object) -> None:
         status = read_status(run.folder)
         dataclasses.replace(status, state="failed", message=str(problem), ended=time.time()).write(run.folder)
         raise
+
+
+def _tail(path: Path, n_lines: int) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 400 * n_lines))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-n_lines:])
 
 
 def _time(written: object, folder: Path) -> datetime:

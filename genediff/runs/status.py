@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from genediff.runs.backend import Look
 from genediff.runs.files import read_json, write_json
 from genediff.runs.process import HOST, is_alive
 
@@ -24,12 +25,16 @@ START_GRACE = 60.0
 SILENCE = 90.0
 """Seconds without a heartbeat after which a worker on another machine counts as gone."""
 
+DOUBT = 10.0
+"""Seconds without a heartbeat after which the backend is asked where a worker on another machine is."""
+
 LOST = (
     "The worker process is gone: it was killed, ran out of memory, or the machine was restarted. "
     "Resume goes on from the last checkpoint."
 )
 NEVER_STARTED = "The worker process never started; its log may say why. Resume tries again."
 UNREADABLE = "The status of this run cannot be read (status.json is missing or damaged). Resume starts a new worker."
+STARTED = "Its job has started; the worker is loading."
 FORCED = "Stopped by force. The last checkpoint is kept; resume goes on from there."
 STOPPING = "Stopping; a checkpoint is being written."
 
@@ -73,24 +78,23 @@ class Status:
         write_json(folder / "status.json", dataclasses.asdict(self))
 
 
-def read_status(folder: Path, *, pending: Callable[[], bool] = lambda: False) -> Status:
+def read_status(folder: Path, *, look: Callable[[], Look] = lambda: Look("gone")) -> Status:
     """Return the status of the run in `folder`, corrected by what is known of its worker.
 
-    Never raises on a damaged file: the state is then "lost" and the message says so. `pending` is asked whether a
-    worker that is overdue may still come (a cluster may let it wait for hours).
+    Never raises on a damaged file: the state is then "lost" and the message says so. `look` is asked where the run's
+    job stands when its worker has not spoken yet (a cluster may let it wait for hours) or no longer.
     """
     said = _parse(read_json(folder / "status.json"))
     if said is None:
         return Status(state="lost", message=UNREADABLE)
     if said.has_ended:
         return said
-    if said.pid is None:
-        return _before_start(said, folder, pending)
-    if not _worker_is_there(said):
-        return _ended_unsaid(said, folder)
-    if (folder / "cancel").exists():
-        return dataclasses.replace(said, message=STOPPING)
-    return said
+    concluded = _before_start(said, folder, look) if said.pid is None else _after_start(said, folder, look)
+    if not concluded.has_ended:
+        return concluded
+    # The worker may have spoken between the two looks; its word counts.
+    again = _parse(read_json(folder / "status.json"))
+    return again if again is not None and again.has_ended else concluded
 
 
 def _parse(content: dict[str, Any] | None) -> Status | None:
@@ -100,21 +104,34 @@ def _parse(content: dict[str, Any] | None) -> Status | None:
     return Status(**{key: value for key, value in content.items() if key in known})
 
 
-def _worker_is_there(said: Status) -> bool:
-    if said.host == HOST:
-        return is_alive(said.pid, said.process_mark)
-    return time.time() - (said.heartbeat or 0.0) < SILENCE
-
-
-def _before_start(said: Status, folder: Path, pending: Callable[[], bool]) -> Status:
+def _before_start(said: Status, folder: Path, look: Callable[[], Look]) -> Status:
     if (folder / "cancel").exists():
         return dataclasses.replace(said, state="cancelled", message="Cancelled before it started.")
-    if time.time() - (said.submitted or 0.0) < START_GRACE or pending():
+    seen = look()
+    if seen.place == "gone":
+        if seen.sentence:
+            return dataclasses.replace(said, state=seen.ends_as, message=seen.sentence)
+        if time.time() - (said.submitted or 0.0) < START_GRACE:
+            return said
+        return dataclasses.replace(said, state="lost", message=NEVER_STARTED)
+    message = STARTED if seen.place == "going" else seen.sentence
+    return dataclasses.replace(said, message=message or said.message)
+
+
+def _after_start(said: Status, folder: Path, look: Callable[[], Look]) -> Status:
+    here, silent = said.host == HOST, time.time() - (said.heartbeat or 0.0)
+    if is_alive(said.pid, said.process_mark) if here else silent < DOUBT:
+        return dataclasses.replace(said, message=STOPPING) if (folder / "cancel").exists() else said
+    seen = look()
+    if seen.place == "gone" and not seen.sentence and not here and silent < SILENCE:
         return said
-    return dataclasses.replace(said, state="lost", message=NEVER_STARTED)
-
-
-def _ended_unsaid(said: Status, folder: Path) -> Status:
-    if (folder / "cancel").exists():
+    if (folder / "cancel").exists() and seen.place in ("gone", "waiting"):
         return dataclasses.replace(said, state="cancelled", message=FORCED)
-    return dataclasses.replace(said, state="lost", message=LOST)
+    if seen.place == "gone":
+        return dataclasses.replace(said, state=seen.ends_as, message=seen.sentence or LOST)
+    if seen.place == "waiting":  # its node failed, say, and the job was queued again without the worker's word
+        return dataclasses.replace(said, state="queued", message=seen.sentence)
+    if seen.place == "unknown" or silent > SILENCE:
+        since = f"Its worker has been silent for {silent / 60:.0f} minutes." if silent > SILENCE else ""
+        return dataclasses.replace(said, message=f"{seen.sentence} {since}".strip())
+    return said

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from genediff.errors import Cancelled, InputError
 from genediff.parallel.slurm import is_further_task
 from genediff.runs.along import work_along
+from genediff.runs.backends import find_backend
 from genediff.runs.devices import acceptable_devices
 from genediff.runs.files import read_json
+from genediff.runs.interruption import Interruption
 from genediff.runs.job import Job
 from genediff.runs.kinds import find_kind
 from genediff.runs.process import HOST, process_mark
@@ -47,23 +49,27 @@ def work(folder: str, root: str) -> str:
         job = Job(place, Path(root), _first_status(place))
         _stop_on_signals(job)
         try:
-            return _run(job)
+            return _run(job, Interruption.listen(job))
         finally:
             drop_ticket(place.parent, job.id)
 
 
-def _run(job: Job) -> str:
+def _run(job: Job, interruption: Interruption) -> str:
+    ended: dict[str, object]
     try:
         ended = {"state": "finished", "message": _do(job)}
     except Cancelled as stop:
-        ended = {"state": "cancelled", "message": str(stop) or "Cancelled."}
+        message = str(stop) or "Cancelled."
+        ended = interruption.ending() or {"state": "cancelled", "message": message}
     except InputError as problem:
         ended = {"state": "failed", "message": str(problem)}
     except Exception as error:  # noqa: BLE001  a worker's last duty is to say what ended it
         traceback.print_exc()
         ended = {"state": "failed", "message": _in_words(error)}
     job.close(**ended)
-    return ended["state"]
+    if ended["state"] == "queued" and (trouble := interruption.queue_again()):
+        job.update(state="cancelled", message=trouble, ended=time.time())
+    return str(ended["state"])
 
 
 def _do(job: Job) -> str:
@@ -78,6 +84,9 @@ def _do(job: Job) -> str:
         return _start(job, kind, config)
     wish = kind.device(config)
     devices = acceptable_devices(wish)
+    if find_backend(content.get("backend", "local")).gives_out_devices:
+        job.update(device=devices[0].name)
+        return _start(job, kind, config)
     with hold_device(
         job.folder.parent, job.id, devices, stop=job.stop, waiting=lambda ahead: _say_place(job, ahead)
     ) as device:

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from genediff.runs import without_repeats
+from genediff.runs.backend import Look
 from genediff.runs.events import Event, EventLog, read_events
 from genediff.runs.files import read_json, write_json
 from genediff.runs.process import HOST, is_alive, process_mark
@@ -77,7 +78,7 @@ def test_a_worker_elsewhere_is_known_by_its_heartbeat(tmp_path):
 def test_a_worker_that_never_came(tmp_path):
     Status(state="queued", submitted=time.time() - 3600).write(tmp_path)
     assert read_status(tmp_path).state == "lost"
-    assert read_status(tmp_path, pending=lambda: True).state == "queued"
+    assert read_status(tmp_path, look=lambda: Look("waiting")).state == "queued"
 
 
 def test_events_are_read_on_from_where_one_left(tmp_path):

@@ -207,8 +207,8 @@ def test_wishes_that_cannot_be_met_are_refused_before_a_folder_is_made(workspace
         submit(tiny().model_copy(update={"device": "cuda:77"}), workspace)
     with pytest.raises(InputError, match="No kind of run takes a str"):
         submit("train", workspace)
-    with pytest.raises(InputError, match="Unknown backend 'slurm'; known: local"):
-        submit(tiny(), workspace, backend="slurm")
+    with pytest.raises(InputError, match="no profile 'gpu'; known: local"):
+        submit(tiny(), workspace, profile="gpu")
     assert list(workspace.runs.iterdir()) == []
 
 

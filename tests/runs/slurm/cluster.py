@@ -1,0 +1,178 @@
+"""A one-node SLURM of its own: munged, slurmctld and slurmd on loopback, all their files in one folder.
+
+It needs Debian's slurm-wlm and munge, but none of their services, no systemd, no cgroups and no accounting database.
+The node has one GPU in name only (a `gres` of one), so that two jobs that ask for one stand in line.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
+SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+CONFIG = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+SlurmctldPort={ctld_port}
+SlurmdPort={d_port}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+MpiDefault=none
+SwitchType=switch/none
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,bf_interval=3,sched_interval=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+PriorityType=priority/basic
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PreemptExemptTime=0
+JobRequeue=1
+KillWait=15
+MinJobAge=300
+ReturnToService=2
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=16000 Gres=gpu:1 State=UNKNOWN
+PartitionName=day Nodes={host} Default=YES MaxTime=1-00:00:00 PriorityTier=1 State=UP
+PartitionName=urgent Nodes={host} MaxTime=1-00:00:00 PriorityTier=10 State=UP
+"""
+
+
+def missing_programs() -> list[str]:
+    """Return what of SLURM and munge is not installed."""
+    return [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
+
+
+@dataclass
+class Cluster:
+    """A cluster whose files lie in `folder`; `start` it, and always `stop` it."""
+
+    folder: Path
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        """What SLURM_CONF names."""
+        return self.folder / "slurm.conf"
+
+    def start(self) -> None:
+        """Write the configuration and start the three daemons; returns when the node is idle."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in ("state", "spool"):
+            (self.folder / name).mkdir(exist_ok=True)
+        self._write()
+        munge = {name: f"{self.folder}/munge.{name}" for name in ("key", "socket", "pid", "log", "seed")}
+        key = self.folder / "munge.key"
+        key.write_bytes(secrets.token_bytes(1024))
+        key.chmod(0o400)
+        self._run(
+            "munged", "--foreground", "--force", f"--key-file={munge['key']}", f"--socket={munge['socket']}",
+            f"--pid-file={munge['pid']}", f"--log-file={munge['log']}", f"--seed-file={munge['seed']}",
+        )  # fmt: skip
+        self._wait(lambda: os.path.exists(munge["socket"]), "munged opens its socket")
+        self._run("slurmctld", "-D", "-f", str(self.config))
+        self._run("slurmd", "-D", "-f", str(self.config))
+        self._wait(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "the node is idle")
+
+    def stop(self) -> None:
+        """End the jobs, then the daemons."""
+        self.end_jobs()
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in reversed(self._processes):
+            try:
+                process.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def end_jobs(self) -> None:
+        """End all jobs at once."""
+        if not self._processes or any(process.poll() is not None for process in self._processes):
+            return
+        self.ask("scancel", "--signal=KILL", "--full", *self.ask("squeue", "-h", "-o", "%i").split())
+        self.ask("scancel", *self.ask("squeue", "-h", "-o", "%i").split())
+
+    def ask(self, *command: str) -> str:
+        """Return what a SLURM command prints."""
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which SLURM's commands find this cluster."""
+        return {**os.environ, "SLURM_CONF": str(self.config), "PATH": SEARCHED}
+
+    def logs(self) -> str:
+        """Return the ends of the daemons' logs, for the message of a failure."""
+        paths = sorted(self.folder.glob("*.log")) + sorted(self.folder.glob("*.out"))
+        return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in paths)
+
+    def _write(self) -> None:
+        host, user = socket.gethostname().split(".")[0], pwd.getpwuid(os.geteuid()).pw_name
+        ctld_port, d_port = _free_ports(2)
+        self.config.write_text(
+            CONFIG.format(host=host, user=user, folder=self.folder, ctld_port=ctld_port, d_port=d_port)
+        )
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+        (self.folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\nCgroupMountpoint={self.folder}/cgroup\n")
+
+    def _run(self, name: str, *arguments: str) -> None:
+        program = shutil.which(name, path=SEARCHED)
+        assert program is not None
+        with (self.folder / f"{name}.out").open("wb") as output:
+            self._processes.append(
+                subprocess.Popen(
+                    [program, *arguments],
+                    stdout=output,
+                    stderr=output,
+                    stdin=subprocess.DEVNULL,
+                    env=self.environment,
+                    start_new_session=True,
+                )  # fmt: skip
+            )
+
+    def _wait(self, condition: Callable[[], bool], what: str, seconds: float = 40) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end or any(process.poll() is not None for process in self._processes):
+                raise RuntimeError(f"{what}: not so\n{self.logs()}")
+            time.sleep(0.1)
+
+
+def _free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

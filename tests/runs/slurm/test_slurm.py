@@ -1,0 +1,101 @@
+"""Real trainings in a real SLURM: they wait in line, are cancelled, preempted, timed out, and go on to the same weights."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from safetensors.numpy import load_file
+
+from genediff.errors import InputError
+from genediff.runs import Run, submit, without_repeats
+
+pytestmark = pytest.mark.slow
+ENDLESS = 1_000_000
+
+
+def _weights(run: Run) -> dict[str, bytes]:
+    tensors = load_file(run.folder / "checkpoint" / "model" / "model.safetensors")
+    return {name: values.tobytes() for name, values in tensors.items()}
+
+
+def _resumed_after(run: Run) -> list[int]:
+    said = [event.message for event in run.events().items if event.message.startswith("Resumed after step")]
+    return [int(message.split()[-1].rstrip(".").replace(",", "")) for message in said]
+
+
+def test_preempted_and_cancelled_it_goes_on_to_the_same_weights(cluster, workspace, tiny, wait_for):
+    """Checkpoints come from stopping alone: the clock would write the first after an hour."""
+    config = tiny(steps=1200, tokenizer_steps=50, checkpoint_seconds=3600)
+    broken, unbroken = (submit(config, workspace, profile="cpu", name=name) for name in ("broken", "unbroken"))
+
+    def reach(run: Run, step: int) -> None:
+        wait_for(lambda: run.status.stage == "flow" and (run.status.step or 0) >= step, seconds=120,
+                 what=f"step {step}", run=run)  # fmt: skip
+
+    reach(broken, 50)
+    assert broken.status.device == "cpu"
+    assert "on" in broken.look().sentence and "until its time limit" in broken.look().sentence
+    urgent = cluster.ask("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    assert "Submitted" in urgent
+    wait_for(lambda: broken.status.state == "queued", seconds=60, what="SLURM takes the node back")
+    assert "Stopped by SLURM" in broken.events().items[-1].message
+    reach(broken, 300)
+    assert len(_resumed_after(broken)) == 1, broken.log_tail()
+
+    begun = time.monotonic()
+    status = broken.cancel(wait=30)
+    took = time.monotonic() - begun
+    assert status.state == "cancelled" and "force" not in status.message, status
+    assert took < 2
+    broken.resume()
+    for run in (broken, unbroken):
+        wait_for(lambda run=run: run.status.stage == "evaluation" or run.status.has_ended, seconds=120, what="judged")
+        run.cancel(wait=30)
+    assert len(_resumed_after(broken)) == 2
+    assert _weights(broken) == _weights(unbroken)
+    steps = [event.step for event in without_repeats(broken.events().items) if event.stage == "flow"]
+    assert steps == sorted(set(steps))
+
+
+def test_jobs_wait_in_line_and_leave_it(cluster, workspace, tiny, wait_for):
+    """One GPU for three jobs. SLURM gives it out; the queue of this machine's own devices is not asked."""
+    first, second, third = (submit(tiny(steps=ENDLESS, name=name), workspace, profile="gpu") for name in "abc")
+    wait_for(lambda: first.status.state == "running", seconds=60, what="the first runs", run=first)
+    wait_for(lambda: "2nd of 2" in third.status.message, seconds=30, what="the third says its place")
+    wait_for(lambda: "1st of 1" in second.status.message or "1st of 2" in second.status.message, seconds=30, what="2nd")
+    assert "partition day" in second.status.message and "first nodes that get free" in second.status.message
+    wait_for(lambda: "expects to start" in second.status.message, seconds=40, what="SLURM's forecast")
+    assert third.ahead() == ()
+    assert not list((workspace.runs / ".queue").glob("*")) and not (workspace.runs / ".devices").exists()
+
+    begun = time.monotonic()
+    assert second.cancel(wait=30).state == "cancelled"
+    assert time.monotonic() - begun < 2
+    assert len(cluster.ask("squeue", "-h", "-o", "%i").split()) == 2
+    wait_for(lambda: first.status.stage is not None, seconds=60, what="the first trains", run=first)
+    printed = first.backend_logs()
+    assert "set up as the profile says" in printed["SLURM's standard output"]
+
+    job_id = first.look().sentence.split()[2]
+    cluster.ask("scancel", job_id)  # by hand, outside of the app
+    wait_for(lambda: first.status.has_ended, seconds=30, what="the end outside is noticed")
+    assert first.status.state == "cancelled" and "outside of GeneDiff" in first.status.message
+    assert (first.folder / "checkpoint").exists()
+    wait_for(lambda: third.status.state == "running", seconds=60, what="the third has its turn", run=third)
+    cluster.ask("scancel", "--signal=KILL", "--full", third.look().sentence.split()[2])
+    wait_for(lambda: third.status.has_ended, seconds=30, what="the killed worker is noticed")
+    assert third.status.state == "lost" and "SLURM job" in third.status.message, third.status
+
+
+def test_a_refused_job_is_told_in_slurms_words(cluster, workspace, tiny):
+    with pytest.raises(InputError, match="invalid partition specified: nowhere"):
+        submit(tiny(), workspace, profile="nowhere")
+
+
+def test_the_time_limit_is_no_end(cluster, workspace, tiny, wait_for):
+    run = submit(tiny(steps=ENDLESS, checkpoint_seconds=3600), workspace, profile="minute")
+    wait_for(lambda: "its time limit" in run.events().items[-1].message if run.events().items else False,
+             seconds=80, what="the warning before the limit")  # fmt: skip
+    wait_for(lambda: _resumed_after(run), seconds=60, what="it goes on in the same job", run=run)
+    assert run.cancel(wait=30).state == "cancelled"
