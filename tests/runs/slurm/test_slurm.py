@@ -1,4 +1,4 @@
-"""Real trainings in a real SLURM: they wait in line, are cancelled, preempted, timed out, and go on to the same weights."""
+"""Real trainings in a real SLURM: they wait, are cancelled, preempted, timed out, and go on to the same weights."""
 
 from __future__ import annotations
 
