@@ -8,14 +8,14 @@ ADDRESS ?= localhost
 JOBS ?= 2
 THREADS ?= 1
 
-.PHONY: app install install-test browser test lint types clean
+.PHONY: app install install-test browser slurm test lint types clean
 
 app: install
 	$(BIN)/python -m genediff app --address $(ADDRESS) $(if $(PORT),--port $(PORT))
 
 install: $(VENV)/.installed
 
-install-test: $(VENV)/.installed-test browser
+install-test: $(VENV)/.installed-test browser slurm
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,10 @@ $(VENV)/.installed-test: $(VENV)/.installed tests/requirements.txt
 # Where neither can be had the browser tests say so.
 browser: $(VENV)/.installed-test
 	@$(BIN)/python tests/browser/install.py
+
+# Debian's SLURM, of which the tests start one node of their own; where it cannot be had they say so.
+slurm: $(VENV)/.installed-test browser
+	@$(BIN)/python tests/runs/slurm/install.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genediff.errors import InputError
-from genediff.runs import find_run
+from genediff.runs import LOCAL, find_run
 from genediff.ui import (
     adapt_form,
     caching,
@@ -13,6 +13,7 @@ from genediff.ui import (
     knowledge_choice,
     knowledge_view,
     needs,
+    profile_choice,
     run_list,
     run_view,
     state,
@@ -84,11 +85,18 @@ with coverage:
 with st.container(border=True):
     st.markdown("**What this will take on this machine**")
     estimate_view.show(config, dataset)
+    profile = profile_choice.ask()
+    if profile != LOCAL:
+        st.caption("Memory and time above were measured on this machine; a node with a GPU is faster.")
     if problem := st.session_state.pop("start_problem", None):
         st.error(problem)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Start training", type="primary", icon=":material/play_arrow:", on_click=run_view.begin, args=(config,)
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=run_view.begin,
+            args=(config, profile),
         )
         train_bundle.of_config(config, info)
 run_list.show(runs)

@@ -11,6 +11,7 @@ from genediff.cli.generate import generate
 from genediff.cli.knowledge import knowledge
 from genediff.cli.models import models
 from genediff.cli.perturb import perturb
+from genediff.cli.profiles import profiles
 from genediff.cli.runs import runs
 from genediff.cli.serve import app as serve
 from genediff.cli.simulate import simulate
@@ -24,6 +25,7 @@ app.command()(simulate)
 app.command()(train)
 app.command()(adapt)
 app.add_typer(runs, name="runs")
+app.command()(profiles)
 app.add_typer(models, name="models")
 app.add_typer(compare, name="compare")
 app.add_typer(perturb, name="perturb")

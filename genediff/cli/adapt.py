@@ -8,6 +8,7 @@ import typer
 
 from genediff.cli.base import workspace
 from genediff.cli.follow import follow
+from genediff.cli.profiles import PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ def adapt(
     ),
     name: str = typer.Option("", help="A name to find the adapted model by."),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    profile: str = PROFILE,
     wait: bool = typer.Option(
         True, "--wait/--detach", help="Watch it to its end (Ctrl-C cancels it), or start it and leave."
     ),
@@ -62,7 +64,7 @@ def adapt(
         "compare": compare,
         "device": device,
     }
-    started = submit(KINDS["adapt"].read_config(given), place)
+    started = submit(KINDS["adapt"].read_config(given), place, profile=profile)
     typer.echo(f"Run {started.id}: {started.name}.", err=wait)
     if wait:
         follow(started)

@@ -10,6 +10,7 @@ import typer
 
 from genediff.cli.base import AS_JSON, duration, make_group, print_json, print_table, progress_bar, workspace
 from genediff.cli.follow import follow
+from genediff.cli.profiles import PROFILE
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run(
     ),
     name: str = typer.Option("", help="A name to find the comparison by."),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    profile: str = PROFILE,
     wait: bool = typer.Option(True, "--wait/--detach", help="Watch it to its end (Ctrl-C stops it), or leave."),
 ) -> None:
     """Train and judge every row at every seed.
@@ -81,7 +83,7 @@ def run(
     }
     config = read_config(content)
     with progress_bar("Timing") as report:
-        comparison = begin(config, place, progress=report)
+        comparison = begin(config, place, profile=profile, progress=report)
     n = len(comparison.order)
     typer.echo(f"Comparison {comparison.id}: {len(comparison.rows)} rows x {seeds} seeds, {config.budget}.", err=wait)
     if not wait:

@@ -11,7 +11,7 @@ from genediff.cli.base import AS_JSON, make_group, print_json, print_table, work
 from genediff.cli.follow import facts, follow
 
 if TYPE_CHECKING:
-    from genediff.runs import Run
+    from genediff.runs import Run, Status
 
 runs = make_group("List, watch, cancel and resume runs.")
 RUN = typer.Argument(..., help="Id of a run, or enough of its start.", show_default=False)
@@ -44,11 +44,12 @@ def list_all(as_json: bool = AS_JSON) -> None:
             ]
         )
         return
-    rows = [
-        (run.id, run.kind, run.name, status.state, status.message if status.has_ended else facts(status))
-        for run, status in found
-    ]
+    rows = [(run.id, run.kind, run.name, status.state, _says(status)) for run, status in found]
     print_table(("id", "kind", "name", "state", ""), rows, empty="There are no runs yet.")
+
+
+def _says(status: Status) -> str:
+    return status.message if status.state != "running" else facts(status)
 
 
 @runs.command()
@@ -64,6 +65,8 @@ def log(run: str = RUN, lines: int = typer.Option(200, "-n", "--lines", help="Ho
     status = found.status
     typer.echo(f"{found.id} is {status.state}. {status.message}", err=True)
     typer.echo(found.log_tail(lines))
+    for title, text in found.backend_logs(lines).items():
+        typer.echo(f"--- {title}\n{text}")
 
 
 @runs.command()

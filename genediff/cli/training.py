@@ -10,6 +10,7 @@ import typer
 
 from genediff.cli.base import workspace
 from genediff.cli.follow import follow
+from genediff.cli.profiles import PROFILE
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def train(
     ),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
     devices: int = typer.Option(1, min=1, help="GPUs that train together; without a GPU, processes."),
+    profile: str = PROFILE,
     wait: bool = typer.Option(
         True, "--wait/--detach", help="Watch it to its end (Ctrl-C cancels it), or start it and leave."
     ),
@@ -73,7 +75,7 @@ def train(
     run = _changed(run, train={key: value for key, value in wanted.items() if value is not None}, device=device)
     run = run.model_copy(update={"devices": devices})
     run = _set(run, option)
-    started = submit(run, place)
+    started = submit(run, place, profile=profile)
     typer.echo(f"Run {started.id}: {started.name} on {info.name}.", err=wait)
     if wait:
         follow(started)

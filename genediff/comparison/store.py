@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from genediff.comparison.config import ComparisonConfig, Entry, read_config
 from genediff.config import RunConfig
 from genediff.errors import InputError
-from genediff.runs import Run, SeriesJob, submit
+from genediff.runs import LOCAL, Run, SeriesJob, submit
 from genediff.runs.files import write_json
 from genediff.runs.kinds.series import children
 
@@ -130,16 +130,28 @@ class Comparison:
         series.resume()
 
 
-def start(plan: Plan, workspace: Workspace, *, dataset_name: str, machine: str = "") -> Comparison:
-    """Write a comparison down and begin its runs."""
+def start(
+    plan: Plan, workspace: Workspace, *, dataset_name: str, machine: str = "", profile: str = LOCAL
+) -> Comparison:
+    """Write a comparison down and begin its runs, on this machine or where a profile says."""
     now = datetime.now(tz=UTC)
     folder = workspace.comparisons / f"{now:%Y%m%d-%H%M%S}-{token_hex(2)}"
     runs = plan.runs
     series = submit(
-        SeriesJob(tuple(run for _, _, run in runs), name=plan.config.name or f"{len(plan.rows)} rows compared"),
+        SeriesJob(
+            tuple(run for _, _, run in runs),
+            name=plan.config.name or f"{len(plan.rows)} rows compared",
+            profile=profile,
+        ),
         workspace,
     )
-    write(plan, folder, series_id=series.id, dataset_name=dataset_name, machine=machine or machine_name())
+    write(
+        plan,
+        folder,
+        series_id=series.id,
+        dataset_name=dataset_name,
+        machine=machine or (machine_name() if profile == LOCAL else f"profile {profile}"),
+    )
     return Comparison.open(folder, workspace.runs)
 
 

@@ -10,7 +10,7 @@ from genediff.adaptation import AdaptConfig, starting_conditions
 from genediff.adaptation.alignment import align
 from genediff.errors import InputError
 from genediff.model_info import read_spec
-from genediff.ui import caching, choices, explain, forms, needs, run_view
+from genediff.ui import caching, choices, explain, forms, needs, profile_choice, run_view
 
 if TYPE_CHECKING:
     from genediff.data.dataset import Dataset
@@ -70,10 +70,15 @@ def show(dataset: Dataset) -> None:
     name = chosen.pop("name") or f"{base.title}, adapted to {info.name}"
     config = start.model_copy(update={**chosen, "name": name, "conditions": columns})
     with st.container(border=True):
+        profile = profile_choice.ask()
         if problem := st.session_state.pop("start_problem", None):
             st.error(problem)
         st.button(
-            "Start adapting", type="primary", icon=":material/play_arrow:", on_click=run_view.begin, args=(config,)
+            "Start adapting",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=run_view.begin,
+            args=(config, profile),
         )
 
 

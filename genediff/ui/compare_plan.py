@@ -11,7 +11,7 @@ import streamlit as st
 from genediff.comparison.plan import Pace, base_run, judging_seconds, make_plan
 from genediff.comparison.store import start
 from genediff.errors import InputError
-from genediff.ui import caching, explain, run_view
+from genediff.ui import caching, explain, profile_choice, run_view
 
 if TYPE_CHECKING:
     from genediff.comparison.config import ComparisonConfig, Entry
@@ -80,6 +80,7 @@ def _draw(plan: Plan, paces: dict[str, Pace], info: DatasetInfo) -> None:
             "For one seed. Seconds per step were measured just now, as busy as the machine is: a busy machine means "
             "fewer steps in the same minutes, for every row alike."
         )
+    profile = profile_choice.ask(key="cmp_profile")
     if problem := st.session_state.pop("cmp_problem", None):
         st.error(problem)
     st.button(
@@ -88,13 +89,13 @@ def _draw(plan: Plan, paces: dict[str, Pace], info: DatasetInfo) -> None:
         icon=":material/play_arrow:",
         key="cmp_start",
         on_click=_start,
-        args=(plan, info.name),
+        args=(plan, info.name, profile),
     )
 
 
-def _start(plan: Plan, dataset_name: str) -> None:
+def _start(plan: Plan, dataset_name: str, profile: str) -> None:
     try:
-        comparison = start(plan, caching.workspace(), dataset_name=dataset_name)
+        comparison = start(plan, caching.workspace(), dataset_name=dataset_name, profile=profile)
     except InputError as error:
         st.session_state["cmp_problem"] = str(error)
         return

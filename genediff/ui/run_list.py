@@ -56,7 +56,8 @@ def _row(run: Run) -> None:
 
 def _where(run: Run, status: Status) -> str:
     if status.state == "queued":
-        return run_view.place_in_queue(run).capitalize()
+        place = run_view.place_in_queue(run)
+        return place[:1].upper() + place[1:]
     if status.state == "running":
         step = "" if status.step is None else f" · step {status.step:,} of {status.total or 0:,}"
         return f"{(status.stage or 'starting').capitalize()}{step} · {run_view.duration(status.seconds_left)} left"

@@ -16,7 +16,7 @@ from genediff.evaluation import Evaluation
 from genediff.model_info import EVALUATION_FILE
 from genediff.plots.style import style
 from genediff.plots.training import Curve, live_losses, loss_curves
-from genediff.runs import Event, Run, submit, without_repeats
+from genediff.runs import LOCAL, Event, Run, submit, without_repeats
 from genediff.ui import caching, downloads, explain, frame, gain_view, state, trust_panel
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def badge(state_name: str) -> None:
 
 
 def place_in_queue(run: Run) -> str:
-    """Say how many runs come before a waiting one."""
+    """Say how many runs come before a waiting one, or what the cluster says of its place."""
+    if run.on_cluster:
+        return run.status.message or "SLURM has taken it"
     ahead = len(run.ahead())
     if ahead == 0:
         return "next in the queue; its worker is starting"
@@ -121,6 +123,8 @@ def _body(run: Run, had_ended: bool) -> None:
     if status.has_ended and not had_ended:
         st.rerun()  # the whole page: links to the model appear, and the clock stops
     _heading(run, status)
+    if run.on_cluster and status.state == "running":
+        st.caption(f":material/dns: {explain.plain(run.look().sentence)} Profile “{explain.plain(run.profile)}”.")
     _message(run, status)
     if status.stage is not None and status.state != "finished":
         _progress(run, status)
@@ -140,8 +144,18 @@ def _body(run: Run, had_ended: bool) -> None:
                 downloads.figure_downloads(style(loss_curves(curves), height=320), name=f"{run.id}-losses")
     elif status.state == "running":
         st.skeleton(height=300)
+    _logs(run)
+
+
+def _logs(run: Run) -> None:
+    worker = run.log_tail(200) or "Nothing was printed yet."
     with st.expander("Log of the worker", icon=":material/terminal:"):
-        st.code(run.log_tail(200) or "Nothing was printed yet.", language=None, height=260)
+        if not run.on_cluster:
+            st.code(worker, language=None, height=260)
+            return
+        logs = {"The worker": worker, **run.backend_logs()}
+        for tab, text in zip(st.tabs(list(logs)), logs.values(), strict=True):
+            tab.code(text, language=None, height=260)
 
 
 def _heading(run: Run, status: Status) -> None:
@@ -174,6 +188,12 @@ def _message(run: Run, status: Status) -> None:
         st.error(problem)
     if status.state in ("failed", "lost"):
         st.error(status.message or "The worker ended without a word; the log may say why.")
+    elif status.state == "queued" and run.on_cluster:
+        st.info(explain.plain(place_in_queue(run)), icon=":material/dns:")
+        st.caption(
+            f"Profile “{explain.plain(run.profile)}”. The order is SLURM's own and may change as others submit; where "
+            "a cluster hides other people's jobs they cannot be counted. You can close this page."
+        )
     elif status.state == "queued":
         st.info(f"Waiting for the device: {place_in_queue(run)}. One run uses a device at a time.")
     elif status.state == "cancelled":
@@ -259,10 +279,10 @@ def _tell(act: Callable[[], object]) -> None:
         st.session_state["run_problem"] = str(error)
 
 
-def begin(config: RunConfig | AdaptConfig) -> None:
+def begin(config: RunConfig | AdaptConfig, profile: str = LOCAL) -> None:
     """Start a run and go to it; what stands in the way is shown beside the button."""
     try:
-        state.choose(run=submit(config, caching.workspace()).id)
+        state.choose(run=submit(config, caching.workspace(), profile=profile).id)
     except InputError as error:
         st.session_state["start_problem"] = str(error)
 

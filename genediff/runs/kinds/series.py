@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from genediff.config import RunConfig  # noqa: TC001  pydantic reads it at run time
 from genediff.errors import Cancelled, InputError
+from genediff.runs.backends import find_backend
 from genediff.runs.devices import acceptable_devices
 from genediff.runs.files import read_json, write_json
 from genediff.runs.kinds.base import Kind
+from genediff.runs.profiles import LOCAL, find_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,8 @@ class SeriesJob:
 
     runs: tuple[RunConfig, ...]
     name: str = ""
+    profile: str = LOCAL
+    """Where the trainings run; the series itself is always a small process on this machine."""
 
 
 def children(folder: Path) -> dict[int, str]:
@@ -58,7 +62,7 @@ class _Series:
     """Where each training stands: not begun, begun, or done with in this worker's life."""
 
     def __init__(self, job: Job, config: SeriesJob) -> None:
-        self.job, self.configs = job, config.runs
+        self.job, self.configs, self.profile = job, config.runs, config.profile
         self.begun = children(job.folder)
         self.tried: set[int] = set()
         self.ended: dict[int, str] = {}
@@ -81,7 +85,7 @@ class _Series:
         for place in left:
             config = self.configs[place]
             going = [other for other in left if other in self.tried]
-            if place in self.tried or len(going) >= len(acceptable_devices(config.device)):
+            if place in self.tried or len(going) >= self._at_once(config):
                 continue
             self.tried.add(place)
             self._begin(place, config)
@@ -107,13 +111,20 @@ class _Series:
             )
         return f"All {len(self.configs)} trainings are finished."
 
+    def _at_once(self, config: RunConfig) -> int:
+        """How many trainings may go on or wait: one for each device here, as many as the profile says on a cluster."""
+        profile = find_profile(self.job.workspace.root, self.profile)
+        if find_backend(profile.backend).gives_out_devices:
+            return profile.parallel
+        return len(acceptable_devices(config.device))
+
     def _begin(self, place: int, config: RunConfig) -> None:
         from genediff.runs.run import submit
 
         run = self._child(place)
         try:
             if run is None:
-                run = submit(config, self.job.workspace)
+                run = submit(config, self.job.workspace, profile=self.profile)
             elif run.status.has_ended and run.status.state != "finished":
                 run.resume()
         except InputError as problem:

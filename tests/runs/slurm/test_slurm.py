@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
 from safetensors.numpy import load_file
 
 from genediff.errors import InputError
-from genediff.runs import Run, submit, without_repeats
+from genediff.runs import Run, list_runs, submit, without_repeats
 
 pytestmark = pytest.mark.slow
 ENDLESS = 1_000_000
@@ -58,12 +60,16 @@ def test_preempted_and_cancelled_it_goes_on_to_the_same_weights(cluster, workspa
     assert steps == sorted(set(steps))
 
 
-def test_jobs_wait_in_line_and_leave_it(cluster, workspace, tiny, wait_for):
-    """One GPU for three jobs. SLURM gives it out; the queue of this machine's own devices is not asked."""
+def test_jobs_wait_in_line_leave_it_and_go_on_after_their_time_limit(cluster, workspace, tiny, wait_for):
+    """One GPU for three jobs. SLURM gives it out; the queue of this machine's own devices is not asked.
+
+    Meanwhile a run with a limit of one minute comes to the warning before it.
+    """
+    short = submit(tiny(steps=ENDLESS, checkpoint_seconds=3600, name="short"), workspace, profile="minute")
     first, second, third = (submit(tiny(steps=ENDLESS, name=name), workspace, profile="gpu") for name in "abc")
     wait_for(lambda: first.status.state == "running", seconds=60, what="the first runs", run=first)
-    wait_for(lambda: "2nd of 2" in third.status.message, seconds=30, what="the third says its place")
-    wait_for(lambda: "1st of 1" in second.status.message or "1st of 2" in second.status.message, seconds=30, what="2nd")
+    wait_for(lambda: "as 2nd of 2 in" in third.status.message, seconds=30, what="the third says its place")
+    wait_for(lambda: "as 1st of 2 in" in second.status.message, seconds=30, what="the second says its place")
     assert "partition day" in second.status.message and "first nodes that get free" in second.status.message
     wait_for(lambda: "expects to start" in second.status.message, seconds=40, what="SLURM's forecast")
     assert third.ahead() == ()
@@ -72,30 +78,28 @@ def test_jobs_wait_in_line_and_leave_it(cluster, workspace, tiny, wait_for):
     begun = time.monotonic()
     assert second.cancel(wait=30).state == "cancelled"
     assert time.monotonic() - begun < 2
-    assert len(cluster.ask("squeue", "-h", "-o", "%i").split()) == 2
+    assert len(cluster.ask("squeue", "-h", "-o", "%i").split()) == 3
     wait_for(lambda: first.status.stage is not None, seconds=60, what="the first trains", run=first)
-    printed = first.backend_logs()
-    assert "set up as the profile says" in printed["SLURM's standard output"]
+    assert "set up as the profile says" in first.backend_logs()["SLURM's standard output"]
 
-    job_id = first.look().sentence.split()[2]
-    cluster.ask("scancel", job_id)  # by hand, outside of the app
+    cluster.ask("scancel", first.look().sentence.split()[2])  # by hand, outside of the app
     wait_for(lambda: first.status.has_ended, seconds=30, what="the end outside is noticed")
     assert first.status.state == "cancelled" and "outside of GeneDiff" in first.status.message
     assert (first.folder / "checkpoint").exists()
-    wait_for(lambda: third.status.state == "running", seconds=60, what="the third has its turn", run=third)
-    cluster.ask("scancel", "--signal=KILL", "--full", third.look().sentence.split()[2])
+    wait_for(lambda: third.status.pid is not None, seconds=60, what="the third has its turn", run=third)
+    os.kill(third.status.pid, signal.SIGKILL)
     wait_for(lambda: third.status.has_ended, seconds=30, what="the killed worker is noticed")
-    assert third.status.state == "lost" and "SLURM job" in third.status.message, third.status
+    assert third.status.state == "lost", third.status
+    assert "failed with exit code" in third.status.message and "resume goes on" in third.status.message
+
+    wait_for(lambda: "Stopped by its time limit" in "".join(event.message for event in short.events().items),
+             seconds=80, what="the warning before the limit")  # fmt: skip
+    wait_for(lambda: _resumed_after(short), seconds=60, what="it goes on in the same job", run=short)
+    assert short.cancel(wait=30).state == "cancelled"
 
 
 def test_a_refused_job_is_told_in_slurms_words(cluster, workspace, tiny):
     with pytest.raises(InputError, match="invalid partition specified: nowhere"):
         submit(tiny(), workspace, profile="nowhere")
-
-
-def test_the_time_limit_is_no_end(cluster, workspace, tiny, wait_for):
-    run = submit(tiny(steps=ENDLESS, checkpoint_seconds=3600), workspace, profile="minute")
-    wait_for(lambda: "its time limit" in run.events().items[-1].message if run.events().items else False,
-             seconds=80, what="the warning before the limit")  # fmt: skip
-    wait_for(lambda: _resumed_after(run), seconds=60, what="it goes on in the same job", run=run)
-    assert run.cancel(wait=30).state == "cancelled"
+    (run,) = list_runs(workspace)
+    assert run.status.state == "failed" and "nowhere" in run.status.message
