@@ -28,21 +28,21 @@ def _resumed_after(run: Run) -> list[int]:
 
 def test_preempted_and_cancelled_it_goes_on_to_the_same_weights(cluster, workspace, tiny, wait_for):
     """Checkpoints come from stopping alone: the clock would write the first after an hour."""
-    config = tiny(steps=1200, tokenizer_steps=50, checkpoint_seconds=3600)
+    config = tiny(steps=600, tokenizer_steps=30, checkpoint_seconds=3600)
     broken, unbroken = (submit(config, workspace, profile="cpu", name=name) for name in ("broken", "unbroken"))
 
     def reach(run: Run, step: int) -> None:
         wait_for(lambda: run.status.stage == "flow" and (run.status.step or 0) >= step, seconds=120,
                  what=f"step {step}", run=run)  # fmt: skip
 
-    reach(broken, 50)
+    reach(broken, 20)
     assert broken.status.device == "cpu"
     assert "on" in broken.look().sentence and "until its time limit" in broken.look().sentence
     urgent = cluster.ask("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
     assert "Submitted" in urgent
     wait_for(lambda: broken.status.state == "queued", seconds=60, what="SLURM takes the node back")
     assert "Stopped by SLURM" in broken.events().items[-1].message
-    reach(broken, 300)
+    reach(broken, 100)
     assert len(_resumed_after(broken)) == 1, broken.log_tail()
 
     begun = time.monotonic()
