@@ -143,6 +143,8 @@ def import_command(info: DatasetInfo) -> str:
         words += [word for level in levels for word in ("--exclude", f"{column}={level}")]
     words += ["--genes", str(given["n_genes"]), "--min-genes", str(given["min_genes_per_cell"])]
     words += ["--target-sum", f"{given['target_sum'] or 0:g}", "--seed", str(given["seed"])]
+    if not given.get("keep_targets", True):
+        words.append("--no-keep-targets")
     if not given.get("umap", True):
         words.append("--no-umap")
     return _line(words)

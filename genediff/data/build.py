@@ -21,6 +21,7 @@ from genediff.data.split import SPLITS, Split, split_from_column, stratified_spl
 from genediff.data.spool import Spool
 from genediff.data.store import open_store, put_array, put_names, smallest_type
 from genediff.data.survey import Survey, survey
+from genediff.data.targets import kind_of_column, read_perturbations
 from genediff.data.values import Found, find_values
 from genediff.data.writing import Selection, write_cells
 from genediff.errors import InputError
@@ -95,7 +96,8 @@ def _import(
     obs = _add_quality(obs, totals, source)
     obs["split"] = ""
     obs.loc[keep, "split"] = split.values
-    chosen = _choose_genes(source, config, totals, (obs["split"] == "train").to_numpy(), steps)
+    targets = _targets(source, obs[keep], config)
+    chosen = _choose_genes(source, config, targets, totals, (obs["split"] == "train").to_numpy(), steps)
 
     obs["library"] = _libraries(source, chosen, steps) if source.has_counts else np.nan
     empty = keep & (obs["library"] == 0).to_numpy()
@@ -143,8 +145,30 @@ def _split(obs: pd.DataFrame, config: ImportConfig) -> Split:
     return split
 
 
+def _targets(source: _Source, obs: pd.DataFrame, config: ImportConfig) -> tuple[str, ...]:
+    """Return the genes of the file that perturbations act on, where they are to be kept."""
+    if config.perturbation is None or not config.keep_targets:
+        return ()
+    features = source.features
+    levels = obs[config.perturbation].dropna().astype(str).unique()
+    read = read_perturbations(
+        levels,
+        control=config.control,
+        genes=features.names,
+        ids=features.ids,
+        kind=kind_of_column(config.perturbation),
+    )
+    genes = {name for name, is_gene in zip(features.names, features.is_gene, strict=True) if is_gene}
+    return tuple(gene for gene in read.targets if gene in genes)
+
+
 def _choose_genes(
-    source: _Source, config: ImportConfig, totals: Survey, train: np.ndarray, steps: Progress
+    source: _Source,
+    config: ImportConfig,
+    targets: tuple[str, ...],
+    totals: Survey,
+    train: np.ndarray,
+    steps: Progress,
 ) -> np.ndarray:
     matrix, features = source.matrix, source.features
     steps.stage("Choosing genes on the training cells", 0.13, ticks=2 * matrix.n_tiles)
@@ -156,7 +180,7 @@ def _choose_genes(
     if unknown:
         raise InputError(f"Genes that are to be kept are not in the file: {', '.join(unknown[:8])}.")
     keep = np.zeros(len(features.names), dtype=bool)
-    keep[[position[gene] for gene in config.keep_genes]] = True
+    keep[[position[gene] for gene in (*config.keep_genes, *targets)]] = True
     chosen = choose_genes(moments, config.n_genes, min_cells=config.min_cells_per_gene, keep=keep,
                           values=source.found.kind)  # fmt: skip
     if len(chosen) < 2:

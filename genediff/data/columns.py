@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genediff.data.genes import make_unique
+from genediff.data.targets import reads_as_control
 from genediff.errors import InputError
 
 Kind = Literal["levels", "numbers", "identifiers", "one value"]
@@ -174,10 +175,15 @@ def _propose_perturbation(columns: list[ObsColumn]) -> tuple[str | None, str | N
     for pattern in _PERTURBATION:
         for column in columns:
             if re.search(pattern, column.name, re.IGNORECASE):
-                control = next((level for level, _ in column.levels if _CONTROL.match(level)), None)
+                control = _control_among([level for level, _ in column.levels])
                 if control is not None:
                     return column.name, control
     return None, None
+
+
+def _control_among(levels: list[str]) -> str | None:
+    """Return the level that says untreated most plainly, or None."""
+    return next((level for rule in (_CONTROL.match, reads_as_control) for level in levels if rule(level)), None)
 
 
 def _first(columns: list[ObsColumn], patterns: tuple[str, ...], *, most: int) -> str | None:

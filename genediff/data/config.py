@@ -26,6 +26,10 @@ class ImportConfig(BaseModel):
     control: str | None = Field(None, description="The level of the perturbation column that means untreated.")
     n_genes: int = Field(2000, ge=2, description="How many of the most variable genes are kept for models.")
     keep_genes: tuple[str, ...] = Field((), description="Genes that are kept whatever their variability.")
+    keep_targets: bool = Field(
+        True,
+        description="Keep the genes that perturbations act on, whatever their variability, where the file has them.",
+    )
     target_sum: float | None = Field(
         10_000.0, gt=0, description="Counts per cell after normalising; the median of the training cells when empty."
     )
@@ -78,4 +82,6 @@ class ImportConfig(BaseModel):
 
     def fingerprint(self) -> str:
         """Return what identifies the result: every choice but the name, as canonical JSON."""
-        return json.dumps(self.model_dump(mode="json", exclude={"name"}), sort_keys=True)
+        # Without perturbations there is nothing to choose, and ids stay what they were before there was a choice.
+        idle = {"keep_targets"} if self.perturbation is None else set()
+        return json.dumps(self.model_dump(mode="json", exclude={"name"} | idle), sort_keys=True)

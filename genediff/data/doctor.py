@@ -10,6 +10,7 @@ from genediff.data.config import ImportConfig
 from genediff.data.features import Features, read_features
 from genediff.data.io import CellFile, read_cells
 from genediff.data.memory import import_memory
+from genediff.data.targets import PerturbationLevels, kind_of_column, read_perturbations
 from genediff.data.values import Found, find_values
 from genediff.errors import InputError
 
@@ -37,7 +38,9 @@ class Diagnosis:
 
     ``counts`` is where raw counts are ("X", "layers/counts", "raw.X") or None, ``why`` how one can tell; ``values``
     what is imported ("counts", "lognorm", "normalised", "scaled"). ``density`` is the share of values that are
-    not zero. ``label`` to ``exclude_levels`` (of the label) are proposals. ``memory_needed_bytes`` is the estimated
+    not zero. ``label`` to ``exclude_levels`` (of the label) are proposals. ``targets`` are the genes of the file that
+    the proposed perturbations act on, ``missing_targets`` are genes that the file lacks, ``unknown_targets`` no genes.
+    ``memory_needed_bytes`` is the estimated
     peak of an import.
     """
 
@@ -63,6 +66,10 @@ class Diagnosis:
     control: str | None
     split_column: str | None
     exclude_levels: tuple[str, ...]
+    n_perturbations: int
+    targets: tuple[str, ...]
+    missing_targets: tuple[str, ...]
+    unknown_targets: tuple[str, ...]
     columns: tuple[ObsColumn, ...]
     memory_needed_bytes: int
     problems: tuple[Problem, ...]
@@ -115,6 +122,8 @@ def diagnose(path: str | Path, *, progress: Callable[[float, str], None] | None 
         columns = describe(obs)
         proposal = propose(columns)
         n_genes = int(features.is_gene.sum())
+        perturbed = _perturbations(obs, proposal, features)
+        missing = set(perturbed.missing) | set(perturbed.unknown)
         return Diagnosis(
             file=cells.path.name,
             format=cells.format,
@@ -138,10 +147,30 @@ def diagnose(path: str | Path, *, progress: Callable[[float, str], None] | None 
             control=proposal.control,
             split_column=proposal.split_column,
             exclude_levels=proposal.exclude_levels,
+            n_perturbations=len(perturbed.unique),
+            targets=tuple(gene for gene in perturbed.targets if gene not in missing),
+            missing_targets=perturbed.missing,
+            unknown_targets=perturbed.unknown,
             columns=columns,
             memory_needed_bytes=import_memory(matrix),
-            problems=tuple(_problems(cells, found, features, obs, proposal, changes)),
+            problems=(
+                *_problems(cells, found, features, obs, proposal, changes),
+                *(Problem("info", note) for note in perturbed.notes),
+            ),
         )
+
+
+def _perturbations(obs: pd.DataFrame, proposal: Proposal, features: Features) -> PerturbationLevels:
+    """Read the levels of the proposed perturbation column."""
+    if proposal.perturbation is None:
+        return PerturbationLevels({})
+    return read_perturbations(
+        as_levels(obs[proposal.perturbation]).dropna().unique(),
+        control=proposal.control,
+        genes=features.names,
+        ids=features.ids,
+        kind=kind_of_column(proposal.perturbation),
+    )
 
 
 def _problems(
@@ -218,6 +247,10 @@ def _lines(found: Diagnosis) -> Iterator[str]:
     for title, name in (("Label", found.label), ("Batch", found.batch), ("Perturbed", found.perturbation)):
         extra = f", control {found.control!r}" if title == "Perturbed" and name else ""
         yield f"{title:10} {f'{name!r} is proposed{extra}' if name else 'no column looks like one'}"
+    if found.perturbation:
+        acted = len(found.targets) + len(found.missing_targets) + len(found.unknown_targets)
+        on = f"they act on {acted:,} genes, {len(found.targets):,} of them in the file" if acted else "no target genes"
+        yield f"           {found.n_perturbations:,} different beside the control; {on}"
     if found.exclude_levels:
         yield f"Left out   cells of the label {', '.join(map(repr, found.exclude_levels))} are proposed"
     if found.split_column:

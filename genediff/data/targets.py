@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from genediff.knowledge.gene_names import find_gene, known_symbol
+from genediff.knowledge.gene_names import sure_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,6 +115,11 @@ class PerturbationLevels:
         return tuple(sorted({gene for p in self.unique for gene in p.targets}))
 
 
+def reads_as_control(level: str) -> bool:
+    """Say whether a level reads like untreated cells: control, NT, non-targeting_00012, a guide such as NTg4, A+A."""
+    return _Reader((), (), None).is_control(level)
+
+
 def kind_of_column(name: str) -> Kind | None:
     """Return "condition" where a column's name speaks of treatments; None where its levels have to say."""
     return "condition" if _TREATMENT.search(name) else None
@@ -169,15 +174,19 @@ def read_perturbations(
             of[level] = Perturbation("+".join(parts), (), "condition", "treatment", tuple(parts))
     targets = sorted({gene for p in of.values() for gene in p.targets})
     present = set(genes)
-    missing = tuple(gene for gene in targets if gene not in present and known_symbol(gene))
-    unknown = tuple(gene for gene in targets if gene not in present and not known_symbol(gene))
+    missing = tuple(gene for gene in targets if gene not in present and sure_names(gene))
+    unknown = tuple(gene for gene in targets if gene not in present and not sure_names(gene))
     return PerturbationLevels(of, missing, unknown, tuple(_notes(of, targets, missing, unknown)))
 
 
 class _Reader:
     def __init__(self, genes: Sequence[str], ids: Sequence[str], control: str | None) -> None:
-        self._genes, self._ids, self._control = list(genes), list(ids), control
+        self._control = control
         self._present = set(genes)
+        self._by_id = {name.split(".")[0].upper(): gene for gene, name in zip(genes, ids, strict=False)}
+        self._by_capitals: dict[str, list[str]] = {}
+        for gene in genes:
+            self._by_capitals.setdefault(gene.upper(), []).append(gene)
         self._found: dict[str, str | None] = {}
 
     def is_control(self, level: str) -> bool:
@@ -212,8 +221,17 @@ class _Reader:
         return self._found[name]
 
     def _look(self, form: str) -> str | None:
-        found = find_gene(form, self._genes, ids=self._ids)
-        return found[0] if len(found) == 1 else known_symbol(form)
+        if form in self._present:
+            return form
+        own = self._by_id.get(form.split(".")[0].upper())
+        same = self._by_capitals.get(form.upper(), [])
+        if own or len(same) == 1:
+            return own or same[0]
+        names = sure_names(form)
+        here = next((name for name in names if name in self._present), None)
+        if here or not names:
+            return here
+        return names[0] if form.upper().startswith("ENS") else form  # the user's word for a gene that is not here
 
     def _apart(self, part: str) -> list[str]:
         """Cut A_B where A_B itself is no gene and each piece is one, or a control."""

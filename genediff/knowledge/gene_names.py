@@ -74,21 +74,20 @@ def other_names(symbol: str) -> GeneNames | None:
     return None
 
 
-def known_symbol(query: str) -> str | None:
-    """Return the symbol of an Ensembl id, a symbol (or a former one) as it is; None for other words.
+def sure_names(query: str) -> tuple[str, ...]:
+    """Return symbol and former symbols of a human or mouse gene by its Ensembl id or one of these; empty if unknown.
 
-    Human and mouse genes are known. Aliases are left out, since many are ordinary words.
+    Aliases are left out, since many are ordinary words.
     """
     query = query.strip()
     found = _ENSEMBL.fullmatch(query)
     for species in FILES:
         by_id, by_name = _index(species)
-        if found:
-            if names := by_id.get(found[1].upper()):
-                return names[0].symbol
-        elif any(rank < _RANKS["aliases"] for rank, _ in by_name.get(query.upper(), ())):
-            return query
-    return None
+        entries = [(0, names) for names in by_id.get(found[1].upper(), ())] if found else by_name.get(query.upper(), [])
+        sure = [names for rank, names in sorted(entries, key=lambda entry: entry[0]) if rank < _RANKS["aliases"]]
+        if sure:
+            return (sure[0].symbol, *sure[0].previous)
+    return ()
 
 
 def _first_of(by_species: Iterable[list[tuple[int, GeneNames]]], known: set[str]) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def _column(title: str, levels: list[str], proposed: str | None, help_text: str)
 
 
 def _perturbation(found: Diagnosis, levels: list[str]) -> dict[str, object]:
-    left, right, _ = st.columns(3)
+    left, right, last = st.columns(3)
     with left:
         column = _column(
             "Perturbation", levels, found.perturbation, "Knock-outs, drugs or other treatments, if there are any."
@@ -75,7 +75,14 @@ def _perturbation(found: Diagnosis, levels: list[str]) -> dict[str, object]:
         names = _levels_of(found, column)
         proposed = names.index(found.control) if found.control in names else 0
         control = st.selectbox("Which of them means untreated", names, index=proposed)
-    return {"perturbation": column, "control": control}
+    with last:
+        keep = st.checkbox(
+            "Keep the genes that are acted on",
+            True,
+            help="Among the genes for models, whatever their variability, where the file has them. A model can tell "
+            "what a gene does only if it knows the gene.",
+        )
+    return {"perturbation": column, "control": control, "keep_targets": keep}
 
 
 def _left_out(found: Diagnosis, label: str) -> dict[str, tuple[str, ...]]:
