@@ -3,7 +3,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genediff.errors import InputError
-from genediff.ui import explain, frame, perturb_many, perturb_needs, perturb_one, perturb_rank
+from genediff.ui import explain, frame, perturb_many, perturb_needs, perturb_one, perturb_rank, perturb_train
 
 frame.guard()
 frame.header(
@@ -22,6 +22,7 @@ VIEWS = {
     "One perturbation": perturb_one.show,
     "Rank by a wish": perturb_rank.show,
     "Many at once": perturb_many.show,
+    "Train a model": perturb_train.show,
 }
 view = st.segmented_control(
     "View",

@@ -50,16 +50,16 @@ def cells_file(question: Question, scenarios: Sequence[tuple[Perturbation, Joine
 
 def provenance(question: Question) -> dict[str, Any]:
     """Return where predicted cells come from, as plain values."""
-    info, model = question.task.dataset.info, question.source.model
+    info = question.task.dataset.info
     return {
         "dataset_id": info.id,
         "dataset_name": info.name,
         "dataset_hash": info.content_hash,
-        "model_id": model.id if model is not None else "",
+        "predictor_settings": json.dumps(question.source.settings()),
         "predictor": question.source.title(question.task, question.kind),
         "cells": question.group,
         "n_cells_asked": question.n_cells,
-        "seed": perturb_data.SEEDS[0],
+        "seed": perturb_data.SEED,
         "task": json.dumps(question.task.config.model_dump(mode="json")),
         "note": "Predicted cells are no measurements; predicted is True in obs for each of them.",
     }

@@ -160,7 +160,6 @@ def _hand_out(question: Question, made: list[tuple[Perturbation, Joined]], sourc
         )
         bundle.bundle_button(
             "Perturb: many scenarios",
-            model=source.model,
             dataset=question.task.dataset.info,
             settings={"perturbations": [done.label for done, _ in made], **perturb_files.provenance(question)},
             seed=0,

@@ -77,7 +77,6 @@ def reproduce(question: Question) -> None:
     source, p = question.source, question.perturbation
     bundle.bundle_button(
         "Perturb: one perturbation",
-        model=source.model,
         dataset=question.task.dataset.info,
         settings={
             "perturbation": p.label,
@@ -85,7 +84,7 @@ def reproduce(question: Question) -> None:
             "predictor": source.title(question.task, question.kind),
             "cells": question.group,
             "n_cells": question.n_cells,
-            "seeds": list(perturb_data.SEEDS),
+            "predictor_settings": source.settings(),
             "task": question.task.config.model_dump(mode="json"),
         },
         seed=0,

@@ -12,11 +12,12 @@ from genediff.errors import InputError
 from genediff.ui import choices, explain, perturb_task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from genediff.data import Dataset
     from genediff.data.targets import Mode, Perturbation
-    from genediff.model_info import ModelInfo
     from genediff.perturbation import Predictor, Shift, Task
     from genediff.ui.perturb_question import Question
 
@@ -30,7 +31,6 @@ class Source:
     name: str = BEST
 
     is_model: ClassVar[bool] = False
-    model: ClassVar[ModelInfo | None] = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -73,16 +73,18 @@ class Source:
         """Return the command that predicts the same; empty where there is none."""
         return ""
 
-    def delta(
-        self, task: Task, predictor: Predictor, perturbation: Perturbation, rows: np.ndarray, contexts: np.ndarray
-    ) -> np.ndarray | None:
-        """Return the mean change alone where it takes no cells to know it, each context by its share of `rows`."""
+    def deltas(
+        self, predictor: Predictor, asked: Sequence[Perturbation], contexts: np.ndarray
+    ) -> list[np.ndarray | None]:
+        """Return mean changes alone, without any cells, each context by its share; None where none can be had."""
         from genediff.perturbation import BaselinePredictor
 
         assert isinstance(predictor, BaselinePredictor)
         names, counts = np.unique(contexts, return_counts=True)
-        parts = [predictor.shift.delta(perturbation, str(name)) for name in names]
-        return np.average(parts, axis=0, weights=counts)
+        return [
+            np.average([predictor.shift.delta(one, str(name)) for name in names], axis=0, weights=counts)
+            for one in asked
+        ]
 
     def predictor(self, task: Task, kind: str) -> Predictor:
         """Return what predicts (fits baselines, so this may take a moment).
@@ -114,21 +116,36 @@ class Source:
         """Return the name of the baseline that predicts."""
         return self.shift(task, kind).name
 
-    def held_out(self, question: Question) -> Task | None:
-        """Return the data divided so that this kind of prediction can be judged; None where it cannot be."""
+    def judged_on(self, question: Question) -> tuple[Task | None, bool]:
+        """Return the data divided so that this kind of prediction can be judged, and whether this predictor can be."""
         seen = question.task.n_seen(question.perturbation)
-        return perturb_task.held_out(question.task.dataset, question.kind, n_seen=min(seen, 2))
+        return perturb_task.held_out(question.task.dataset, question.kind, n_seen=min(seen, 2)), False
+
+    def doubts(self, question: Question) -> tuple[str, ...]:
+        """Return what the predictor itself knows of how far to trust it, in sentences."""
+        return ("**Seed spread:** none; a baseline draws no change at random.",)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what makes the predictor again, as plain values."""
+        return {"baseline": self.name}
 
 
 def choose(dataset: Dataset) -> Source:
     """Draw the choice of who predicts; the address holds it."""
     from genediff.perturbation import BASELINES
+    from genediff.ui import perturb_model
 
-    titles = {BEST: "The best simple baseline", **{name: f"Baseline: {one.title}" for name, one in BASELINES.items()}}
-    chosen = choices.select("Predicted by", titles, key="by", default=BEST)
-    if chosen != BEST:
+    models = perturb_model.sources(dataset.info)
+    titles = {
+        **{one.info.id: f"Model: {one.info.title}" for one in models},
+        BEST: "The best simple baseline",
+        **{name: f"Baseline: {one.title}" for name, one in BASELINES.items()},
+    }
+    chosen = choices.select("Predicted by", titles, key="by", default=next(iter(titles)))
+    if chosen in BASELINES:
         st.caption(explain.plain(BASELINES[chosen].sentence))
-    return Source(chosen)
+    found = next((one for one in models if one.info.id == chosen), None)
+    return found or Source(chosen)
 
 
 def divide(dataset: Dataset, base: Task, perturbation: Perturbation, group: str) -> tuple[Task, str]:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from genediff.errors import InputError
 from genediff.plots import perturbation as plots
 from genediff.ui import (
     bundle,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 LOWER, RAISE, TOWARDS = "Lower genes", "Raise genes", "Move cells towards a group"
 SINGLES, PAIRS, MEASURED = "Single genes", "Pairs of measured genes", "What was measured"
 _MOST = 3000  # scenarios in one ranking
-_CELLS_EACH = 32
+_AT_ONCE = 50
 
 
 def show(dataset: Dataset) -> None:
@@ -72,24 +71,20 @@ def rank(
     progress: Callable[[float], None],
 ) -> pd.DataFrame:
     """Return perturbations by how far they fulfil a wish, the best first: perturbation, score, measured."""
-    from genediff.perturbation.answer import predict_group
-
     predictor = source.predictor(task, kind_of(asked, task))
     places = {gene: place for place, gene in enumerate(task.genes)}
     contexts = perturb_question.contexts_of(task)[rows]
     found, left_out = [], 0
-    for number, one in enumerate(asked):
-        progress(number / len(asked))
-        try:
-            delta = source.delta(task, predictor, one, rows, contexts)
-            if delta is None:
-                delta = predict_group(predictor, one, rows, contexts, n_cells=_CELLS_EACH).delta
-        except InputError:
-            left_out += 1  # a gene of which the model knows nothing
-            continue
-        score = wish.score(delta, perturbed=[places[gene] for gene in one.targets if gene in places])
-        measured = len(task.measured(one))
-        found.append({"perturbation": one.label, "score": score, "measured": measured > 0, "measured cells": measured})
+    for start in range(0, len(asked), _AT_ONCE):
+        progress(start / len(asked))
+        some = asked[start : start + _AT_ONCE]
+        for one, delta in zip(some, source.deltas(predictor, some, contexts), strict=True):
+            if delta is None:  # a gene of which the model knows nothing
+                left_out += 1
+                continue
+            score = wish.score(delta, perturbed=[places[gene] for gene in one.targets if gene in places])
+            n = perturb_question.n_measured(task, one.label)
+            found.append({"perturbation": one.label, "score": score, "measured": n > 0, "measured cells": n})
     table = pd.DataFrame(found, columns=["perturbation", "score", "measured", "measured cells"]).dropna(
         subset=["score"]
     )
@@ -196,7 +191,6 @@ def _result(table: pd.DataFrame, task: Task, source: Source, kind: str, words: s
             st.button(explain.plain(label), key=f"rank-open-{label}", on_click=_open, args=(task, str(label)))
         bundle.bundle_button(
             "Perturb: ranking",
-            model=source.model,
             dataset=task.dataset.info,
             settings={"wish": words, "cells": group, "task": task.config.model_dump(mode="json")},
             seed=0,

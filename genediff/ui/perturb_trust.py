@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from genediff.plots import perturbation as plots
-from genediff.ui import explain, figures, perturb_data, perturb_task
+from genediff.ui import background, explain, figures, perturb_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,28 +21,25 @@ SCORE = "correlation of predicted and measured change over genes"
 
 def judged(question: Question) -> tuple[Judged | None, str]:
     """Return how this kind of prediction did on held-out perturbations, and why there is nothing to say where not."""
-    task = question.source.held_out(question)
+    source = question.source
+    task, can_judge = source.judged_on(question)
     if task is None:
         return None, (
-            f"These data hold too few {perturb_task.KINDS[question.kind]} to hold some out, so nothing says how "
-            "well this "
-            "kind of prediction works here."
+            f"These data hold too few {perturb_task.KINDS[question.kind]} to hold some out, so nothing says how well "
+            "this kind of prediction works here."
         )
-    source = question.source
 
     def make(progress: Callable[[float], None]) -> Judged:
         from genediff.perturbation import fit_baselines
         from genediff.perturbation.held_out import judge
 
         progress(0.02)
-        shifts = fit_baselines(task)
-        return judge(
-            task, shifts, source.predictor(task, question.kind) if source.is_model else None, progress=progress
-        )
+        predictor = source.predictor(task, question.kind) if can_judge else None
+        return judge(task, fit_baselines(task), predictor, progress=progress)
 
-    found: Judged | None = perturb_data.background.finished(
+    found: Judged = background.finished(
         "Predicting held-out perturbations, to see how well this kind of prediction works",
-        ("perturb-judged", perturb_task.key(task), *(source.key if source.is_model else ("baselines",))),
+        ("perturb-judged", perturb_task.key(task), *(source.key if can_judge else ("baselines",))),
         make,
     )
     return found, ""
@@ -61,7 +57,22 @@ def verdict(question: Question, found: Judged | None, why: str) -> None:
     if not question.source.is_model:
         _verdict_of_baseline(question, found, on, ceiling)
         return
+    if "predictor" not in found.table:
+        st.warning(
+            f"The model's own test part holds no {kind}, so nothing held out says whether it beats a baseline "
+            f"here. {on} "
+            f"the best baseline, {best.lower()}, reached r = {found.means[found.best]:.2f} (ceiling {ceiling:.2f}).",
+            icon=":material/help:",
+        )
+        return
     gain, low, high = found.gain()
+    if low == high == 0:
+        st.info(
+            f"{on} the model's predictions are those of the simple baseline {best.lower()} (r = "
+            f"{found.means[found.best]:.2f}; ceiling {ceiling:.2f}): it found nothing beyond it that was sure.",
+            icon=":material/balance:",
+        )
+        return
     figures_ = f"r = {found.means['predictor']:.2f} against {found.means[found.best]:.2f}; ceiling {ceiling:.2f}"
     if found.level == "better":
         st.success(
@@ -99,7 +110,11 @@ def show(question: Question, answer: Answer, found: Judged | None, *, name: str)
     """Draw the confidence panel."""
     with st.container(border=True):
         st.markdown("**How far this can be trusted**")
-        st.markdown("\n".join([_kind(question), *_distance(question), _seeds(answer)]))
+        st.markdown(
+            "\n".join(
+                [_kind(question), *_distance(question), *(f"- {one}" for one in question.source.doubts(question))]
+            )
+        )
         if answer.learnt_from:
             st.markdown(
                 ":orange[:material/warning: The measured cells that are shown were used in fitting], so their "
@@ -163,16 +178,6 @@ def _distance(question: Question) -> list[str]:
         n = len(question.task.measured(question.perturbation, part="train"))
         said.append(f"- **{explain.plain(question.perturbation.label)}**: {n:,} cells with it were learnt from.")
     return said
-
-
-def _seeds(answer: Answer) -> str:
-    spread = answer.predicted.spread
-    if spread is None:
-        return "- **Seed spread:** none; this predictor draws no change at random."
-    size = float(np.linalg.norm(answer.predicted.delta))
-    share = float(np.linalg.norm(spread)) / max(size, 1e-12)
-    word = "small" if share < 0.2 else "considerable" if share < 0.6 else "as large as the change itself"
-    return f"- **Seed spread:** {share:.0%} of the size of the change over {len(perturb_data.SEEDS)} seeds ({word})."
 
 
 def _table(found: Judged) -> None:
