@@ -1,0 +1,194 @@
+"""The Perturb page: without data, without perturbations, with baselines alone, and with a trained model."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import anndata
+import pytest
+
+from genediff.data import ImportConfig, import_cells
+from genediff.data.simulate import perturbation_plan, simulate
+from genediff.data.truth_draw import TruthConfig, draw_truth
+from genediff.perturbation.held_out import Judged
+from genediff.response.config import ResponseConfig
+from genediff.response.train import train_response
+from genediff.ui import caching, perturb_trust
+from genediff.workspace import Workspace
+from tests.pages.conftest import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
+
+MODEL = "pairs"
+
+
+@pytest.fixture(scope="module")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A workspace with a small simulated screen and a model of its pairs; and the id of the screen."""
+    folder = tmp_path_factory.mktemp("perturb")
+    place = Workspace(folder / "home", assets=folder / "nothing-ships")
+    truth = draw_truth(
+        TruthConfig(n_genes=50, n_regulators=12, n_types=2, n_pathways=2, pathway_size=8, targets_per_pair=4), seed=3
+    )
+    cells = simulate(truth, n_cells=1200, perturbations=perturbation_plan(truth, n_singles=7, n_doubles=9), seed=1)
+    cells.write_h5ad(folder / "screen.h5ad")
+    choices = {"label": "cell_type", "perturbation": "perturbation", "control": "control", "n_genes": 50, "n_pcs": 6}
+    dataset = import_cells(folder / "screen.h5ad", ImportConfig.parse({**choices, "umap": False}), place)
+    task = {"scheme": "doubles", "context": "cell_type", "share": 0.3}
+    config = ResponseConfig(name="Pairs", dataset_id=dataset.info.id, task=task, network="planted", members=2)
+    train_response(config, dataset, folder=folder / "trained", model_id=MODEL, library=place.library(), base=None,
+                   device="cpu")  # fmt: skip
+    place.responses.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(folder / "trained" / "model", place.responses / MODEL)
+    return folder / "home", dataset.info.id
+
+
+@pytest.fixture
+def screen(_home, own_workspace, monkeypatch) -> Iterator[str]:
+    """Work in that workspace; returns the id of the screen."""
+    home, dataset_id = _home
+    monkeypatch.setenv("GENEDIFF_HOME", str(home))
+    bare = Workspace(home, assets=home / "nothing-ships")
+    monkeypatch.setattr(caching, "workspace", lambda: bare)
+    yield dataset_id
+    for thread in threading.enumerate():
+        if thread.name == "background":
+            thread.join(timeout=120)
+
+
+@pytest.fixture
+def opened(screen, open_page):
+    """Open the page at the screen and wait for what it computes."""
+
+    def open_(**query: str) -> AppTest:
+        return settled(open_page("perturb", {"dataset": screen, **query}))
+
+    return open_
+
+
+def settled(app: AppTest, seconds: float = 120) -> AppTest:
+    """Run the page again until nothing is under way."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert not app.exception, [one.message for one in app.exception]
+        if not any(button.label == "Cancel" for button in app.button):
+            return app
+        time.sleep(0.3)
+        app.run()
+    raise AssertionError(f"the page never settled:\n{texts(app)}")
+
+
+def test_without_data_it_says_how_to_get_some(no_data, open_page):
+    app = open_page("perturb")
+    assert "No perturbed cells yet" in texts(app)
+    assert "genediff simulate" in app.code[0].value
+
+
+def test_cells_without_a_perturbation_column_lead_to_the_import(workspace, open_page):
+    said = texts(open_page("perturb", {"dataset": "pbmc3k"}))
+    assert "No perturbed cells yet" in said and "which level means untreated" in said
+
+
+def test_before_a_gene_is_chosen_it_offers_measured_and_unmeasured_ones(opened):
+    app = opened(by="best")
+    labels = [button.label for button in app.button]
+    assert any("measured pair" in label for label in labels)
+    never = next(button for button in app.button if "never measured together" in button.label)
+    settled(never.click().run())
+    assert app.query_params["gene"] and app.query_params["with"]
+    assert "never measured together" in texts(app)
+
+
+def test_a_baseline_predicts_a_pair_that_is_held_out(opened):
+    app = opened(by="additive", gene="REG11", **{"with": "REG7"})
+    said = texts(app)
+    assert "held out here" in said and "pairs that training never saw together" in said
+    assert "“Additive” reached r =" in said
+    assert len(app.get("plotly_chart")) >= 3  # the map, the genes, the held-out cases
+    table = app.dataframe[0].value
+    assert {"split-half ceiling", "Additive", "No change"} <= set(table.iloc[:, 0])
+
+
+def test_unknown_and_unseen_genes_are_named_at_once(opened):
+    assert "No gene of these cells is known as" in texts(opened(by="best", gene="NOTAGENE"))
+    unseen = texts(opened(by="best", gene="GENE1"))
+    assert "never seen perturbed in these data" in unseen
+    assert "genes that training never saw perturbed" in unseen
+
+
+@pytest.mark.parametrize("look", ["Pathways", "Route through the network", "Truth"])
+def test_the_looks_of_a_model_open_from_a_cold_link(opened, look):
+    app = opened(by=MODEL, gene="REG11", **{"with": "REG7"}, closer=look)
+    said = texts(app)
+    assert "held-out cases" in said and ("model" in said)
+    assert "Spread:" in said and "Kind of prediction" in said
+    expected = {
+        "Pathways": ("There are no gene sets",),
+        "Route through the network": ("lie downstream of REG11 and REG7",),
+        "Truth": ("between truth and prediction", "In this world REG11 and REG7"),
+    }
+    assert all(one in said for one in expected[look])
+
+
+def test_where_the_model_loses_the_baseline_is_shown_first(opened, monkeypatch):
+    """The verdict decides what stands first: here one that says that the model lost."""
+    honest = Judged.level
+    for level, first in (("worse", "Baseline"), ("better", "Model")):
+        monkeypatch.setattr(Judged, "level", level)
+        app = opened(by=MODEL, gene="REG11", **{"with": "REG7"})
+        shown = next(one for one in app.segmented_control if one.label == "Cells shown are predicted by")
+        assert shown.options[0].startswith(first)
+        assert shown.value == ("baseline" if first == "Baseline" else "model")
+    monkeypatch.setattr(Judged, "level", honest)
+    assert not perturb_trust.loses(None)
+
+
+def test_perturbations_are_ranked_by_a_wish(opened):
+    app = opened(view="Rank by a wish", by=MODEL, wished="GENE1", among="Pairs of measured genes")
+    table = app.dataframe[0].value
+    assert len(table) == 21 and table["score"].is_monotonic_decreasing  # 7 genes were perturbed alone
+    assert table["measured"].any() and not table["measured"].all()
+    towards = opened(view="Rank by a wish", by="additive", wish="Move cells towards a group", among="What was measured",
+                     group="perturbation: control", goal="perturbation: REG11")  # fmt: skip
+    assert towards.dataframe[0].value["perturbation"].iloc[0].split("+")[0] == "REG11"
+    assert "Say what you wish for" in texts(opened(view="Rank by a wish", by="best"))
+
+
+def test_many_scenarios_come_in_one_file(opened, tmp_path, monkeypatch):
+    from genediff.ui import perturb_files
+
+    kept = {}
+    monkeypatch.setattr(
+        "genediff.ui.perturb_many._hand_out", lambda question, made, source: kept.update(q=question, m=made)
+    )
+    app = opened(view="Many at once", by=MODEL, scenarios="REG11\nREG7+REG11\nREG11+REG7\nNOTAGENE")
+    assert "NOTAGENE is not among the genes" in texts(app)
+    path = tmp_path / "cells.h5ad"
+    path.write_bytes(perturb_files.cells_file(kept["q"], kept["m"]))
+    cells = anndata.read_h5ad(path)
+    assert list(cells.obs["perturbation"].cat.categories) == ["REG11", "REG11+REG7", "control"]
+    assert cells.uns["genediff"]["predictor"] == "the model “Pairs”"
+    assert cells.obs.groupby("perturbation", observed=True)["predicted"].mean().to_dict() == {
+        "REG11": 1.0, "REG11+REG7": 1.0, "control": 0.0}  # fmt: skip
+
+
+def test_the_training_view_lists_the_model_and_offers_another(opened):
+    app = opened(view="Train a model")
+    said = texts(app)
+    assert "Pairs" in said and "held-out cases (double 2): r =" in said
+    assert any(button.label == "Start training" for button in app.button)
+    next(button for button in app.button if button.label == "Predict with it").click().run()
+    assert app.query_params["by"] == MODEL and app.session_state["view"] == "One perturbation"
+
+
+def test_the_bundle_of_a_view_holds_question_and_predictor(opened):
+    said = "\n".join(block.value for block in opened(by=MODEL, gene="REG11").code)
+    assert "knock-out of REG11 was predicted by the model “Pairs”" in said
+    assert "perturb?dataset=" in said
