@@ -12,6 +12,7 @@ from genediff.ui import (
     generate_form,
     generate_job,
     generate_map,
+    generate_runs,
     needs,
     trust_panel,
 )
@@ -30,13 +31,23 @@ with st.container(border=True):
     with right:
         frame.link("models", "About this model", icon=":material/info:", model=info.id)
     request = generate_form.ask(info, read_spec(info.folder))
-    st.button("Generate", type="primary", icon=":material/auto_awesome:", on_click=generate_map.make, args=(request,))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        make = generate_runs.begin if generate_runs.is_large(request) else generate_map.make
+        st.button("Generate", type="primary", icon=":material/auto_awesome:", on_click=make, args=(request,))
+        generate_runs.say_what_it_takes(request, info)
+
+# --- a large generation, when the address names it ----------------------------------------------------------------
+if generate_runs.is_chosen():
+    generate_runs.show_chosen()
+    generate_runs.show_others()
+    st.stop()
 
 # --- action: the address says what was made, so that a link or a reload shows it again ----------------------------
 mark = generate_job.mark_of(request)
 made = st.query_params.get("made")
 if made is None:
     st.info("Choose how many cells of which kind, then press **Generate**. A thousand cells take some seconds.")
+    generate_runs.show_others()
     generate_map.show_real(info.dataset_id)
     st.stop()
 if made != mark:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genediff.data import DatasetInfo
     from genediff.evaluation import Evaluation
     from genediff.model_info import ModelInfo
-    from genediff.ui.generate_job import Job
+    from genediff.ui.generate_job import Job, Request
 
 
 def show(job: Job, *, name: str, info: ModelInfo | None = None, dataset: DatasetInfo | None = None) -> None:
@@ -43,11 +43,11 @@ def show(job: Job, *, name: str, info: ModelInfo | None = None, dataset: Dataset
                 key="figures",
                 narrow=True,
             )
-        _reproduce(job, info, dataset)
+        reproduce(job.request, info, dataset)
 
 
-def _reproduce(job: Job, info: ModelInfo | None, dataset: DatasetInfo | None) -> None:
-    asked = job.request
+def reproduce(asked: Request, info: ModelInfo | None, dataset: DatasetInfo | None) -> None:
+    """Draw the button that hands out how cells are made again."""
     given = dict(asked.conditions)
     kind = f" of {' and '.join(given.values())}" if given else ", conditions drawn as they occur in training cells,"
     bundle.bundle_button(

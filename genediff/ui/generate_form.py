@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from genediff.conditions import LARGE
 from genediff.config import SampleConfig
 from genediff.ui import forms
 from genediff.ui.generate_job import Request, seen_together
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from genediff.model_info import ModelInfo, ModelSpec
 
 AS_IN_DATA = "as in the data"
-LARGEST = 20_000
+LARGEST = 10_000_000
 
 
 def ask(info: ModelInfo, spec: ModelSpec) -> Request:
@@ -36,7 +37,10 @@ def _conditions(info: ModelInfo, spec: ModelSpec) -> dict[str, str]:
     columns = list(info.conditions)
     places = st.columns([1, 1, *[1.6] * max(len(columns), 1)])
     with places[0]:
-        st.number_input("Cells", 1, LARGEST, 1000, step=100, key="n", bind="query-params")
+        st.number_input(
+            "Cells", 1, LARGEST, 1000, step=100, key="n", bind="query-params",
+            help=f"More than {LARGE:,} become a job that writes a file; it can be cancelled, resumed and found again.",
+        )  # fmt: skip
     with places[1]:
         st.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", help="The same seed, the same cells.")
     fixed = {}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Polygon = list[tuple[float, float]]
 SOURCE, GENE = "Source", "Gene"
+JOB = "job"  # the part of the address that names a large generation
 SIDE_BY_SIDE, ON_TOP = "Side by side", "On top"
 MOST_CORNERS = 40  # of a lasso, so that it fits into the address
 
@@ -97,6 +98,7 @@ def colour_by_gene(gene: str) -> None:
 def make(request: Request) -> None:
     """Start the generation that is asked for, and note in the address that it was made."""
     st.query_params["made"] = mark_of(request)
+    st.query_params.pop(JOB, None)
     forget_region()
     start(request)
 
