@@ -49,7 +49,7 @@ def row(n: int, workspace: Workspace, chosen: argparse.Namespace) -> str:
     result = run.result
     cells = [
         f"{n:,}",
-        f"{float(result['cells_per_second']):,.0f}",
+        f"{n / seconds['generation']:,.0f}",
         *(f"{seconds.get(stage, 0):,.0f} s" for stage in ("generation", "judging a sample", "writing the file")),
         f"{int(result['peak_memory_bytes']) / 1e6:,.0f} MB",
         f"{int(result['bytes']) / 1e6:,.0f} MB",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genediff.errors import Cancelled, InputError
+from genediff.runs.files import read_json
 from genediff.runs.kinds.base import Kind
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _run(job: Job, config: GenerateJob) -> str:
     try:
         draw(plan, folder, progress=step, check=lambda: _check(job))
     except Cancelled:
+        _note_cost(job, pace)
         parts = list_parts(folder)
         kept = plan.end_of(parts[-1].end if parts else 0)
         raise Cancelled(f"Stopped; {kept:,} of {config.n:,} cells are kept, and resume goes on from there.") from None
@@ -152,9 +154,10 @@ def _request(config: GenerateJob) -> dict[str, Any]:
 
 
 def _note_cost(job: Job, pace: list[float]) -> None:
-    """Note the most memory that this worker has held, and its speed."""
+    """Note the most memory that a worker of this run has held, and the speed of this one."""
     unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    before = int((read_json(job.folder / "result.json") or {}).get("peak_memory_bytes", 0))
+    peak = max(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
     job.result(peak_memory_bytes=str(peak))
     if pace:
         job.result(cells_per_second=f"{pace[-1]:.1f}")
