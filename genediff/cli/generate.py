@@ -9,6 +9,7 @@ import typer
 
 from genediff.cli.base import pairs, progress_bar, workspace
 from genediff.cli.follow import follow
+from genediff.cli.profiles import LOCAL, PROFILE
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def generate(
     sampler: str | None = typer.Option(None, help="euler, heun, ddim or dopri5; the model's own unless given."),
     seed: int = typer.Option(0, help="The same seed gives the same cells."),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    profile: str = PROFILE,
     wait: bool = typer.Option(True, "--wait/--detach", help="Wait for the cells, or start a run and leave."),
 ) -> None:
     """Generate cells with a model and write them to a file: counts, labels, and where they come from.
 
-    More than 20,000 cells, and --detach, become a run: it needs little memory, can be cancelled and resumed, and a
-    sample of its cells is judged.
+    More than 20,000 cells, --detach, and a --profile of a cluster become a run: it needs little memory, can be
+    cancelled and resumed, and a sample of its cells is judged.
     """
     from genediff.conditions import LARGE, cells_at_once, draw_conditions
     from genediff.model_info import read_spec
@@ -50,11 +52,11 @@ def generate(
         raise InputError(f"Cells are written as .h5ad or .zarr, not as '{output.name}'.")
     if not output.resolve().parent.is_dir():
         raise InputError(f"There is no folder {output.resolve().parent}; make it first.")
-    if n > LARGE or not wait:
+    if n > LARGE or not wait or profile != LOCAL:
         from genediff.runs import GenerateJob
 
         asked = GenerateJob(folder.name, n, wanted, guidance, sampler, steps, seed, device, str(output.resolve()))
-        _as_run(asked, wait=wait)
+        _as_run(asked, profile=profile, wait=wait)
         return
     from genediff.model import GeneDiff
 
@@ -76,13 +78,13 @@ def generate(
     typer.echo(f"Wrote {cells.n_obs:,} cells of {cells.n_vars:,} genes to {output}.")
 
 
-def _as_run(asked: GenerateJob, *, wait: bool) -> None:
+def _as_run(asked: GenerateJob, *, profile: str, wait: bool) -> None:
     from genediff.conditions import check_conditions
     from genediff.model_info import read_spec
     from genediff.runs import submit
 
     check_conditions(read_spec(workspace().model_folder(asked.model_id)), asked.conditions)
-    run = submit(asked, workspace())
+    run = submit(asked, workspace(), profile=profile)
     typer.echo(f"Run {run.id} generates {asked.n:,} cells into {asked.output}.")
     if wait:
         follow(run)

@@ -8,6 +8,7 @@ import typer
 
 from genediff.cli.base import AS_JSON, make_group, print_json, print_table, workspace
 from genediff.cli.follow import follow
+from genediff.cli.profiles import PROFILE
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def train(
     name: str = typer.Option("", help="A name to find the model by."),
     seed: int = typer.Option(0, min=0, help="Decides what is held out; the same seed gives the same model."),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    profile: str = PROFILE,
     wait: bool = typer.Option(
         True, "--wait/--detach", help="Watch it to its end (Ctrl-C cancels it), or start it and leave."
     ),
@@ -75,7 +77,7 @@ def train(
         "seed": seed,
         "device": device,
     }  # fmt: skip
-    started = submit(KINDS["perturb"].read_config(given), place)
+    started = submit(KINDS["perturb"].read_config(given), place, profile=profile)
     typer.echo(f"Run {started.id}: {started.name}.", err=wait)
     if wait:
         follow(started)

@@ -6,7 +6,8 @@ import typer
 
 from genediff.cli.base import AS_JSON, print_json, print_table, workspace
 
-PROFILE = typer.Option("local", help="Where it runs: local, or a profile of a cluster (see `profiles`).")
+LOCAL = "local"
+PROFILE = typer.Option(LOCAL, help="Where it runs: local, or a profile of a cluster (see `profiles`).")
 
 
 def profiles(

@@ -149,7 +149,8 @@ def _body(run: Run, had_ended: bool) -> None:
 
 def _logs(run: Run) -> None:
     worker = run.log_tail(200) or "Nothing was printed yet."
-    with st.expander("Log of the worker", icon=":material/terminal:"):
+    title = "Logs of the worker and of SLURM" if run.on_cluster else "Log of the worker"
+    with st.expander(title, icon=":material/terminal:"):
         if not run.on_cluster:
             st.code(worker, language=None, height=260)
             return
