@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 REASONS = {
     "None": "SLURM has not looked at it yet",
-    "Priority": "others come first in the order that SLURM keeps",
+    "Priority": "others come first in the order of SLURM",
     "Resources": "it is next for the first nodes that get free",
     "BeginTime": "SLURM pauses a little before it starts a job again",
     "Dependency": "it waits for another job to end",

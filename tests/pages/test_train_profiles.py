@@ -68,7 +68,9 @@ def test_a_wrong_file_is_named_and_this_machine_is_left(workspace, open_page):
 
 def test_a_waiting_run_says_its_place_and_shows_slurms_own_logs(workspace, open_page, monkeypatch):
     """What SLURM answers is the one thing that is given here; the tests of the backend ask a real one."""
-    sentence = "SLURM job 17 waits as 3rd of 7 in the line of partition gpu_day: others come first in the order that SLURM keeps."
+    sentence = (
+        "SLURM job 17 waits as 3rd of 7 in the line of partition gpu_day: others come first in the order of SLURM."
+    )
     monkeypatch.setattr(SlurmBackend, "look", lambda self, folder: Look("waiting", sentence))
     run = _cluster_run(workspace)
     app = open_page("train", {"run": run})

@@ -20,7 +20,7 @@ def _job(**fields):
 def test_a_waiting_job_is_told_with_its_place_its_reason_and_its_start():
     said = slurm_words.waiting(_job(start=time.time() + 2 * 3600 + 20), (3, 7))
     assert said == (
-        "SLURM job 17 waits as 3rd of 7 in the line of partition gpu: others come first in the order that SLURM keeps. "
+        "SLURM job 17 waits as 3rd of 7 in the line of partition gpu: others come first in the order of SLURM. "
         "SLURM expects to start it in about 2 h 0 min."
     )
     assert "never start" in slurm_words.waiting(_job(reason="PartitionTimeLimit"), None)
