@@ -53,7 +53,7 @@ def _facts(name: str, profile: Profile) -> str:
     parts = [
         f"partition {explain.plain(profile.partition)}" if profile.partition else "the cluster's default partition",
         f"{nodes}, {gpus}{' each' if profile.nodes > 1 and profile.devices else ''}",
-        *([f"{profile.cpus} cores for each process"] if profile.cpus else []),
+        *([f"{profile.cpus} core{'s' if profile.cpus > 1 else ''} for each process"] if profile.cpus else []),
         f"time limit {profile.time}{' minutes' if isinstance(profile.time, int) else ''}",
     ]
     return (
