@@ -128,6 +128,12 @@ class TrainConfig(_Frozen):
         title="Pattern shrinkage",
         description="Precision of the prior that keeps gene patterns small.",
     )
+    cells: Literal["auto", "memory", "disk"] = Field(
+        "auto",
+        title="Cells during training",
+        description="In memory, or read from disk as they are needed: then memory stays the same however many there "
+        "are, and cells are shuffled by blocks. auto: on disk where their expression takes more than 500 MB.",
+    )
     checkpoint_seconds: float = Field(
         20, ge=0, le=3600, title="Checkpoint every (s)", description="Seconds between checkpoints; 0: every step."
     )

@@ -26,6 +26,7 @@ class AlignedCells(TrainingCells):
     hold, so that it means the same as in the base's own cells.
     """
 
+    train: sparse.csr_matrix
     present: Tensor
     mean: Tensor
     profile_share: float
@@ -65,7 +66,8 @@ def aligned_cells(
     codes
         Level codes (cell, column) by split.
     """
-    plain = TrainingCells.of(view, ())
+    plain = TrainingCells.of(view, (), where="memory")
+    assert isinstance(plain.train, sparse.csr_matrix)
     columns = np.flatnonzero(alignment.present)
     return AlignedCells(
         train=_spread(plain.train, columns, len(alignment.genes)),

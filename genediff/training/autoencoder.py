@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from genediff.parallel import ALONE
-from genediff.training.batches import Shuffle, dense, stream
+from genediff.training.batches import dense, stream
 from genediff.training.corruption import Corruption
 from genediff.training.lots import Draws
 from genediff.training.stage import Stage
@@ -65,7 +65,7 @@ class AutoencoderStage(Stage):
             accumulate=accumulate,
         )
         self.model, self.cells = model, cells
-        self.shuffle = Shuffle(cells.n_train, config.tokenizer_batch_size, seed=seed)
+        self.shuffle = cells.shuffle(config.tokenizer_batch_size, seed=seed, feed=cells.feed)
         self.corruption = Corruption(config.input_dropout, config.thinning)
         self.shrinkage = config.shrinkage
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from torch import Tensor
 
+    from genediff.training.disk import DiskCells
+
 
 def stream(seed: int, *numbers: int) -> torch.Generator:
     """Return a CPU generator for one numbered purpose of a seed: the same numbers, the same draws."""
@@ -38,6 +40,6 @@ class Shuffle:
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
 
-def dense(matrix: csr_matrix, rows: Tensor) -> Tensor:
-    """Return rows of a sparse matrix (cell, gene) as a dense float tensor (batch, gene)."""
+def dense(matrix: csr_matrix | DiskCells, rows: Tensor) -> Tensor:
+    """Return rows of a sparse matrix (cell, gene), in memory or on disk, as a dense float tensor (batch, gene)."""
     return torch.from_numpy(matrix[rows.numpy()].toarray())

@@ -1,10 +1,10 @@
-"""The cells that training sees: sparse in memory, dense one batch at a time."""
+"""The cells that training sees: sparse in memory, or on disk where they are many; dense one batch at a time."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -12,12 +12,19 @@ from torch import Tensor
 
 from genediff.errors import InputError
 from genediff.statistics import Statistics
+from genediff.training.batches import Shuffle, stream
+from genediff.training.blocks import BlockShuffle
+from genediff.training.disk import BOUND, MOST_SAMPLED, MOST_VALIDATED, DiskCells
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scipy.sparse import csr_matrix
 
     from genediff.data.dataset import Dataset
+    from genediff.training.blocks import Windows
 
+Where = Literal["auto", "memory", "disk"]
 N_AXES, MOST_FOR_AXES = 64, 2048
 
 
@@ -29,7 +36,7 @@ class TrainingCells:
     ``train_codes`` and ``validation_codes`` are level codes (cell, column); the number of levels means "no label".
     """
 
-    train: csr_matrix
+    train: csr_matrix | DiskCells
     validation: csr_matrix
     train_codes: Tensor
     validation_codes: Tensor
@@ -37,32 +44,86 @@ class TrainingCells:
     target_sum: float
 
     @classmethod
-    def of(cls, dataset: Dataset, conditions: tuple[str, ...]) -> TrainingCells:
+    def of(
+        cls, dataset: Dataset, conditions: tuple[str, ...], *, where: Where = "auto", scratch: Path | None = None
+    ) -> TrainingCells:
         """Read the cells of a data set, with level codes of the named obs columns.
+
+        Parameters
+        ----------
+        where
+            "memory", "disk" (training cells are left there, and a sample of the validation cells is taken), or "auto":
+            on disk where their expression takes more than `disk.BOUND` bytes. It depends on the data set alone, so
+            that a run is the same on every machine.
+        scratch
+            A folder for what does not fit in memory either.
 
         Raises
         ------
         InputError
             When there are too few cells to train on and to hold out.
         """
+        rows = {split: dataset.rows(split) for split in ("train", "validation")}
+        for split, least in (("train", 8), ("validation", 2)):
+            if len(rows[split]) < least:
+                raise InputError(
+                    f"the {split} part of {dataset.info.name!r} has {len(rows[split])} cells and needs at least "
+                    f"{least}; import the data with another split"
+                )
+        codes = {split: _codes(dataset, conditions, split) for split in rows}
+        if where == "disk" or (where == "auto" and 8 * dataset.n_entries > BOUND):
+            return cls._on_disk(dataset, rows, codes, scratch)
         from scipy.sparse import csr_matrix
 
         read = dataset.counts if dataset.info.has_counts else dataset.x
-        parts = {split: csr_matrix(read(split), dtype=np.float32) for split in ("train", "validation")}
-        for split, least in (("train", 8), ("validation", 2)):
-            if parts[split].shape[0] < least:
-                raise InputError(
-                    f"the {split} part of {dataset.info.name!r} has {parts[split].shape[0]} cells and needs at least "
-                    f"{least}; import the data with another split"
-                )
+        parts = {split: csr_matrix(read(split), dtype=np.float32) for split in rows}
         return cls(
             train=parts["train"],
             validation=parts["validation"],
-            train_codes=_codes(dataset, conditions, "train"),
-            validation_codes=_codes(dataset, conditions, "validation"),
+            train_codes=codes["train"],
+            validation_codes=codes["validation"],
             has_counts=dataset.info.has_counts,
             target_sum=float(np.median(np.asarray(parts["train"].sum(1)))) if dataset.info.has_counts else 1.0,
         )
+
+    @classmethod
+    def _on_disk(
+        cls, dataset: Dataset, rows: dict[str, np.ndarray], codes: dict[str, Tensor], scratch: Path | None
+    ) -> TrainingCells:
+        # Drawn and not cut off: a file is often sorted.
+        drawn = torch.randperm(len(rows["validation"]), generator=stream(0, 9)).numpy()
+        some = np.sort(drawn[:MOST_VALIDATED])
+        has_counts = dataset.info.has_counts
+        library = dataset.obs["library"].to_numpy()[rows["train"]] if has_counts else np.ones(1)
+        return cls(
+            train=DiskCells(dataset, rows["train"], scratch=scratch),
+            validation=dataset.values_at(rows["validation"][some]),
+            train_codes=codes["train"],
+            validation_codes=codes["validation"][torch.from_numpy(some)],
+            has_counts=has_counts,
+            target_sum=float(np.median(library)),
+        )
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the training cells are read from disk, batch by batch."""
+        return isinstance(self.train, DiskCells)
+
+    def shuffle(self, batch_size: int, *, seed: int, feed: Windows | None = None) -> Shuffle | BlockShuffle:
+        """Return the order in which training cells are seen; ``feed`` reads ahead where it is one for disks."""
+        if isinstance(self.train, DiskCells):
+            return BlockShuffle(self.n_train, batch_size, seed=seed, feed=feed)
+        return Shuffle(self.n_train, batch_size, seed=seed)
+
+    @property
+    def scratch(self) -> Path | None:
+        """A folder for what does not fit in memory; the system's where None."""
+        return self.train.scratch if isinstance(self.train, DiskCells) else None
+
+    @property
+    def feed(self) -> Windows | None:
+        """What reads ahead the cells of batches; None where they are in memory."""
+        return self.train.windows if isinstance(self.train, DiskCells) else None
 
     @property
     def n_train(self) -> int:
@@ -82,7 +143,10 @@ class TrainingCells:
         return torch.log1p(measured * (self.target_sum / library)[:, None]), library
 
     def statistics(self) -> Statistics:
-        """Measure what a model is told of the training cells before it learns; one pass in blocks."""
+        """Measure what a model is told of the training cells before it learns; one pass in blocks.
+
+        Where cells are on disk, medians and smallest values are those of a sample of them.
+        """
         n, n_genes = self.train.shape
         sums, squares, shares = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes)
         log_library = []
@@ -137,8 +201,8 @@ class TrainingCells:
         return torch.from_numpy(median), torch.from_numpy(smallest)
 
     def log_normalised(self) -> csr_matrix:
-        """Return x of the training cells, (cell, gene), sparse."""
-        x = self.train.copy()
+        """Return x of the training cells, (cell, gene), sparse; of a sample where they are on disk."""
+        x = self.train[self.train.sample(MOST_SAMPLED)] if isinstance(self.train, DiskCells) else self.train.copy()
         if self.has_counts:
             library = np.maximum(np.asarray(x.sum(1)).ravel(), 1)
             x.data = np.log1p(x.data * np.repeat(self.target_sum / library, np.diff(x.indptr))).astype(np.float32)

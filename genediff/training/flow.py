@@ -10,8 +10,9 @@ from torch import Tensor
 from genediff.diffusion.guidance import drop_conditions
 from genediff.diffusion.objective import PathSample
 from genediff.parallel import ALONE
-from genediff.training.batches import Shuffle, dense, stream
+from genediff.training.batches import dense, stream
 from genediff.training.corruption import Corruption
+from genediff.training.latents import JITTER, DiskLatentStates, token_moments, views
 from genediff.training.lots import Draws
 from genediff.training.stage import Stage
 
@@ -22,14 +23,9 @@ if TYPE_CHECKING:
     from genediff.diffusion import Objective
     from genediff.model import GeneDiff
     from genediff.parallel import Ranks
+    from genediff.training.blocks import Windows
     from genediff.training.cells import TrainingCells
     from genediff.training.lots import Part
-
-# How often each cell is encoded for the flow, each time with another corruption.
-MOST_VIEWS = 16
-
-# A little noise on the log library (in standard deviations), or a flow learns the few libraries it saw by heart.
-LIBRARY_JITTER = 0.05
 
 
 class FlowStage(Stage):
@@ -69,7 +65,7 @@ class FlowStage(Stage):
             accumulate=accumulate,
         )
         self.model, self.cells, self.config = model, cells, config
-        self.shuffle = Shuffle(cells.n_train, config.batch_size, seed=seed + 1)
+        self.shuffle = cells.shuffle(config.batch_size, seed=seed + 1, feed=_feed(self.train_states, cells))
 
     def loss(self, step: int, part: Part) -> Tensor:
         """Return the objective's loss on a part of a batch."""
@@ -132,7 +128,7 @@ class LatentStates:
         """Return states (cell, dim) of some rows."""
         view, noise = draws.randint(len(self.mean)), draws.randn(self.mean.shape[2])
         tokens = self.mean[view, rows] + self.std[view, rows] * noise  # (cell, token x channel)
-        jitter = LIBRARY_JITTER * draws.randn(self.library.shape[1])
+        jitter = JITTER * draws.randn(self.library.shape[1])
         return torch.cat([tokens, self.library[rows] + jitter], dim=1)
 
 
@@ -155,13 +151,20 @@ class GeneStates:
 
 def _states(
     model: GeneDiff, cells: TrainingCells, split: str, corruption: Corruption, *, seed: int, ranks: Ranks
-) -> LatentStates | GeneStates:
+) -> LatentStates | DiskLatentStates | GeneStates:
     if not model.in_latent_space:
         return GeneStates(model, cells, split)
+    if split == "train" and cells.on_disk:
+        return DiskLatentStates(model, cells, corruption, seed=seed, folder=cells.scratch)
     mean, std, library = encode_all(model, cells, split, corruption, seed=seed, ranks=ranks)
     # Scales that training cells fixed (``fit_token_scale``) make every latent number of unit variance for the flow.
     scale, centre = model.token_std.cpu(), model.token_mean.cpu()
     return LatentStates((mean - centre) / scale, std / scale, library)
+
+
+def _feed(states: LatentStates | DiskLatentStates | GeneStates, cells: TrainingCells) -> Windows | None:
+    """Return what is to read ahead for batches of these states; None where they are in memory."""
+    return states.windows if isinstance(states, DiskLatentStates) else cells.feed
 
 
 @torch.no_grad()
@@ -174,10 +177,8 @@ def encode_all(
     """
     matrix = cells.train if split == "train" else cells.validation
     n, size = matrix.shape[0], model.tokenizer.layout.size
-    corrupted = corruption.dropout > 0 or (corruption.thinning > 0 and cells.has_counts)
-    # As many views as memory allows: 50 million numbers for each of mean and std.
-    views = max(1, min(MOST_VIEWS, 50_000_000 // (n * size))) if corrupted else 1
-    mean, std = torch.zeros(views, n, size), torch.zeros(views, n, size)
+    n_views = views(model, cells, corruption, n)
+    mean, std = torch.zeros(n_views, n, size), torch.zeros(n_views, n, size)
     library = torch.zeros(n, int(cells.has_counts))
     starts = range(0, n, 1024)
     for number in ranks.share(len(starts)):
@@ -185,7 +186,7 @@ def encode_all(
         block = slice(start, start + 1024)
         measured = torch.from_numpy(matrix[block].toarray())
         library[block] = model.standardise_library(cells.normalise(measured)[1].to(model.device)).cpu()
-        for view in range(views):
+        for view in range(n_views):
             draws = Draws.of(stream(seed, 5, view, start, int(split == "train")), len(measured))
             posterior = model.tokenizer.posterior(corruption.apply(cells, model, measured, draws))
             mean[view, block], std[view, block] = posterior.mean.flatten(1).cpu(), posterior.std.flatten(1).cpu()
@@ -199,6 +200,11 @@ def fit_token_scale(
     if not model.in_latent_space:
         return
     corruption = Corruption(config.input_dropout, config.thinning)
+    if cells.on_disk:
+        centre, spread = token_moments(model, cells, corruption, seed=seed, ranks=ranks)
+        model.token_mean.copy_(centre)
+        model.token_std.copy_(spread)
+        return
     mean, std, _ = encode_all(model, cells, "train", corruption, seed=seed, ranks=ranks)
     total = mean.var((0, 1), correction=0) + std.square().mean((0, 1))  # (token x channel,)
     model.token_mean.copy_(mean.mean((0, 1)))

@@ -90,7 +90,7 @@ class Training:
         # In gene space a tokenizer's spread plays no part.
         in_latent_space = config.model.space == "latent"
         self.fabric = make_fabric(config.device, config.precision, ranks=ranks, all_used=in_latent_space)
-        self.cells = TrainingCells.of(dataset, config.model.conditions)
+        self.cells = TrainingCells.of(dataset, config.model.conditions, where=config.train.cells, scratch=folder)
         self.spec = make_spec(config, dataset, self.cells, model_id=model_id)
         with ranks.first_before_others():
             self.knowledge = self._knowledge(library or Library(folder))

@@ -120,6 +120,6 @@ def test_generated_cells_show_what_was_planted(small, planted, tmp_path, choice)
 
 
 def test_too_few_cells_are_said(small, planted, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(type(planted), "counts", lambda self, split=None: np.zeros((3, 40)), raising=True)
+    monkeypatch.setattr(type(planted), "rows", lambda self, split=None: np.arange(3), raising=True)
     with pytest.raises(InputError, match="has 3 cells and needs at least 8"):
         Training(small(), planted, folder=tmp_path, model_id="m")
