@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from genediff.data.columns import ObsColumn, Proposal, as_levels, clean_obs, describe, propose
 from genediff.data.config import ImportConfig
 from genediff.data.features import Features, read_features
-from genediff.data.io import CellFile, read_cells
+from genediff.data.io import CellFile, read_cells, size_of
 from genediff.data.memory import import_memory
 from genediff.data.targets import PerturbationLevels, kind_of_column, read_perturbations
 from genediff.data.values import Found, find_values
@@ -128,7 +128,7 @@ def diagnose(path: str | Path, *, progress: Callable[[float, str], None] | None 
             file=cells.path.name,
             format=cells.format,
             layout={"csr": "sparse by cell", "csc": "sparse by gene"}.get(matrix.layout, matrix.layout),
-            file_bytes=cells.path.stat().st_size,
+            file_bytes=size_of(cells.path),
             n_cells=len(obs),
             n_genes=n_genes,
             density=found.density,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from genediff.data.build import build
 from genediff.data.dataset import Dataset
 from genediff.data.info import DatasetInfo
-from genediff.data.io import read_cells
+from genediff.data.io import files_of, read_cells, size_of
 from genediff.data.progress import Progress
 from genediff.errors import InputError
 
@@ -93,14 +93,17 @@ def clear_abandoned(datasets: Path) -> None:
 
 
 def _hash(path: Path, config: ImportConfig, steps: Progress) -> str:
-    size = path.stat().st_size
     block = 1 << 24
-    steps.stage("Reading the file", 0.05, ticks=size // block + 1)
+    files = files_of(path)
+    steps.stage("Reading the file", 0.05, ticks=size_of(path) // block + len(files))
     digest = hashlib.sha256(config.fingerprint().encode())
-    with path.open("rb") as file:
-        while data := file.read(block):
-            digest.update(data)
-            steps.tick()
+    for name in files:
+        if path.is_dir():
+            digest.update(f"{name.relative_to(path).as_posix()}\n{name.stat().st_size}\n".encode())
+        with name.open("rb") as file:
+            while data := file.read(block):
+                digest.update(data)
+                steps.tick()
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Files of cells as they come: h5ad in its dialects, 10x .h5, tables of text."""
+"""Files of cells as they come: h5ad in its dialects, the same as a zarr folder, 10x .h5, tables of text."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 SUFFIXES = (".h5ad", ".h5", *TABLES)
+FOLDER = ".zarr"
+"""What the name of a folder of cells ends in."""
 _MAX_TABLE_BYTES = 2_000_000_000
 
 
@@ -51,12 +53,13 @@ class CellFile:
 
 
 def read_cells(path: str | Path, *, progress: Callable[[float, str], None] | None = None) -> CellFile:
-    """Open a file of cells; matrices in h5ad files are left on disk.
+    """Open a file of cells; matrices in h5ad files and zarr folders are left on disk.
 
     Parameters
     ----------
     path
-        ``.h5ad``, 10x ``.h5``, or a table (``.csv``, ``.tsv``, ``.txt``, also ``.gz``).
+        ``.h5ad``, a ``.zarr`` folder as anndata writes it, 10x ``.h5``, or a table (``.csv``, ``.tsv``, ``.txt``, also
+        ``.gz``).
     progress
         Told (share done, what is being done); only tables and 10x files take long here.
 
@@ -69,10 +72,17 @@ def read_cells(path: str | Path, *, progress: Callable[[float, str], None] | Non
     name = path.name.lower()
     if not path.exists():
         raise InputError(f"There is no file {path.name} at {path.parent}; check the path.")
-    if path.is_dir():
-        raise InputError(f"{path.name} is a folder; give the path of an .h5ad, 10x .h5, .csv or .tsv file.")
+    folder = path.is_dir()
+    if folder and not name.endswith(FOLDER):
+        raise InputError(
+            f"{path.name} is a folder; give the path of an .h5ad, 10x .h5, .csv or .tsv file, or of a .zarr folder."
+        )
     if not os.access(path, os.R_OK):
         raise InputError(f"{path.name} may not be read by this user; change its permissions.")
+    if folder:
+        cells = _read_zarr(path)
+        _check_shape(cells)
+        return cells
     if path.stat().st_size == 0:
         raise InputError(f"{path.name} is empty (0 bytes); the download or copy probably failed, so get it again.")
     if not name.endswith(SUFFIXES):
@@ -82,6 +92,16 @@ def read_cells(path: str | Path, *, progress: Callable[[float, str], None] | Non
     cells = _read_table(path) if name.endswith(TABLES) else _read_hdf5(path)
     _check_shape(cells)
     return cells
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return a file as a list of one, or all files of a folder in an order that depends on their names alone."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files of a folder."""
+    return sum(file.stat().st_size for file in files_of(path))
 
 
 def _check_shape(cells: CellFile) -> None:
@@ -132,7 +152,24 @@ def _read_hdf5(path: Path) -> CellFile:
     raise InputError(f"{path.name} is an HDF5 file, but neither an .h5ad nor a 10x .h5 (it has no obs and var).")
 
 
-def _read_h5ad(path: Path, handle: Any) -> CellFile:
+def _read_zarr(path: Path) -> CellFile:
+    import zarr
+
+    try:
+        handle = zarr.open_group(path, mode="r")
+        if "obs" not in handle or "var" not in handle:
+            raise InputError(f"{path.name} is a zarr folder, but not one of cells and genes (it has no obs and var).")
+        return _read_h5ad(path, handle, "zarr")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path.name} is no zarr folder that can be read ({type(error).__name__}); write it again with "
+            "anndata's write_zarr, and copy it with all that is in it."
+        ) from None
+
+
+def _read_h5ad(path: Path, handle: Any, kind: str = "h5ad") -> CellFile:
     obs, var = _frame(handle, "obs"), _frame(handle, "var")
     matrices: dict[str, Matrix] = {}
     variables: dict[str, pd.DataFrame] = {}
@@ -149,24 +186,36 @@ def _read_h5ad(path: Path, handle: Any) -> CellFile:
             if missing and var.index.is_unique:
                 raw_frame = raw_frame.join(var[missing].astype(object), how="left")
             matrices["raw.X"], variables["raw.X"] = matrix, raw_frame
-    return CellFile(path, "h5ad", obs, matrices, variables, _handle=handle)
+    return CellFile(path, kind, obs, matrices, variables, _handle=handle if kind == "h5ad" else None)
 
 
 def _matrix(handle: Any, key: str) -> Matrix | None:
-    import h5py
-
     if key not in handle:
         return None
     node = handle[key]
-    if isinstance(node, h5py.Dataset):
+    if hasattr(node, "dtype"):  # an array of HDF5 or zarr, not a group
         return DiskDense(node) if node.ndim == 2 and node.dtype.kind in "iufb" else None
     attrs = node.attrs
     encoding = str(attrs.get("encoding-type", "")) or str(attrs.get("h5sparse_format", ""))
     layout = encoding.removesuffix("_matrix")
     shape = attrs.get("shape", attrs.get("h5sparse_shape"))
+    if layout in ("csr", "csc"):
+        _need_all_chunks(node)
     if layout not in ("csr", "csc") or shape is None or not {"data", "indices", "indptr"} <= set(node):
         return None
     return DiskSparse(node, layout, (int(shape[0]), int(shape[1])))
+
+
+def _need_all_chunks(node: Any) -> None:
+    """Refuse a sparse zarr matrix that lacks files: zarr reads them as zeros, and no stored value is zero."""
+    for name in ("data", "indices"):
+        array = node.get(name)
+        stored, expected = getattr(array, "nchunks_initialized", 0), getattr(array, "nchunks", 0)
+        if array is not None and stored < expected:
+            raise InputError(
+                f"The folder is damaged: {expected - stored} of the {expected} parts of {node.name.strip('/')}/{name} "
+                "are missing; copy it again."
+            )
 
 
 def _frame(handle: Any, key: str) -> pd.DataFrame:

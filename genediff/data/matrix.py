@@ -86,7 +86,7 @@ def _canonical(values: Any) -> Any:
 
 
 class DiskSparse(Matrix):
-    """A CSR or CSC matrix in an HDF5 group (data, indices, indptr)."""
+    """A CSR or CSC matrix in a group of HDF5 or zarr (data, indices, indptr)."""
 
     def __init__(self, group: Any, layout: str, shape: tuple[int, int]) -> None:
         self.shape, self.layout = shape, layout
@@ -130,7 +130,7 @@ class DiskSparse(Matrix):
 
 
 class DiskDense(Matrix):
-    """A dense matrix in an HDF5 data set, read by whole chunks of rows."""
+    """A dense matrix as an array of HDF5 or zarr, read by whole chunks of rows."""
 
     layout = "dense"
 

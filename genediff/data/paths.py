@@ -23,7 +23,7 @@ def allowed_roots(workspace: Workspace) -> tuple[Path, ...]:
 
 
 def check_path(path: str | Path, workspace: Workspace) -> Path:
-    """Return the real path of a file on the server if the app may read it.
+    """Return the real path of a file (or zarr folder) on the server if the app may read it.
 
     Links and ``..`` are followed before the check, so neither leads out of the allowed folders.
 
@@ -45,6 +45,6 @@ def check_path(path: str | Path, workspace: Workspace) -> Path:
             f"{text} is outside the folders that this app may read ({', '.join(map(str, roots))}); "
             "set GENEDIFF_ROOTS to allow more."
         )
-    if not real.is_file():
+    if not real.is_file() and not (real.is_dir() and real.name.lower().endswith(".zarr")):
         raise InputError(f"There is no file {text} on the server.")
     return real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class DiskLatentStates:
         self.n_views = views(model, cells, corruption, cells.n_train)
         self.size, self.n_library = model.tokenizer.layout.size, int(cells.has_counts)
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)
+        weakref.finalize(self, self._file.close)
         scale, centre = model.token_std.cpu(), model.token_mean.cpu()
         for mean, std, library in encoded(model, cells, corruption, seed=seed):
             tokens = torch.stack([(mean - centre) / scale, std / scale], dim=2)  # (view, cell, 2, token x channel)
