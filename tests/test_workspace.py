@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from genediff.data import Dataset, ImportConfig, import_cells
 from genediff.data.demo import DEMO_CONFIG
 from genediff.errors import InputError
-from genediff.workspace import ASSETS, DEMO_DATASET, Workspace, home
+from genediff.workspace import ASSETS, DEMO_DATASET, DEMO_SCREEN, Workspace, home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def test_home_is_moved_by_the_environment(own_workspace: Path, monkeypatch: pyte
 
 def test_a_fresh_workspace_has_the_blood_cells(own_workspace: Path) -> None:
     infos = Workspace().list_datasets()
-    assert [info.id for info in infos] == [DEMO_DATASET]
+    assert [info.id for info in infos] == [DEMO_DATASET, DEMO_SCREEN]
     assert infos[0].shipped and infos[0].name == "2,700 blood cells (10x PBMC 3k)"
 
 

@@ -112,7 +112,7 @@ class LeftOut:
 def decide(kind: Kind, left: LeftOut, default: str) -> Gate:
     """Choose baseline, recipe and weight for a kind of question."""
     if len(left) < FEWEST:
-        why = f"Only {len(left)} perturbations could be left out as this kind would be, so the baseline stays."
+        why = f"{f'Only {len(left)}' if len(left) else 'No'} perturbations could be left out as this kind would be, so the baseline stays."
         return Gate(baseline=default, n=len(left), why=why)
     measured = np.stack(left.measured)
     shifts = {name: np.stack(rows) for name, rows in left.baselines.items()}

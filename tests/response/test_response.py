@@ -1,0 +1,277 @@
+"""The model of perturbations: it starts at its baseline, earns its steps, and knows genes by more than their names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genediff.data.targets import Perturbation
+from genediff.errors import InputError
+from genediff.knowledge.network import make_network
+from genediff.perturbation import ALL_CELLS, BASELINES, BaselinePredictor, Predictor, Task
+from genediff.response.effects import effects_of
+from genediff.response.fit import fit_response, judge
+from genediff.response.gate import RECIPES, Gate, LeftOut, decide, lower_bound
+from genediff.response.identity import Identity
+from genediff.response.kinds import KINDS, kind_of
+from genediff.response.measured import measured
+from genediff.response.model import ResponseModel
+from genediff.response.regression import Recipe, Regression
+from genediff.response.spread import Spread
+from genediff.response.store import Saved, load_response, save_response
+
+# ------------------------------------------------------------------------------------------------------- the gate
+
+
+def closed(model: ResponseModel) -> ResponseModel:
+    gates = {kind: gate.model_copy(update={"weight": 0.0}) for kind, gate in model.gates.items()}
+    return ResponseModel(model.task, model.identity, gates, members=model.member_tasks)
+
+
+def test_at_weight_0_predictions_are_the_baselines_exactly(model, pairs_task):
+    shut = closed(model)
+    rows = pairs_task.control_rows("test")
+    asked = [
+        *(g.perturbation for g in pairs_task.part("test")),
+        Perturbation.of_genes("GENE1"),
+        pairs_task.part("train")[0].perturbation,
+    ]
+    for one in asked:
+        name = shut.gates[shut.kind(one, ALL_CELLS)].baseline
+        baseline = BASELINES[name](pairs_task)
+        np.testing.assert_array_equal(shut.delta(one, ALL_CELLS), baseline.delta(one, ALL_CELLS))
+        own = shut.predict(one, rows, context=ALL_CELLS, n_cells=40, seed=2)
+        theirs = BaselinePredictor(baseline).predict(one, rows, context=ALL_CELLS, n_cells=40, seed=2)
+        np.testing.assert_array_equal(own.counts, theirs.counts)
+    np.testing.assert_array_equal(shut.deltas(asked, ALL_CELLS), [shut.delta(one, ALL_CELLS) for one in asked])
+
+
+def test_a_gate_opens_for_a_sure_gain_and_stays_shut_for_chance():
+    draw = np.random.default_rng(0)
+    measured = [draw.normal(size=50) for _ in range(20)]
+    noisy = [one + draw.normal(size=50) for one in measured]
+    better = [one + 0.3 * draw.normal(size=50) for one in measured]
+    as_bad = [one + draw.normal(size=50) for one in measured]
+    good = LeftOut(measured, {"additive": noisy}, {0: better})
+    assert decide("double_2", good, "additive").weight == 1.0
+    assert decide("double_2", good, "additive").harm < 0.1
+    bad = LeftOut(measured, {"additive": noisy}, {0: [one + 2 * draw.normal(size=50) for one in as_bad]})
+    assert decide("double_2", bad, "additive").weight == 0.0
+    few = LeftOut(measured[:2], {"additive": noisy[:2]}, {0: better[:2]})
+    assert decide("double_2", few, "additive") == Gate(
+        baseline="additive", n=2, why=decide("double_2", few, "additive").why
+    )
+    assert lower_bound([1.0]) == -np.inf
+
+
+def test_on_held_out_pairs_it_beats_the_additive_baseline_over_three_seeds(screen):
+    gains, correlations = [], []
+    for seed in range(3):
+        task = Task.of(screen.dataset, scheme="doubles", n_seen=2, seed=seed)
+        model = fit_response(task, network=screen.network, members=2, seed=seed)
+        additive = BASELINES["additive"](task)
+        for group in task.part("test"):
+            truth = task.delta(group)
+            own, start = model.delta(group.perturbation, ALL_CELLS), additive.delta(group.perturbation, ALL_CELLS)
+            gains.append(np.log(((start - truth) ** 2).mean() / ((own - truth) ** 2).mean()))
+            correlations.append(np.corrcoef(own, truth)[0, 1] - np.corrcoef(start, truth)[0, 1])
+    assert lower_bound(gains) > 0
+    assert lower_bound(correlations) > 0
+
+
+def test_unseen_single_genes_are_never_worse_than_the_linear_baseline_on_average(screen):
+    task = Task.of(screen.dataset, scheme="unseen_single")
+    plain = fit_response(task, members=2)
+    with_network = fit_response(task, network=screen.network, members=2)
+    shuffled = fit_response(task, network=screen.network.shuffled(seed=1), members=2)
+    linear = BASELINES["linear"](task)
+    truth = {g.perturbation: task.delta(g) for g in task.part("test")}
+
+    def error(predict) -> float:
+        return float(np.mean([((predict(p, ALL_CELLS) - delta) ** 2).mean() for p, delta in truth.items()]))
+
+    assert error(plain.delta) <= error(linear.delta)
+    # The planted network tells where the effect of a gene goes that nobody perturbed; a shuffled one does not.
+    assert error(with_network.delta) < 0.7 * error(shuffled.delta)
+
+
+def test_interactions_are_found_on_planted_pairs_and_not_on_additive_ones(screen, pairs_task):
+    """Held-out pairs of a group that acts together; the controls are pairs of the same genes in a world without gates."""
+    known = measured(pairs_task)
+    effects = effects_of(known)
+    identity = Identity(pairs_task.genes, np.zeros((len(pairs_task.genes), 1)))
+    targets = pd.Index(pairs_task.genes).get_indexer(screen.truth.gates["target"].unique())
+    recipe = Recipe(alike=0, pair=1.0)
+    asked = [p for p in sorted(screen.planted) if effects.find(p, ALL_CELLS) is not None]
+    found, truth = [], []
+    for pair in asked:  # each is predicted by the others
+        rest = effects.subset([n for n in range(len(effects)) if effects.items[n] != pair])
+        fit = Regression(rest, identity, recipe)
+        gate = screen.truth.gates
+        mine = gate[[tuple(sorted(p)) == pair for p in zip(gate["first"], gate["second"], strict=True)]]
+        own = pd.Index(pairs_task.genes).get_indexer(mine["target"])
+        sum_of_singles = sum(effects.change[effects.find((gene,), ALL_CELLS)] for gene in pair)
+        found.append(float((fit.predict([pair], [ALL_CELLS])[0] - fit_sum(fit, pair))[own].mean()))
+        truth.append(float((effects.change[effects.find(pair, ALL_CELLS)] - sum_of_singles)[own].mean()))
+    assert np.corrcoef(found, truth)[0, 1] > 0.6, "the sign and size of what acts together is learned from other pairs"
+    # Genes of no gate: as much is predicted beyond the sum as noise makes, far less than at planted targets.
+    elsewhere = np.setdiff1d(np.arange(len(pairs_task.genes)), targets)
+    fit = Regression(effects, identity, recipe)
+    beyond = np.stack([fit.predict([p], [ALL_CELLS])[0] - fit_sum(fit, p) for p in asked])
+    assert np.abs(beyond[:, elsewhere]).mean() < 0.5 * np.abs(beyond[:, targets]).mean()
+
+
+def fit_sum(fit: Regression, pair) -> np.ndarray:
+    return fit.single(pair[0], ALL_CELLS) + fit.single(pair[1], ALL_CELLS)
+
+
+# ------------------------------------------------------------------------------------------------------ who genes are
+
+
+def test_the_order_of_genes_does_not_matter(model, pairs_task):
+    genes = pairs_task.part("test")[0].perturbation.targets + ("GENE7",)
+    deltas = [
+        model.delta(replace(Perturbation.of_genes(*genes), targets=order), ALL_CELLS) for order in permutations(genes)
+    ]
+    assert np.ptp(deltas, axis=0).max() < 1e-9
+
+
+def test_genes_nobody_perturbed_are_predicted_and_unknown_ones_refused(model, pairs_task):
+    unseen = pairs_task.perturbation("GENE3")
+    assert model.kind(unseen, ALL_CELLS) == "single"
+    assert np.isfinite(model.delta(unseen, ALL_CELLS)).all()
+    said = model.confidence(unseen, ALL_CELLS)
+    assert said.never_seen == ("GENE3",)
+    assert said.doubt > model.confidence(pairs_task.part("train")[0].perturbation, ALL_CELLS).doubt
+    with pytest.raises(InputError, match="NOTAGENE was never perturbed in training, is not among the 160 genes"):
+        model.delta(Perturbation.of_genes("NOTAGENE"), ALL_CELLS)
+    with pytest.raises(InputError, match="no context"):
+        model.delta(unseen, "nowhere")
+
+
+def test_kinds_of_questions(model):
+    effects = model.effects
+    single = next(items for items in effects.items if len(items) == 1)[0]
+    assert kind_of(effects, (single,), ALL_CELLS) == "seen"
+    assert kind_of(effects, (single,), "elsewhere") == "context"
+    assert kind_of(effects, ("GENE1",), ALL_CELLS) == "single"
+    assert kind_of(effects, ("GENE1", single), ALL_CELLS) == "double_1"
+    assert kind_of(effects, ("GENE1", "GENE2"), ALL_CELLS) == "double_0"
+    assert set(model.gates) == set(KINDS)
+
+
+# ---------------------------------------------------------------------------------------------------------- network
+
+
+def chain() -> Spread:
+    edges = pd.DataFrame(
+        {"source": ["A", "B", "C", "A"], "target": ["B", "C", "D", "E"], "weight": 1.0, "sign": [1, 1, -1, 1]}
+    )
+    return Spread(make_network("chain", edges), ["A", "B", "C", "D", "E", "F"])
+
+
+def test_a_knock_out_runs_along_edges_and_past_no_gene_that_is_itself_set():
+    spread = chain()
+    alone = spread.hops(["A"])
+    np.testing.assert_array_equal(alone[0], [0, -1, 0, 0, -1, 0])
+    np.testing.assert_array_equal(alone[1], [0, 0, -1, 0, 0, 0])
+    np.testing.assert_array_equal(alone[2], [0, 0, 0, 1, 0, 0])
+    both, lower = spread.hops(["A", "B"]), spread.hops(["B"])
+    # B has the value its own knock-out gives it, so nothing of A reaches C and D through it.
+    np.testing.assert_array_equal(both[:, 2:4], lower[:, 2:4])
+    assert (both[:, 1] == 0).all()
+    assert spread.route(["A"], "D") == [["A", "B", "C", "D"]]
+    assert spread.route(["A", "B"], "D") == [["B", "C", "D"]]
+
+
+def test_blocked_edges_carry_nothing(screen):
+    """On the planted network: all that a knock-out moves is downstream, and with its edges cut nothing is."""
+    spread = Spread(screen.network, screen.dataset.genes)
+    for gene in screen.truth.regulators[:8]:
+        moved = {screen.dataset.genes[place] for place in np.flatnonzero(spread.hops([gene]).any(0))}
+        assert moved
+        assert moved <= screen.truth.descendants(gene) | {gene}
+        assert not spread.hops([gene], blocked=[gene]).any()
+    shuffled = Spread(screen.network.shuffled(seed=0), screen.dataset.genes)
+    outside = [
+        {screen.dataset.genes[place] for place in np.flatnonzero(shuffled.hops([gene]).any(0))}
+        - screen.truth.descendants(gene)
+        for gene in screen.truth.regulators[:8]
+    ]
+    assert sum(map(len, outside)) > 8, "the check above can fail: a shuffled network reaches other genes"
+
+
+# ---------------------------------------------------------------------------------------------------------- cells
+
+
+def test_it_is_a_predictor_whose_cells_have_the_predicted_mean(model, pairs_task):
+    assert isinstance(model, Predictor)
+    group = pairs_task.part("test")[0]
+    rows = pairs_task.control_rows("test")
+    found = model.predict(group.perturbation, rows, context=ALL_CELLS, seed=4)
+    again = model.predict(group.perturbation, rows, context=ALL_CELLS, seed=4)
+    other = model.predict(group.perturbation, rows, context=ALL_CELLS, seed=5)
+    np.testing.assert_array_equal(found.counts, again.counts)
+    assert (found.counts != other.counts).any()
+    moved = found.x.mean(0) - pairs_task.mean(rows)
+    goal = np.maximum(found.delta, -pairs_task.mean(rows))
+    assert np.corrcoef(moved, goal)[0, 1] > 0.99
+    assert found.low is not None
+    assert (found.low <= found.delta).all()
+    assert (found.delta <= found.high).all()
+
+
+def test_intervals_hold_for_most_genes_of_held_out_pairs(model, pairs_task):
+    inside = []
+    for group in pairs_task.part("test"):
+        low, high = model.interval(group.perturbation, group.context)
+        truth = pairs_task.delta(group)
+        inside.append(((low <= truth) & (truth <= high)).mean())
+    assert 0.8 < np.mean(inside) < 0.99
+
+
+def test_what_a_prediction_rests_on(model, pairs_task):
+    group = pairs_task.part("test")[0]
+    said = model.confidence(group.perturbation, group.context)
+    assert said.kind == "double_2"
+    assert said.tested["n"] == len(pairs_task.part("test"))
+    assert 0 < said.spread < 1
+    assert 0 < said.doubt < 1
+    assert all(-1 <= alike <= 1 for _, alike in said.nearest)
+    assert said.sentences
+    assert judge(model, "test")["double_2"] == said.tested
+
+
+# --------------------------------------------------------------------------------------------------------- storage
+
+
+def test_a_saved_model_predicts_the_same(model, screen, tmp_path):
+    from genediff.response.config import ResponseConfig
+
+    saved = Saved(ResponseConfig(dataset_id=screen.dataset.info.id), screen.network)
+    info = save_response(model, tmp_path / "m", saved, model_id="m")
+    back = load_response(tmp_path / "m", screen.dataset)
+    group = model.task.part("test")[0]
+    asked = [
+        group.perturbation,
+        Perturbation.of_genes("GENE2"),
+        Perturbation.of_genes("GENE2", group.perturbation.targets[0]),
+    ]
+    for one in asked:
+        np.testing.assert_allclose(back.delta(one, ALL_CELLS), model.delta(one, ALL_CELLS), rtol=1e-4, atol=1e-5)
+        assert abs(back.confidence(one, ALL_CELLS).spread - model.confidence(one, ALL_CELLS).spread) < 1e-3
+    shut = closed(back)
+    start = BASELINES[shut.gates["double_2"].baseline](model.task)
+    np.testing.assert_array_equal(shut.delta(asked[0], ALL_CELLS), start.delta(asked[0], ALL_CELLS))
+    assert info.tested["double_2"]["n"] == len(model.task.part("test"))
+    other = replace(screen.dataset.info, content_hash="another")
+    with pytest.raises(InputError, match="trained on other cells"):
+        load_response(tmp_path / "m", type(screen.dataset)(other))
+
+
+def test_recipes_differ():
+    assert len(set(RECIPES)) == len(RECIPES)
