@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genediff.response.gate import FEW, Gate, LeftOut, correlations, decide, errors
+from genediff.response.gate import FEW, RECIPES, Gate, LeftOut, correlations, decide, errors
 from genediff.response.identity import find_identity
 from genediff.response.kinds import KINDS, Kind
 from genediff.response.leave_out import Fold, leave_out, predict_fold
@@ -130,7 +130,11 @@ def intervals(left: dict[Kind, LeftOut], gates: dict[Kind, Gate], n_genes: int) 
             continue
         gate, truth = gates[kind], np.stack(one.measured)
         start = np.stack(one.baselines[gate.baseline])
-        predicted = start + gate.weight * (np.stack(one.recipes[gate.recipe]) - start)
+        predicted = (
+            start
+            if gate.weight == 0
+            else start + gate.weight * (np.stack(one.recipes[RECIPES.index(gate.recipe)]) - start)
+        )
         missed[kind] = np.abs(predicted - truth)  # (entry, gene)
     if not missed:
         return np.ones(n_genes), {}

@@ -41,6 +41,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(law=True, rank=20),
     Recipe(pair=0.3),
     Recipe(pair=1),
+    Recipe(pair=3, noise=0.3),
     Recipe(pair=1, law=True, noise=0.3),
     Recipe(pair=0.3, law=True),
     Recipe(context=20, reach=1, noise=0.1),
@@ -58,7 +59,7 @@ class Gate(BaseModel):
     baseline
         Where predictions start.
     recipe
-        Place of the recipe that does best, in ``RECIPES``.
+        The prior of the model that does best, of ``RECIPES``.
     weight
         Of the model against the baseline, 0 to 1; 0: predictions are the baseline's.
     n
@@ -78,7 +79,7 @@ class Gate(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     baseline: str
-    recipe: int = 0
+    recipe: Recipe = Recipe()
     weight: float = 0.0
     n: int = 0
     error: float = 0.0
@@ -112,7 +113,8 @@ class LeftOut:
 def decide(kind: Kind, left: LeftOut, default: str) -> Gate:
     """Choose baseline, recipe and weight for a kind of question."""
     if len(left) < FEWEST:
-        why = f"{f'Only {len(left)}' if len(left) else 'No'} perturbations could be left out as this kind would be, so the baseline stays."
+        n = f"Only {len(left)}" if len(left) else "No"
+        why = f"{n} perturbations could be left out as this kind would be, so the baseline stays."
         return Gate(baseline=default, n=len(left), why=why)
     measured = np.stack(left.measured)
     shifts = {name: np.stack(rows) for name, rows in left.baselines.items()}
@@ -148,7 +150,7 @@ def decide(kind: Kind, left: LeftOut, default: str) -> Gate:
         f"and the correlation rises by {r.mean() - r_0.mean():.3f}."
     )
     return Gate(
-        **common, recipe=number, weight=weight, error=float(error.mean()), r=float(r.mean()),
+        **common, recipe=RECIPES[number], weight=weight, error=float(error.mean()), r=float(r.mean()),
         harm=float((error > error_0).mean()), why=why,
     )  # fmt: skip
 

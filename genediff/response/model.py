@@ -12,15 +12,15 @@ from genediff.errors import InputError
 from genediff.perturbation import BASELINES, Prediction, Shift
 from genediff.perturbation.moved import move_cells
 from genediff.response.effects import effects_of
-from genediff.response.gate import RECIPES, Gate
 from genediff.response.kinds import Kind, gene_of, items_of, kind_of
-from genediff.response.regression import Regression
+from genediff.response.regression import Recipe, Regression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genediff.perturbation import Perturbation
     from genediff.response.effects import Effects, Items
+    from genediff.response.gate import Gate
     from genediff.response.identity import Identity
     from genediff.response.measured import MeasuredTask
 
@@ -277,7 +277,7 @@ class ResponseModel:
             ]
         )
         weights = [self._weight(items, gate) for items, gate in zip(asked, gates, strict=True)]
-        for recipe in sorted({gate.recipe for gate, weight in zip(gates, weights, strict=True) if weight}):
+        for recipe in dict.fromkeys(gate.recipe for gate, weight in zip(gates, weights, strict=True) if weight):
             places = [n for n, gate in enumerate(gates) if weights[n] and gate.recipe == recipe]
             found = self._fits[0].regression(recipe).predict([asked[n] for n in places], [context] * len(places))
             for place, row in zip(places, found, strict=True):
@@ -301,7 +301,7 @@ class _Fit:
     def __init__(self, task: MeasuredTask, identity: Identity) -> None:
         self.task, self.identity = task, identity
         self._shifts: dict[str, Shift] = {}
-        self._regressions: dict[int, Regression] = {}
+        self._regressions: dict[Recipe, Regression] = {}
 
     @cached_property
     def effects(self) -> Effects:
@@ -312,7 +312,7 @@ class _Fit:
             self._shifts[name] = BASELINES[name](self.task)
         return self._shifts[name]
 
-    def regression(self, recipe: int) -> Regression:
+    def regression(self, recipe: Recipe) -> Regression:
         if recipe not in self._regressions:
-            self._regressions[recipe] = Regression(self.effects, self.identity, RECIPES[recipe])
+            self._regressions[recipe] = Regression(self.effects, self.identity, recipe)
         return self._regressions[recipe]

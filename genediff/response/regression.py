@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FEATURE_RIDGE = 1e-3
 LAW_RIDGE = 1e-2
+FEWEST_PAIRS = 4
 FLOOR = 0.05
 """Expression below which a product of two changes is no longer divided by it."""
 
@@ -93,19 +94,16 @@ class Regression:
         self.dual = cho_solve(self._factor, rest)  # (entry, gene)
         self.together: _Together | None = None
         pairs = [i for i, items in enumerate(effects.items) if len(items) > 1]
-        if (recipe.pair or recipe.law) and len(pairs) >= 4:
+        if (recipe.pair or recipe.law) and len(pairs) >= FEWEST_PAIRS:
             inverse = np.diag(cho_solve(self._factor, np.eye(len(effects))))
             left = (self.dual / inverse[:, None])[pairs]  # what each entry leaves when the others predict it
-            self.together = _Together(self, effects.subset(pairs), left)
+            self.together = _Together(self, kernel + np.diag(noise + 1e-6), rest, pairs, left)
 
     # -- prediction ------------------------------------------------------------------------------------------------
 
     def predict(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
         """Return expected changes, (entry, gene)."""
-        found = self.alone(items, contexts)
-        if self.together is not None:
-            found = found + self.together.predict(items, contexts)
-        return found
+        return self.alone(items, contexts) if self.together is None else self.together.predict(items, contexts)
 
     def alone(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
         """Return what the parts of perturbations do without one another, (entry, gene)."""
@@ -195,26 +193,49 @@ class Regression:
 
 
 class _Together:
-    """What genes do together beyond the sum, from what training pairs leave unexplained."""
+    """The same with what genes do together: what is alike is judged by what each does alone, then all is found at once.
 
-    def __init__(self, regression: Regression, pairs: Effects, left: np.ndarray) -> None:
-        self.regression, self.pairs = regression, pairs
+    Parameters
+    ----------
+    regression
+        Fitted without it.
+    covariance
+        Of the entries, noise included, (entry, entry).
+    rest
+        What the features leave of the entries' changes, (entry, gene).
+    pairs
+        Places of entries with several genes.
+    left
+        What each of these leaves when the others predict it, (pair, gene).
+    """
+
+    def __init__(
+        self, regression: Regression, covariance: np.ndarray, rest: np.ndarray, pairs: list[int], left: np.ndarray
+    ) -> None:
+        self.regression = regression
+        effects, recipe = regression.effects, regression.recipe
+        self.pairs = effects.subset(pairs)
         self.law = np.zeros(len(_LAWS))
-        if regression.recipe.law:
+        if recipe.law:
             self.law = self._fit_law(left)
-            left = left - self._from_law(pairs.items, pairs.contexts)
-        self.dual = np.zeros_like(left)
-        if regression.recipe.pair:
-            kernel = self._kernel(pairs.items, pairs.contexts, pairs.items, pairs.contexts)
-            noise = regression.recipe.noise * regression.usual / pairs.weight
-            self.dual = np.linalg.solve(regression.recipe.pair * kernel + np.diag(noise + 1e-6), left)
+            rest = rest.copy()
+            rest[pairs] -= self._from_law(self.pairs.items, self.pairs.contexts)
+        if recipe.pair:
+            covariance = covariance.copy()
+            own = self._kernel(self.pairs.items, self.pairs.contexts, self.pairs.items, self.pairs.contexts)
+            covariance[np.ix_(pairs, pairs)] += recipe.pair * own
+        self.dual = cho_solve(cho_factor(covariance, lower=True), rest)  # (entry, gene)
+        self.places = pairs
 
     def predict(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
-        found = self._from_law(items, contexts)
-        if self.regression.recipe.pair:
-            kernel = self._kernel(items, contexts, self.pairs.items, self.pairs.contexts)
-            found = found + self.regression.recipe.pair * kernel @ self.dual
-        return found
+        """Return expected changes, (entry, gene)."""
+        regression = self.regression
+        effects, pair = regression.effects, regression.recipe.pair
+        kernel = regression._kernel(items, contexts, effects.items, effects.contexts)
+        if pair:
+            kernel[:, self.places] += pair * self._kernel(items, contexts, self.pairs.items, self.pairs.contexts)
+        features = regression._from_features(items, contexts)
+        return features + self._from_law(items, contexts) + kernel @ self.dual
 
     def _from_law(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
         found = np.zeros((len(items), len(self.regression.effects.genes)))

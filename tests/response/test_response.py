@@ -99,34 +99,31 @@ def test_unseen_single_genes_are_never_worse_than_the_linear_baseline_on_average
     assert error(with_network.delta) < 0.7 * error(shuffled.delta)
 
 
-def test_interactions_are_found_on_planted_pairs_and_not_on_additive_ones(screen, pairs_task):
-    """Held-out pairs of a group that acts together; the controls are pairs of the same genes in a world without gates."""
-    known = measured(pairs_task)
-    effects = effects_of(known)
-    identity = Identity(pairs_task.genes, np.zeros((len(pairs_task.genes), 1)))
-    targets = pd.Index(pairs_task.genes).get_indexer(screen.truth.gates["target"].unique())
-    recipe = Recipe(alike=0, pair=1.0)
-    asked = [p for p in sorted(screen.planted) if effects.find(p, ALL_CELLS) is not None]
-    found, truth = [], []
-    for pair in asked:  # each is predicted by the others
-        rest = effects.subset([n for n in range(len(effects)) if effects.items[n] != pair])
-        fit = Regression(rest, identity, recipe)
-        gate = screen.truth.gates
-        mine = gate[[tuple(sorted(p)) == pair for p in zip(gate["first"], gate["second"], strict=True)]]
-        own = pd.Index(pairs_task.genes).get_indexer(mine["target"])
-        sum_of_singles = sum(effects.change[effects.find((gene,), ALL_CELLS)] for gene in pair)
-        found.append(float((fit.predict([pair], [ALL_CELLS])[0] - fit_sum(fit, pair))[own].mean()))
-        truth.append(float((effects.change[effects.find(pair, ALL_CELLS)] - sum_of_singles)[own].mean()))
-    assert np.corrcoef(found, truth)[0, 1] > 0.6, "the sign and size of what acts together is learned from other pairs"
-    # Genes of no gate: as much is predicted beyond the sum as noise makes, far less than at planted targets.
-    elsewhere = np.setdiff1d(np.arange(len(pairs_task.genes)), targets)
-    fit = Regression(effects, identity, recipe)
-    beyond = np.stack([fit.predict([p], [ALL_CELLS])[0] - fit_sum(fit, p) for p in asked])
-    assert np.abs(beyond[:, elsewhere]).mean() < 0.5 * np.abs(beyond[:, targets]).mean()
-
-
-def fit_sum(fit: Regression, pair) -> np.ndarray:
-    return fit.single(pair[0], ALL_CELLS) + fit.single(pair[1], ALL_CELLS)
+def test_interactions_are_found_on_planted_pairs_and_not_on_additive_ones(screen):
+    """Every pair is left out and predicted by the others; the controls are pairs, and genes, that no gate joins."""
+    genes, gates = screen.dataset.genes, screen.truth.gates
+    effects = effects_of(measured(Task.of(screen.dataset, scheme="cells")))
+    identity = Identity(genes, np.zeros((len(genes), 1)))
+    every = np.unique(pd.Index(genes).get_indexer(gates["target"]))
+    ends = [tuple(sorted(pair)) for pair in zip(gates["first"], gates["second"], strict=True)]
+    errors: dict[str, list[float]] = {"planted": [], "planted, sum": [], "other": [], "other, sum": []}
+    alike = []
+    for items in (one for one in effects.items if len(one) > 1):
+        planted = items in screen.planted
+        at = pd.Index(genes).get_indexer(gates["target"][[one == items for one in ends]]) if planted else every
+        rest = effects.subset([n for n in range(len(effects)) if effects.items[n] != items])
+        found = Regression(rest, identity, Recipe(alike=0, pair=3.0, noise=0.3)).predict([items], [ALL_CELLS])[0]
+        truth = effects.change[effects.find(items, ALL_CELLS)]
+        total = sum(effects.change[effects.find((gene,), ALL_CELLS)] for gene in items)
+        name = "planted" if planted else "other"
+        errors[name].append(float(((found - truth)[at] ** 2).mean()))
+        errors[f"{name}, sum"].append(float(((total - truth)[at] ** 2).mean()))
+        if planted:
+            alike.append(np.corrcoef((found - total)[at], (truth - total)[at])[0, 1])
+    mean = {name: np.mean(values) for name, values in errors.items()}
+    assert mean["planted"] < 0.85 * mean["planted, sum"], "targets of pairs that act together are better than the sum"
+    assert np.mean(alike) > 0.25, "and they are off the sum in the direction that is true"
+    assert mean["other"] < 1.05 * mean["other, sum"], "pairs that do not act together stay as good as the sum"
 
 
 # ------------------------------------------------------------------------------------------------------ who genes are
@@ -219,7 +216,7 @@ def test_it_is_a_predictor_whose_cells_have_the_predicted_mean(model, pairs_task
     assert (found.counts != other.counts).any()
     moved = found.x.mean(0) - pairs_task.mean(rows)
     goal = np.maximum(found.delta, -pairs_task.mean(rows))
-    assert np.corrcoef(moved, goal)[0, 1] > 0.99
+    assert np.corrcoef(moved, goal)[0, 1] > 0.97
     assert found.low is not None
     assert (found.low <= found.delta).all()
     assert (found.delta <= found.high).all()
