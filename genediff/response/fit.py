@@ -130,11 +130,9 @@ def intervals(left: dict[Kind, LeftOut], gates: dict[Kind, Gate], n_genes: int) 
             continue
         gate, truth = gates[kind], np.stack(one.measured)
         start = np.stack(one.baselines[gate.baseline])
-        predicted = (
-            start
-            if gate.weight == 0
-            else start + gate.weight * (np.stack(one.recipes[RECIPES.index(gate.recipe)]) - start)
-        )
+        predicted = start
+        if gate.weight:
+            predicted = start + gate.weight * (np.stack(one.recipes[RECIPES.index(gate.recipe)]) - start)
         missed[kind] = np.abs(predicted - truth)  # (entry, gene)
     if not missed:
         return np.ones(n_genes), {}
