@@ -17,7 +17,7 @@ from genediff.perturbation.held_out import Judged
 from genediff.response.config import ResponseConfig
 from genediff.response.train import train_response
 from genediff.ui import caching, perturb_trust
-from genediff.workspace import Workspace
+from genediff.workspace import ASSETS, Workspace
 from tests.pages.conftest import texts
 
 if TYPE_CHECKING:
@@ -91,7 +91,11 @@ def test_without_data_it_says_how_to_get_some(no_data, open_page):
     assert "genediff simulate" in app.code[0].value
 
 
-def test_cells_without_a_perturbation_column_lead_to_the_import(workspace, open_page):
+def test_cells_without_a_perturbation_column_lead_to_the_import(own_workspace, tmp_path, monkeypatch, open_page):
+    (tmp_path / "assets" / "datasets").mkdir(parents=True)
+    (tmp_path / "assets" / "datasets" / "pbmc3k").symlink_to(ASSETS / "datasets" / "pbmc3k")
+    bare = Workspace(own_workspace, assets=tmp_path / "assets")
+    monkeypatch.setattr(caching, "workspace", lambda: bare)
     said = texts(open_page("perturb", {"dataset": "pbmc3k"}))
     assert "No perturbed cells yet" in said and "which level means untreated" in said
 
