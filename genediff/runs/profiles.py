@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genediff.errors import InputError
 
@@ -93,6 +93,15 @@ class Profile(BaseModel):
         if minutes(value) < 1:
             raise ValueError("a run needs a minute at least")
         return value
+
+    @model_validator(mode="after")
+    def _warning_comes_in_time(self) -> Profile:
+        if self.warning >= 60 * self.minutes:
+            raise ValueError(
+                f"a warning of {self.warning} seconds before its time limit leaves a run no time; lower `warning` or "
+                f"raise `time`"
+            )
+        return self
 
     @field_validator("directives")
     @classmethod
@@ -203,7 +212,7 @@ def _profile(name: str, entry: Any, path: Path) -> Profile:
 
 def _first(problem: ValidationError) -> str:
     first: Mapping[str, Any] = problem.errors()[0]
-    where = str(first["loc"][0]) if first["loc"] else "as a whole"
+    where = str(first["loc"][0]) if first["loc"] else "warning"
     if first["type"] == "extra_forbidden":
         known = ", ".join(Profile.model_fields)
         return f"at '{where}': there is no such entry; known: {known}; other options of sbatch go below directives"

@@ -36,6 +36,7 @@ NEVER_STARTED = "The worker process never started; its log may say why. Resume t
 UNREADABLE = "The status of this run cannot be read (status.json is missing or damaged). Resume starts a new worker."
 STARTED = "Its job has started; the worker is loading."
 FORCED = "Stopped by force. The last checkpoint is kept; resume goes on from there."
+LEFT_THE_LINE = "Cancelled while it waited to go on. Resume goes on from the last checkpoint."
 STOPPING = "Stopping; a checkpoint is being written."
 
 
@@ -106,7 +107,8 @@ def _parse(content: dict[str, Any] | None) -> Status | None:
 
 def _before_start(said: Status, folder: Path, look: Callable[[], Look]) -> Status:
     if (folder / "cancel").exists():
-        return dataclasses.replace(said, state="cancelled", message="Cancelled before it started.")
+        message = "Cancelled before it started." if said.started is None else LEFT_THE_LINE
+        return dataclasses.replace(said, state="cancelled", message=message)
     seen = look()
     if seen.place == "gone":
         if seen.sentence:

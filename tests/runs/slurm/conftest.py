@@ -40,6 +40,13 @@ cpus = 1
 time = 1
 warning = 50
 
+[two]
+title = "Two processes"
+partition = "day"
+tasks = 2
+cpus = 1
+time = "1:00:00"
+
 [nowhere]
 partition = "nowhere"
 """

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from safetensors.numpy import load_file
 
 from genediff.errors import InputError
-from genediff.runs import Run, list_runs, submit, without_repeats
+from genediff.runs import Run, SeriesJob, find_run, list_runs, submit, without_repeats
+from genediff.runs.kinds.series import children
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.runs.slurm.cluster import Cluster
 
 pytestmark = pytest.mark.slow
 ENDLESS = 1_000_000
@@ -26,10 +33,21 @@ def _resumed_after(run: Run) -> list[int]:
     return [int(message.split()[-1].rstrip(".").replace(",", "")) for message in said]
 
 
+def _in_slurm(cluster: Cluster, runs: Sequence[Run]) -> list[bool]:
+    names = cluster.ask("squeue", "-h", "-o", "%j").split()
+    return [f"genediff-{run.id}" in names for run in runs]
+
+
+def _held_out(run: Run) -> dict[int, float]:
+    steps = without_repeats(run.events().items)
+    return {event.step: event.validation for event in steps if event.stage == "flow" and event.validation is not None}
+
+
 def test_preempted_and_cancelled_it_goes_on_to_the_same_weights(cluster, workspace, tiny, wait_for):
     """Checkpoints come from stopping alone: the clock would write the first after an hour."""
     config = tiny(steps=600, tokenizer_steps=30, checkpoint_seconds=3600)
     broken, unbroken = (submit(config, workspace, profile="cpu", name=name) for name in ("broken", "unbroken"))
+    both = submit(config, workspace, profile="two", name="in two processes")
 
     def reach(run: Run, step: int) -> None:
         wait_for(lambda: run.status.stage == "flow" and (run.status.step or 0) >= step, seconds=120,
@@ -59,6 +77,13 @@ def test_preempted_and_cancelled_it_goes_on_to_the_same_weights(cluster, workspa
     steps = [event.step for event in without_repeats(broken.events().items) if event.stage == "flow"]
     assert steps == sorted(set(steps))
 
+    # Two tasks share each batch: the same sums in another order, so the same curve within rounding.
+    wait_for(lambda: both.status.stage == "evaluation" or both.status.has_ended, seconds=120, what="both are done")
+    both.cancel(wait=30)
+    assert len(_resumed_after(both)) == 1, "it was preempted with the others"
+    last = [_held_out(run)[600] for run in (both, unbroken)]
+    assert last[0] == pytest.approx(last[1], rel=0.02), last
+
 
 def test_jobs_wait_in_line_leave_it_and_go_on_after_their_time_limit(cluster, workspace, tiny, wait_for):
     """One GPU for three jobs. SLURM gives it out; the queue of this machine's own devices is not asked.
@@ -78,7 +103,7 @@ def test_jobs_wait_in_line_leave_it_and_go_on_after_their_time_limit(cluster, wo
     begun = time.monotonic()
     assert second.cancel(wait=30).state == "cancelled"
     assert time.monotonic() - begun < 2
-    assert len(cluster.ask("squeue", "-h", "-o", "%i").split()) == 3
+    assert _in_slurm(cluster, (first, second, third, short)) == [True, False, True, True]
     wait_for(lambda: first.status.stage is not None, seconds=60, what="the first trains", run=first)
     assert "set up as the profile says" in first.backend_logs()["SLURM's standard output"]
 
@@ -96,6 +121,17 @@ def test_jobs_wait_in_line_leave_it_and_go_on_after_their_time_limit(cluster, wo
              seconds=80, what="the warning before the limit")  # fmt: skip
     wait_for(lambda: _resumed_after(short), seconds=60, what="it goes on in the same job", run=short)
     assert short.cancel(wait=30).state == "cancelled"
+
+
+def test_the_trainings_of_a_series_go_to_the_cluster_all_at_once(cluster, workspace, tiny, wait_for):
+    """Here the series would train one after the other, since there is one CPU to take turns on."""
+    series = submit(SeriesJob((tiny(seed=0), tiny(seed=1), tiny(seed=2)), profile="cpu"), workspace)
+    wait_for(lambda: len(children(series.folder)) == 3, seconds=120, what="all are submitted", run=series)
+    runs = [find_run(workspace, run_id) for run_id in children(series.folder).values()]
+    assert _in_slurm(cluster, runs) == [True] * 3
+    assert series.cancel(wait=90).state == "cancelled"
+    assert [(run.profile, run.status.state) for run in runs] == [("cpu", "cancelled")] * 3
+    wait_for(lambda: not any(_in_slurm(cluster, runs)), seconds=60, what="no job is left")
 
 
 def test_a_refused_job_is_told_in_slurms_words(cluster, workspace, tiny):
