@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+if __name__ == "__main__":  # a script sees its own folder only
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.runs.slurm.cluster import missing_programs
 
