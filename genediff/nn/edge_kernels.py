@@ -2,11 +2,13 @@
 
 ``dots`` is one scalar product per entry of a sparse matrix, ``sums`` a weighted sum per row; forward and backward are
 both made of them, on the matrix and on its transpose. On a CPU both are embedding-bag kernels: the fastest of what was
-measured in benchmarks/tokenization_speed.md. Elsewhere they are gathers and scatters, in parts.
+measured in benchmarks/tokenization_speed.md. On a GPU the fastest of three is found by a race of milliseconds, the
+first time they are needed (`genediff.nn.edge_race`). Elsewhere they are gathers and scatters, in parts.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -85,6 +87,40 @@ class ScatterKernels:
         return weights / empty.scatter_add(0, row, weights)[row]
 
 
+class SparseKernels:
+    """Products of sparse matrices of public torch: one launch for all entries, which a GPU likes, and no atomics."""
+
+    def dots(self, a: Tensor, b: Tensor, rows: Rows) -> Tensor:
+        """Return a[row] · b[column] of each entry."""
+        empty = _matrix(rows, a.new_zeros(len(rows.column)), len(b))
+        return torch.sparse.sampled_addmm(empty, a, b.T, beta=0.0).values()
+
+    def sums(self, b: Tensor, weights: Tensor, rows: Rows) -> Tensor:
+        """Return the sum of weight x b[column] over the entries of each row, (row, channel)."""
+        return _matrix(rows, weights, len(b)) @ b
+
+    def softmax(self, scores: Tensor, rows: Rows) -> Tensor:
+        """Return weights that add up to one over the entries of each row; overwrites the scores."""
+        return BagKernels().softmax(scores, rows)
+
+
+def _matrix(rows: Rows, values: Tensor, n_columns: int) -> Tensor:
+    shape = (len(rows.start) - 1, n_columns)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+        return torch.sparse_csr_tensor(rows.start, rows.column, values, shape, check_invariants=False)
+
+
+def candidates() -> tuple[Kernels, ...]:
+    """Return all kernels that this torch has, the plainest first."""
+    bags = (BagKernels(),) if hasattr(torch.ops.aten, DOTS) else ()
+    return (ScatterKernels(), SparseKernels(), *bags)
+
+
 def kernels_for(device: torch.device) -> Kernels:
-    """Return what was measured to be fastest on a device; only the CPU has been measured."""
+    """Return the fastest known on a device: embedding bags on a CPU, and the winner of a race on a GPU."""
+    if device.type == "cuda":
+        from genediff.nn.edge_race import winner
+
+        return winner(device)
     return BagKernels() if device.type == "cpu" and hasattr(torch.ops.aten, DOTS) else ScatterKernels()

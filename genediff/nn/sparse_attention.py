@@ -39,7 +39,8 @@ def edge_attention(
     Tensor
         The mixed values, (cell, token, head, channel).
     """
-    return _EdgeAttention.apply(q, k, v, bias, graph, kernels or kernels_for(q.device))
+    with torch.autocast(q.device.type, enabled=False):  # products of sparse matrices know no half precision
+        return _EdgeAttention.apply(q, k, v, bias, graph, kernels or kernels_for(q.device))
 
 
 @torch.no_grad()

@@ -70,7 +70,7 @@ def estimate(
         When the model cannot be built, for instance because its knowledge is missing or about other genes.
     """
     n_levels = [(levels or {}).get(column, 10) for column in config.model.conditions]
-    cells = _like(config, info, n_levels)
+    cells = random_cells(config, info, n_levels)
     spec = ModelSpec(
         id="estimate",
         title="",
@@ -144,7 +144,7 @@ def _activations(config: RunConfig, model: GeneDiff) -> float:
     return 16.0 * tokens * shape.width * shape.depth + weights + 8.0 * len(model.genes)
 
 
-def _like(config: RunConfig, info: DatasetInfo, n_levels: list[int]) -> TrainingCells:
+def random_cells(config: RunConfig, info: DatasetInfo, n_levels: list[int]) -> TrainingCells:
     """Return a few random cells of the right shape, enough for one batch."""
     from scipy import sparse
 

@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
-from genediff.nn.edge_kernels import BagKernels, ScatterKernels
+from genediff.nn.edge_kernels import BagKernels, ScatterKernels, SparseKernels
 from genediff.nn.edge_lists import ACTIVATION, REPRESSION, SELF, UNKNOWN, Graph
+from genediff.nn.edge_race import race
 from genediff.nn.sparse_attention import EdgeSelfAttention, edge_attention, edge_weights
 
-KERNELS = [BagKernels(), ScatterKernels()]
+KERNELS = [BagKernels(), ScatterKernels(), SparseKernels()]
 
 
 def edges(n_tokens: int, n_edges: int, *, seed: int = 0) -> torch.Tensor:
@@ -61,9 +62,36 @@ def test_where_the_private_kernel_is_missing_public_ones_do_the_work(monkeypatch
     from genediff.nn import edge_kernels
 
     assert isinstance(edge_kernels.kernels_for(torch.device("cpu")), BagKernels)
-    assert isinstance(edge_kernels.kernels_for(torch.device("cuda")), ScatterKernels)
+    assert isinstance(edge_kernels.kernels_for(torch.device("mps")), ScatterKernels)
     monkeypatch.setattr(edge_kernels, "DOTS", "_an_operator_that_torch_has_not")
     assert isinstance(edge_kernels.kernels_for(torch.device("cpu")), ScatterKernels)
+
+
+class Wrong(ScatterKernels):
+    """Quick, and wrong by a hair."""
+
+    def sums(self, b, weights, rows):
+        return b.new_full((len(rows.start) - 1, b.shape[1]), 1e-3)
+
+
+class Failing(ScatterKernels):
+    def dots(self, a, b, rows):
+        raise RuntimeError("not compiled for this device")
+
+
+class Slow(ScatterKernels):
+    def dots(self, a, b, rows):
+        return [super(Slow, self).dots(a, b, rows) for _ in range(30)][0]
+
+
+def test_the_race_leaves_out_who_is_wrong_or_fails_and_finds_the_fastest(monkeypatch) -> None:
+    """What chooses kernels on a GPU, run on a CPU."""
+    for name, small in (("N_TOKENS", 300), ("N_EDGES", 1500), ("CELLS", 2)):
+        monkeypatch.setattr(f"genediff.nn.edge_race.{name}", small)
+    results = race(torch.device("cpu"), (ScatterKernels(), Wrong(), Failing(), Slow(), BagKernels()))
+    assert [type(result.kernels) for result in results][-1] is Slow
+    assert {type(result.kernels) for result in results} == {ScatterKernels, BagKernels, Slow}
+    assert sorted(results, key=lambda result: result.seconds) == results
 
 
 def test_scores_of_any_size_stay_finite() -> None:

@@ -1,0 +1,286 @@
+"""How fast models train and generate on this device: every strategy, beside the plain way and beside the roofline.
+
+    python -m benchmarks.gpu                                # what the device is good for, into gpu.md
+    python -m benchmarks.gpu --genes 2000 --rows grn mlp    # some rows, printed and not written
+
+Cells are random numbers of the right shape, knowledge is random sets and edges of the right size. A case is a process of
+its own. On a GPU: preset *standard*, 2,000 and 20,000 genes, bfloat16. Without one: *quick*, 2,000 genes, 32 bits.
+
+The roofline is the time that the arithmetic of a step would take at the rate of a large matrix product, or its bytes at
+the rate of a copy, whichever is longer; both rates are measured on the device first. Arithmetic is that of matrix
+products and attention, counted by torch; that along edges is counted as 4 numbers per edge and channel. Bytes are the
+least there must be: weights as often as a step touches them, the cells once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.naive import plain
+from genediff.data.info import DatasetInfo
+from genediff.knowledge import Library, stand_in
+from genediff.model import GeneDiff
+from genediff.model_info import ModelSpec
+from genediff.presets import preset_run
+from genediff.tokenizers import TOKENIZERS
+from genediff.training.autoencoder import AutoencoderStage
+from genediff.training.device import choose_device, device_name, make_fabric
+from genediff.training.estimate import random_cells
+from genediff.training.flow import FlowStage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genediff.config import RunConfig
+    from genediff.training.stage import Stage
+
+HERE = Path(__file__).resolve().parent
+SETS, EDGES_PER_GENE, SOLVER_STEPS = 50, 5, 10
+# AdamW reads weight, gradient and two moments and writes all but the gradient; the average is read and written; the
+# forward and the backward read the weight, and the backward writes the gradient.
+TOUCHES_PER_STEP = 7 + 2 + 3
+NO_GPU = "no GPU was to be had"
+
+
+def rates(device: torch.device, kind: torch.dtype) -> tuple[float, float]:
+    """Return arithmetic per second of a large matrix product, and bytes per second of a copy."""
+    n = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(n, n, device=device, dtype=kind) for _ in range(2))
+    x = torch.empty(2**28 if device.type == "cuda" else 2**25, device=device)
+    y = torch.empty_like(x)
+    product, copy = best(lambda: a @ b, device), best(lambda: y.copy_(x), device)
+    return 2 * n**3 / product, 2 * x.numel() * 4 / copy
+
+
+def best(run: Callable[[], object], device: torch.device, repeats: int = 10) -> float:
+    return min(seconds(run, device) for _ in range(repeats))
+
+
+def seconds(run: Callable[[], object], device: torch.device) -> float:
+    begun = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - begun
+
+
+def configuration(strategy: str, n_genes: int, preset: str) -> tuple[RunConfig, DatasetInfo]:
+    info = DatasetInfo(
+        id="random",
+        name="random",
+        source="",
+        n_cells=4096,
+        n_genes=n_genes,
+        n_genes_total=n_genes,
+        has_counts=True,
+        values="counts",
+        species="human",
+        label="type",
+        conditions=("type",),
+        batch=None,
+        perturbation=None,
+        control=None,
+        split_sizes={},
+        target_sum=1e4,
+        config={},
+        created="",
+        content_hash="",
+        notes=(),
+        has_umap=False,
+        shipped=False,
+        folder=HERE,
+    )
+    run = preset_run(preset, info, strategy=strategy)
+    needs = {"gene_sets": f"nmf:{SETS}", "network": f"inferred:{EDGES_PER_GENE * n_genes}"}
+    wanted = {need: needs[need] for need in TOKENIZERS[strategy].needs}
+    return run.model_copy(update={"model": run.model.model_copy(update=wanted)}), info
+
+
+def build(run: RunConfig, info: DatasetInfo, device: torch.device) -> tuple[GeneDiff, Any]:
+    genes = tuple(f"G{i}" for i in range(info.n_genes))
+    knowledge = stand_in(Library(HERE), gene_sets=run.model.gene_sets, network=run.model.network, genes=genes)
+    torch.manual_seed(0)
+    cells = random_cells(run, info, [10])
+    spec = ModelSpec(
+        id="speed",
+        title="",
+        created="",
+        dataset_id="random",
+        dataset_name="random",
+        run=run,
+        genes=genes,
+        levels={"type": tuple(map(str, range(10)))},
+        combinations=tuple(((level,), 1) for level in range(10)),
+        has_counts=True,
+        target_sum=cells.target_sum,
+    )
+    return GeneDiff(spec, cells.statistics(), knowledge=knowledge).to(device), cells
+
+
+def case(strategy: str, n_genes: int, preset: str, way: str, device: torch.device, budget: float) -> dict[str, float]:
+    """Measure one strategy one way; ``budget`` are the seconds for the timed steps of each part."""
+    run, info = configuration(strategy, n_genes, preset)
+    # Every gene with every gene, for each cell and head, fits in memory for a few cells only.
+    few = 0 if way == "ours" or strategy != "grn" else 4 if n_genes <= 5000 else 2
+    if few:
+        run = run.model_copy(
+            update={"train": run.train.model_copy(update={"batch_size": few, "tokenizer_batch_size": few})}
+        )
+    fabric = make_fabric(str(device), "32-true" if way == "plain" else "auto")
+    model, cells = build(run, info, device)
+    found: dict[str, float] = {"parameters": model.n_parameters}
+    stages = [AutoencoderStage, FlowStage] if model.in_latent_space else [FlowStage]
+    per_cell = arithmetic = moved = 0.0
+    for kind in stages:
+        stage: Stage = kind(model, cells, run.train, fabric=fabric, seed=0)
+        if way == "ours":
+            arithmetic += counted(stage, model) / stage.batch_size
+            n = sum(p.numel() for p in stage.plain.parameters())
+            moved += TOUCHES_PER_STEP * 4 * n / stage.batch_size + 8 * n_genes
+        per_cell += timed(stage.train_step, device, budget) / stage.batch_size
+        stage.finish()
+        del stage
+        gc.collect()
+    found |= {"train": 1 / per_cell, "train_flops": arithmetic, "train_bytes": moved}
+    n = few or (1024 if device.type == "cuda" else 128)
+    codes, config = model.level_codes(n, None, seed=0), model.sample_config(n_steps=SOLVER_STEPS, sampler="heun")
+
+    def draw(_: int) -> None:
+        list(model.batches(codes, config=config, seed=0, batch_size=n))
+
+    if way == "ours":
+        with FlopCounterMode(display=False) as counter:
+            draw(0)
+        evaluations = 2 * SOLVER_STEPS
+        edges = along_edges(model) * evaluations
+        found["sample_flops"] = counter.get_total_flops() / n + edges
+        weights = 4 * sum(p.numel() for p in model.denoiser.parameters())
+        found["sample_bytes"] = evaluations * weights / n + 4 * n_genes
+    precision = torch.autocast(device.type, torch.bfloat16, enabled=way == "ours" and device.type == "cuda")
+    with precision:
+        found["sample"] = n / timed(draw, device, budget)
+    found["peak"] = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    return found
+
+
+def counted(stage: Stage, model: GeneDiff) -> float:
+    """Return the arithmetic of a training step; the backward of what torch does not count is twice its forward."""
+    with FlopCounterMode(display=False) as counter:
+        stage.train_step(0)
+    extra = 3 * along_edges(model) * stage.batch_size if isinstance(stage, FlowStage) else 0.0
+    return counter.get_total_flops() + extra
+
+
+def along_edges(model: GeneDiff) -> float:
+    """Return the arithmetic of attention along edges for one cell: a product and a sum per edge and channel, twice."""
+    graph = model.denoiser.backbone.graph
+    config = model.spec.run.model
+    return 0.0 if graph is None else 4.0 * graph.n_edges * config.width * config.depth
+
+
+def timed(step: Callable[[int], object], device: torch.device, budget: float) -> float:
+    """Return the median seconds of a step, after one that warms up."""
+    seconds(lambda: step(1), device)
+    taken: list[float] = []
+    while len(taken) < 3 or (sum(taken) < budget and len(taken) < 50):
+        taken.append(seconds(lambda: step(2 + len(taken)), device))
+        if sum(taken) > 4 * budget:
+            break
+    return statistics.median(taken)
+
+
+def in_a_process(*words: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.gpu", "--case", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parent)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return {"failed": 1.0, "why": reason}  # type: ignore[dict-item]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def row(strategy: str, n_genes: int, preset: str, device: torch.device, peak: tuple[float, float], budget: str) -> str:
+    ours, naive = (in_a_process(strategy, str(n_genes), preset, way, str(device), budget) for way in ("ours", "plain"))
+    cells = [f"{strategy}", f"{n_genes:,}"]
+    if "failed" in ours:
+        return f"| {' | '.join([*cells, str(ours['why'])])} |"
+    cells.append(f"{ours['parameters'] / 1e6:.1f} M")
+    for part in ("train", "sample"):
+        roof = 1 / max(ours[f"{part}_flops"] / peak[0], ours[f"{part}_bytes"] / peak[1])
+        bound = "arithmetic" if ours[f"{part}_flops"] / peak[0] > ours[f"{part}_bytes"] / peak[1] else "bytes"
+        plain_way = "does not run" if "failed" in naive else f"{naive[part]:,.1f}"
+        ratio = "" if "failed" in naive else f"**{ours[part] / naive[part]:.1f} ×**"
+        share = f"{ours[part] / roof:.0%} ({bound})"
+        amount = f"{ours[f'{part}_flops'] / 1e6:,.0f} M / {ours[f'{part}_bytes'] / 1e3:,.0f} kB"
+        cells += [f"{ours[part]:,.0f}", plain_way, ratio, amount, share]
+    return f"| {' | '.join(cells)} |"
+
+
+HEAD = ["strategy", "genes", "parameters"]
+for _part in ("training", "sampling"):
+    HEAD += [f"{_part}, cells/s", "plain way", "ratio", "arithmetic / bytes per cell", "of the roofline"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--genes", type=int, nargs="+")
+    parser.add_argument("--rows", nargs="+", choices=TOKENIZERS, default=list(TOKENIZERS))
+    parser.add_argument("--preset")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seconds", default="2", help="for the timed steps of each part")
+    parser.add_argument("--case", nargs=6, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.case:
+        strategy, n_genes, preset, way, device, budget = chosen.case
+        if way == "plain":
+            with plain():
+                found = case(strategy, int(n_genes), preset, way, torch.device(device), float(budget))
+        else:
+            found = case(strategy, int(n_genes), preset, way, torch.device(device), float(budget))
+        print(json.dumps(found))
+        return
+    device = choose_device(chosen.device)
+    on_gpu = device.type == "cuda"
+    preset = chosen.preset or ("standard" if on_gpu else "quick")
+    genes = chosen.genes or ([2000, 20_000] if on_gpu else [2000])
+    kind = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
+    peak = rates(device, kind)
+    name = device_name(device) if on_gpu else f"{device_name(device)}; {NO_GPU}"
+    lines = [
+        "# Speed on one device",
+        "",
+        f"**{name}**, torch {torch.__version__}, preset *{preset}*, {str(kind).removeprefix('torch.')}; a matrix "
+        f"product reaches {peak[0] / 1e12:.2f} TFLOP/s, a copy {peak[1] / 1e9:.0f} GB/s. Training is one pass of a cell "
+        f"through all stages; sampling is {SOLVER_STEPS} steps of Heun and the drawing of counts. {SETS} random sets, "
+        f"{EDGES_PER_GENE} random edges per gene. The plain way writes attention out (masked, along a network), has a "
+        "layer per set, 32 bits and AdamW in a loop; for gene tokens it takes 2 to 4 cells at once, since more do not "
+        "fit. Neighbours on the machine stretch all times; read the ratios, of runs that follow one another.",
+        "",
+        f"| {' | '.join(HEAD)} |",
+        f"|{'---|' * len(HEAD)}",
+    ]
+    for n_genes in genes:
+        for strategy in chosen.rows:
+            lines.append(row(strategy, n_genes, preset, device, peak, chosen.seconds))
+            print(lines[-1], flush=True)
+    text = "\n".join([*lines, ""])
+    print(text)
+    if len(chosen.rows) == len(TOKENIZERS):
+        (HERE / "gpu.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
