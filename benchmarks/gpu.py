@@ -3,8 +3,8 @@
     python -m benchmarks.gpu                                # what the device is good for, into gpu.md
     python -m benchmarks.gpu --genes 2000 --rows grn mlp    # some rows, printed and not written
 
-Cells are random numbers of the right shape, knowledge is random sets and edges of the right size. A case is a process of
-its own. On a GPU: preset *standard*, 2,000 and 20,000 genes, bfloat16. Without one: *quick*, 2,000 genes, 32 bits.
+Cells are random numbers of the right shape, knowledge is random sets and edges of the right size. A case is a process
+of its own. On a GPU: preset *standard*, 2,000 and 20,000 genes, bfloat16. Without one: *quick*, 2,000 genes, 32 bits.
 
 The roofline is the time that the arithmetic of a step would take at the rate of a large matrix product, or its bytes at
 the rate of a copy, whichever is longer; both rates are measured on the device first. Arithmetic is that of matrix
@@ -71,11 +71,13 @@ def best(run: Callable[[], object], device: torch.device, repeats: int = 10) -> 
 
 
 def seconds(run: Callable[[], object], device: torch.device) -> float:
-    begun = time.perf_counter()
+    """Return the seconds of a run: by the clock on a GPU, of the processor (all threads) without one."""
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    begun = clock()
     run()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - begun
+    return clock() - begun
 
 
 def configuration(strategy: str, n_genes: int, preset: str) -> tuple[RunConfig, DatasetInfo]:
@@ -263,11 +265,17 @@ def main() -> None:
         "# Speed on one device",
         "",
         f"**{name}**, torch {torch.__version__}, preset *{preset}*, {str(kind).removeprefix('torch.')}; a matrix "
-        f"product reaches {peak[0] / 1e12:.2f} TFLOP/s, a copy {peak[1] / 1e9:.0f} GB/s. Training is one pass of a cell "
-        f"through all stages; sampling is {SOLVER_STEPS} steps of Heun and the drawing of counts. {SETS} random sets, "
+        f"product reaches {peak[0] / 1e12:.2f} TFLOP/s, a copy {peak[1] / 1e9:.0f} GB/s. Training is one pass of a "
+        f"cell through all stages; sampling is {SOLVER_STEPS} steps of Heun and the drawing of counts. {SETS} random sets, "
         f"{EDGES_PER_GENE} random edges per gene. The plain way writes attention out (masked, along a network), has a "
         "layer per set, 32 bits and AdamW in a loop; for gene tokens it takes 2 to 4 cells at once, since more do not "
-        "fit. Neighbours on the machine stretch all times; read the ratios, of runs that follow one another.",
+        "fit."
+        + (
+            ""
+            if on_gpu
+            else " Seconds are those of the processor, all threads together, since neighbours on this "
+            "machine stretch the clock; even so read ratios, of runs that follow one another, and no single figure."
+        ),
         "",
         f"| {' | '.join(HEAD)} |",
         f"|{'---|' * len(HEAD)}",

@@ -1,8 +1,8 @@
 """The same models the plain way: what `benchmarks.gpu` holds ours against.
 
-Attention writes its matrix of scores out, along a network with all other pairs masked; maps between genes and sets are a
-layer per set; a map along edges is a dense matrix. Numbers have 32 bits and AdamW loops over tensors. Results are those
-of our layers (tests/nn/test_plain_way.py), only the way there is longer.
+Attention writes its matrix of scores out, along a network with all other pairs masked; maps between genes and sets are
+a layer per set; a map along edges is a dense matrix. Numbers have 32 bits and AdamW loops over tensors. Results are
+those of our layers (tests/nn/test_plain_way.py), only the way there is longer.
 """
 
 from __future__ import annotations

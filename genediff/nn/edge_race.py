@@ -49,11 +49,11 @@ def race(device: torch.device, runners: Sequence[Kernels]) -> list[Result]:
     graph = _course().to(device)
     generator = torch.Generator().manual_seed(0)
     shape = (CELLS, N_TOKENS, HEADS, CHANNELS)
-    parts = [torch.randn(shape, generator=generator).to(device).requires_grad_() for _ in range(3)]
+    q, k, v = parts = [torch.randn(shape, generator=generator).to(device).requires_grad_() for _ in range(3)]
 
     def lap(kernels: Kernels) -> tuple[Tensor, ...]:
         with torch.enable_grad():
-            out = edge_attention(*parts, graph, kernels=kernels)
+            out = edge_attention(q, k, v, graph, kernels=kernels)
             found = (out.detach(), *torch.autograd.grad(out.square().sum(), parts))
         if device.type == "cuda":
             torch.cuda.synchronize(device)
