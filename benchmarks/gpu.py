@@ -266,7 +266,8 @@ def main() -> None:
         "",
         f"**{name}**, torch {torch.__version__}, preset *{preset}*, {str(kind).removeprefix('torch.')}; a matrix "
         f"product reaches {peak[0] / 1e12:.2f} TFLOP/s, a copy {peak[1] / 1e9:.0f} GB/s. Training is one pass "
-        f"of a cell through all stages; sampling is {SOLVER_STEPS} steps of Heun and the drawing of counts. {SETS} random sets, "
+        f"of a cell through all stages; sampling is {SOLVER_STEPS} steps of Heun and the drawing of counts. "
+        f"{SETS} random sets, "
         f"{EDGES_PER_GENE} random edges per gene. The plain way writes attention out (masked, along a network), has a "
         "layer per set, 32 bits and AdamW in a loop; for gene tokens it takes 2 to 4 cells at once, since more do not "
         "fit."
