@@ -2,6 +2,7 @@ import streamlit as st
 
 from genediff.runs import list_runs
 from genediff.ui import caching, frame, home_view, theme
+from genediff.ui.perturb_needs import DEMO_SCREEN
 from genediff.workspace import DEMO_DATASET
 
 frame.guard()
@@ -29,12 +30,16 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if ready:
             frame.go("generate", dataset=DEMO_DATASET, model=ready[0].id)
         frame.go("data", dataset=DEMO_DATASET)
+    screen = any(info.id == DEMO_SCREEN for info in datasets)
+    if screen and st.button("Predict knock-outs on a simulated screen", icon=":material/science:"):
+        frame.go("perturb", dataset=DEMO_SCREEN)
     frame.link("data", "Start with your own cells", icon=":material/upload_file:", extra={"add": "1"})
     frame.link("compare", "Compare the ways of cutting", icon=":material/leaderboard:")
 if demo:
     st.caption(
         "Blood cells of one healthy donor (10x Genomics, CC BY 4.0). "
-        + ("A model trained on them is here already: cells appear within a minute." if ready else "")
+        + ("A model trained on them is here already: cells appear within a minute. " if ready else "")
+        + ("The screen is drawn from a known network, so predictions can be held against the truth." if screen else "")
     )
 
 # --- result: what is here -----------------------------------------------------------------------------------------

@@ -38,8 +38,9 @@ def to_anndata(
     Returns
     -------
     AnnData
-        ``X``: counts where all predictions have them, else log-normalised expression; ``layers["log_normalised"]``: the
-        latter in any case. ``obs``: perturbation, context, predicted (bool), predictor, source (the control cell).
+        ``X``: counts where all predictions have them, else log-normalised expression; ``layers["log_normalised"]``:
+        the latter in any case (its means are those that are predicted; whole counts only come near them). ``obs``:
+        perturbation, context, predicted (bool), predictor, source (the control cell).
     """
     import scipy.sparse as sp
     from anndata import AnnData

@@ -67,7 +67,7 @@ def mean_shifts(control: Cloud, other: Cloud) -> list[Arrow]:
 
 
 def shift_map(
-    ground: np.ndarray, clouds: Sequence[Cloud], *, axes: tuple[str, str] = UMAP_AXES, height: int = 540
+    ground: np.ndarray, clouds: Sequence[Cloud], *, axes: tuple[str, str] = UMAP_AXES, height: int = 600
 ) -> go.Figure:
     """Draw control, predicted and measured cells over all others, with an arrow per group from control to each.
 
@@ -351,19 +351,17 @@ def _arrows(clouds: Sequence[Cloud]) -> list[Arrow]:
 
 
 def _group_places(clouds: Sequence[Cloud]) -> dict[str, tuple[float, float]]:
-    starts = {}
-    for arrow in _arrows(clouds):
-        if arrow.group:
-            starts[arrow.group] = arrow.start
-    return starts
+    """Return where the name of each group with an arrow stands: above its control cells."""
+    control, places = clouds[0], {}
+    for group in {arrow.group for arrow in _arrows(clouds)}:
+        xy = control.xy[control.groups.astype(str) == group]
+        places[group] = (float(np.median(xy[:, 0])), float(np.quantile(xy[:, 1], 0.98)))
+    return places
 
 
 def _label_groups(fig: go.Figure, clouds: Sequence[Cloud]) -> None:
-    for group, (x, y) in _group_places(clouds).items():
-        fig.add_annotation(
-            x=x, y=y, text=f"<b>{group}</b>", showarrow=False, yshift=14, font={"size": 12, "color": "#1C2530"},
-            bgcolor="rgba(255,255,255,0.72)", borderpad=1,
-        )  # fmt: skip
+    for group, (x, y) in sorted(_group_places(clouds).items()):
+        fig.add_annotation(x=x, y=y, text=f"<b>{group}</b>", showarrow=False, yshift=16, font={"size": 13})
 
 
 def _columns(distance: Mapping[str, int], change: Mapping[str, float]) -> dict[str, tuple[float, float]]:

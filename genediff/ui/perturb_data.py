@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from genediff.data.placer import PLACER
 from genediff.ui import background, caching, perturb_task
 
 if TYPE_CHECKING:
@@ -64,27 +62,12 @@ def answer(question: Question) -> Answer:
     return found
 
 
-def map_of(question: Question, found: Answer) -> dict[str, np.ndarray] | None:
-    """Return where predicted cells lie on the data set's map, by name of the predictor; None while it is computed.
+def map_of(question: Question, cells: Joined) -> np.ndarray:
+    """Return where predicted cells lie on the data set's map, (cell, 2)."""
+    from genediff.perturbation.on_map import between_neighbours
 
-    Cells of data without a UMAP lie on the first two principal components.
-    """
-    joined = [one for one in (found.predicted, found.baseline) if one is not None]
     dataset = question.task.dataset
-
-    def make(progress: Callable[[float], None]) -> dict[str, np.ndarray]:
-        placed = {}
-        for number, one in enumerate(joined):
-            pcs = dataset.project(one.x)
-            if dataset.info.has_umap:
-                progress(number / len(joined))
-                pcs = PLACER.place(dataset.info.folder, pcs, waiting=partial(progress, number / len(joined)))
-            placed[one.name] = pcs[:, :2]
-        return placed
-
-    title = "Placing the predicted cells on the map of the real ones (the first time takes up to a minute)"
-    placed: dict[str, np.ndarray] | None = background.soon(title, ("perturb-map", *question.key), make)
-    return placed
+    return between_neighbours(dataset, dataset.project(cells.x))
 
 
 def real_map(dataset: Dataset) -> np.ndarray:

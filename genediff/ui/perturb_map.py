@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from genediff.plots import perturbation as plots
-from genediff.ui import explain, figures, perturb_data
+from genediff.ui import figures, perturb_data
 
 if TYPE_CHECKING:
     from genediff.perturbation.answer import Joined
@@ -30,11 +29,8 @@ def show(question: Question, found: Answer, shown: Joined, *, name: str) -> None
         Stem of downloaded files.
     """
     dataset = question.task.dataset
-    placed = perturb_data.map_of(question, found)
-    if placed is None:
-        return
     ground = _some(perturb_data.real_map(dataset))
-    clouds = _clouds(question, found, shown, placed[shown.name])
+    clouds = _clouds(question, found, shown, perturb_data.map_of(question, shown))
     axes = plots.UMAP_AXES if dataset.info.has_umap else plots.PC_AXES
     figures.show_figure(
         plots.shift_map(ground, clouds, axes=axes),
@@ -46,11 +42,11 @@ def show(question: Question, found: Answer, shown: Joined, *, name: str) -> None
 
 
 def _clouds(question: Question, found: Answer, shown: Joined, xy: np.ndarray) -> list[plots.Cloud]:
-    everything, contexts = perturb_data.real_map(question.task.dataset), question.contexts
+    everything, contexts = perturb_data.real_map(question.task.dataset), _types(question)
     rows = question.rows
     clouds = [
         plots.Cloud(plots.CONTROL, everything[rows], contexts[rows]),
-        plots.Cloud(plots.PREDICTED, xy, shown.contexts),
+        plots.Cloud(plots.PREDICTED, xy, contexts[shown.source]),
     ]
     if len(found.measured_rows):
         rows = found.measured_rows
@@ -58,8 +54,17 @@ def _clouds(question: Question, found: Answer, shown: Joined, xy: np.ndarray) ->
     return clouds
 
 
+def _types(question: Question) -> np.ndarray:
+    """Return the cell type of each cell, (cell,): one arrow for all types would start between their islands."""
+    dataset = question.task.dataset
+    label = dataset.info.label
+    if label is None or label == question.task.config.column:
+        return question.contexts
+    return dataset.obs[label].astype(str).to_numpy(dtype=object)
+
+
 def _words(question: Question, found: Answer, clouds: list[plots.Cloud]) -> str:
-    many = question.task.config.context is not None
+    many = len(np.unique(clouds[0].groups)) > 1
     measured = (
         " Where the orange arrow follows the green one, the prediction moves cells as the perturbation did."
         if len(found.measured_rows)
@@ -67,7 +72,9 @@ def _words(question: Question, found: Answer, clouds: list[plots.Cloud]) -> str:
     )
     each = "cell type" if many else "group"
     where = (
-        "Distances on a UMAP mean little" if question.task.dataset.info.has_umap else "Two components show a part only"
+        "Predicted cells lie between their nearest measured ones; distances on a UMAP mean little"
+        if question.task.dataset.info.has_umap
+        else "Two components show a part only"
     )
     return (
         f"Arrows lead from the middle of the control cells of a {each} to the middle of its predicted (orange) or "
@@ -88,9 +95,3 @@ def _some(xy: np.ndarray) -> np.ndarray:
     if len(xy) <= MOST_GROUND:
         return xy
     return xy[np.sort(np.random.default_rng(0).choice(len(xy), MOST_GROUND, replace=False))]
-
-
-def note(shown: Joined) -> None:
-    """Write what a prediction rests on, in the predictor's own words."""
-    for one in shown.notes:
-        st.caption(f":material/info: {explain.plain(one)}")

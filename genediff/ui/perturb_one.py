@@ -54,9 +54,9 @@ def show(dataset: Dataset) -> None:
     cells, trust = st.columns([0.62, 0.38], gap="medium")
     with cells:
         perturb_map.show(question, found, shown, name=name)
-        perturb_map.note(shown)
+        perturb_trust.cases(judged, name=name)
     with trust:
-        perturb_trust.show(question, found, judged, name=name)
+        perturb_trust.show(question, found, judged)
     st.subheader("Genes that change", anchor=False)
     perturb_genes.show(question, found, first="baseline" if shown is found.baseline else "predicted", name=name)
     _closer(question, found, name=name)

@@ -191,8 +191,11 @@ def _models(dataset: Dataset) -> None:
 
 def _tested(info: ResponseInfo) -> str:
     """Say how a model did on what was held out, beside its baseline."""
+    from genediff.response.kinds import KINDS
+
+    words = {str(kind): title for kind, title in KINDS.items()}
     rows = [
-        f"{row['n']:.0f} held-out cases ({kind.replace('_', ' ')}): r = {row['r']:.2f}, best baseline "
+        f"{row['n']:.0f} held-out cases of {words.get(kind, kind)}: r = {row['r']:.2f}, best baseline "
         f"{row['r_baseline']:.2f}"
         for kind, row in info.tested.items()
     ]

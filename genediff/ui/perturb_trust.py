@@ -78,7 +78,7 @@ def verdict(question: Question, found: Judged | None, why: str) -> None:
         st.success(
             f"{on} the model was better than the best simple baseline, {best.lower()} ({figures_}; gain "
             f"{gain:+.3f}, 95 % "
-            f"interval {low:+.3f} to {high:+.3f}). It did worse on {found.harm:.0%} of them.",
+            f"interval {low:+.3f} to {high:+.3f}). It did worse on {_share(found.harm)} of them.",
             icon=":material/verified:",
         )
     elif found.level == "worse":
@@ -106,7 +106,7 @@ def loses(found: Judged | None) -> bool:
     return found is not None and found.level in ("worse", "same")
 
 
-def show(question: Question, answer: Answer, found: Judged | None, *, name: str) -> None:
+def show(question: Question, answer: Answer, found: Judged | None) -> None:
     """Draw the confidence panel."""
     with st.container(border=True):
         st.markdown("**How far this can be trusted**")
@@ -123,9 +123,6 @@ def show(question: Question, answer: Answer, found: Judged | None, *, name: str)
             )
         if found is not None:
             _table(found)
-    if found is not None:
-        with st.expander(f"Each of the {len(found.table)} held-out cases"):
-            _cases(found, name=name)
 
 
 def _verdict_of_baseline(question: Question, found: Judged, on: str, ceiling: float) -> None:
@@ -146,6 +143,10 @@ def _verdict_of_baseline(question: Question, found: Judged, on: str, ceiling: fl
         st.warning(f"{text} No baseline did better; much of the response is missed.", icon=":material/balance:")
     else:
         st.success(f"{text} No baseline did better.", icon=":material/verified:")
+
+
+def _share(share: float) -> str:
+    return "none" if share == 0 else f"{share:.0%}"
 
 
 def _kind(question: Question) -> str:
@@ -207,6 +208,13 @@ def _table(found: Judged) -> None:
         "of any such correlation comes from what all "
         "perturbations share: “Mean of perturbed” shows how much."
     )
+
+
+def cases(found: Judged | None, *, name: str) -> None:
+    """Draw every held-out case, folded away; nothing where there are none."""
+    if found is not None:
+        with st.expander(f"Each of the {len(found.table)} held-out cases"):
+            _cases(found, name=name)
 
 
 def _cases(found: Judged, *, name: str) -> None:
