@@ -2,8 +2,7 @@ import streamlit as st
 
 from genediff.runs import list_runs
 from genediff.ui import caching, frame, home_view, theme
-from genediff.ui.perturb_needs import DEMO_SCREEN
-from genediff.workspace import DEMO_DATASET
+from genediff.workspace import DEMO_DATASET, DEMO_SCREEN
 
 frame.guard()
 frame.header(

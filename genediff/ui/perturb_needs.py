@@ -9,11 +9,10 @@ import streamlit as st
 from genediff.data.targets import CONTROL_LIKE
 from genediff.errors import InputError
 from genediff.ui import caching, explain, frame, perturb_task, state
+from genediff.workspace import DEMO_SCREEN
 
 if TYPE_CHECKING:
     from genediff.data import Dataset, DatasetInfo
-
-DEMO_SCREEN = "simulated-screen"
 
 
 def require_screen() -> Dataset:
@@ -133,6 +132,9 @@ def _say_other(chosen: str | None, shown: DatasetInfo) -> None:
     other = next((info for info in caching.workspace().list_datasets() if info.id == chosen), None)
     said = f"“{other.name}” has no perturbed cells" if other is not None else f"No data set has the id “{chosen}”"
     st.caption(f":material/info: {explain.plain(said)}, so “{explain.plain(shown.name)}” is shown.")
+    if other is not None and (hint := _hint(other)):
+        st.caption(hint)
+    frame.link("data", "Import a screen of your own", icon=":material/upload_file:", extra={"add": "1"})
 
 
 def _choose() -> None:
