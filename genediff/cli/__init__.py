@@ -11,6 +11,7 @@ from genediff.cli.generate import generate
 from genediff.cli.knowledge import knowledge
 from genediff.cli.models import models
 from genediff.cli.perturb import perturb
+from genediff.cli.predict import predict
 from genediff.cli.profiles import profiles
 from genediff.cli.runs import runs
 from genediff.cli.serve import app as serve
@@ -31,6 +32,7 @@ app.add_typer(compare, name="compare")
 app.add_typer(perturb, name="perturb")
 app.add_typer(knowledge, name="knowledge")
 app.command()(generate)
+app.command()(predict)
 app.command()(evaluate)
 app.command("app")(serve)
 

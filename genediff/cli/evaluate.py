@@ -1,32 +1,73 @@
-"""The command that judges a model, or a file of generated cells from anywhere."""
+"""The command that judges a model, a file of generated cells from anywhere, or predictions of perturbations."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from genediff.cli.base import AS_JSON, print_json, progress_bar, workspace
+from genediff.cli.predict import (
+    COLUMN,
+    CONTEXT,
+    CONTROL,
+    HOLD_OUT,
+    N_SEEN,
+    SCHEME,
+    is_response,
+    judge_pair,
+    judge_predictor,
+)
 from genediff.errors import InputError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from genediff.evaluation import Evaluation
+    from genediff.perturbation import Scores
 
 
 def evaluate(
-    source: str = typer.Argument(..., help="Id of a model, or an .h5ad of generated cells.", show_default=False),
+    source: str = typer.Argument(
+        ...,
+        help="Id of a model, an .h5ad of generated or predicted cells, or a baseline such as additive.",
+        show_default=False,
+    ),
     data: str | None = typer.Option(None, help="Id of the data set; that of the model unless given."),
     output: Path | None = typer.Option(None, "-o", "--output", help="Write the whole report as JSON."),
     seeds: int = typer.Option(3, min=1, max=100, help="Over how many seeds figures are averaged."),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    real: Path | None = typer.Option(None, help="For predicted perturbations: the .h5ad of the measured cells."),
+    column: str | None = COLUMN,
+    control: str | None = CONTROL,
+    context: str | None = CONTEXT,
+    scheme: str | None = SCHEME,
+    n_seen: int = N_SEEN,
+    hold_out: list[str] = HOLD_OUT,
     as_json: bool = AS_JSON,
 ) -> None:
-    """Judge generated cells by held-out ones, beside two real samples and simple baselines."""
+    """Judge cells by held-out ones, beside real samples and simple baselines.
+
+    A model of perturbations, or a baseline, is judged by the perturbations that are held out; of a pair of files of
+    predicted and measured cells (`predict` writes them; other tools may too) every perturbation is.
+    """
     from genediff.model_info import ModelInfo
+    from genediff.perturbation import BASELINES
     from genediff.runs.kinds.judge import evaluate_file, evaluate_model
 
     place, over = workspace(), range(seeds)
     if output is not None and not output.resolve().parent.is_dir():
         raise InputError(f"There is no folder {output.resolve().parent}; make it first.")
+    found: Evaluation | Scores
     with progress_bar("Judging") as report:
-        if source.lower().endswith(".h5ad"):
+        if real is not None:
+            found = judge_pair(Path(source), real, column=column, control=control)
+        elif source in BASELINES or is_response(place, source):
+            choices: dict[str, Any] = {"column": column, "control": control, "context": context, "scheme": scheme}
+            choices |= {"n_seen": n_seen, "hold_out": tuple(hold_out)}
+            found = judge_predictor(source, data, choices, seeds=over, progress=report)
+        elif source.lower().endswith(".h5ad"):
             if data is None:
                 raise InputError("Say which data set the cells imitate: --data DATASET (see `datasets`).")
             found = evaluate_file(

@@ -82,6 +82,9 @@ class Judge:
         table = pd.DataFrame(rows, index=pd.Index(self.labels, name="perturbation"))
         changes = np.array(means) - self._other_control_mean
         for distance in ("l1", "l2", "cosine"):
+            if len(self.labels) < 2:  # nothing to tell it from
+                table[f"discrimination_score_{distance}"] = np.nan
+                continue
             scores = discrimination(changes, self._changes, self._kept, distance=distance)
             table[f"discrimination_score_{distance}"] = scores
         return table

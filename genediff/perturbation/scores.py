@@ -181,7 +181,7 @@ def _lines(scores: Scores) -> list[str]:
     summary = scores.summary()
     shown = [metric for metric in HEADLINE if metric in scores.metrics]
     n = len(scores.table.groupby(["context", "perturbation"]))
-    lines = [f"{n} perturbations; mean over them, and 90 % interval in brackets"]
+    lines = [f"{n} perturbations; mean over them, and 90 % interval in brackets" if n > 1 else "1 perturbation"]
     for predictor, title in scores.titles.items():
         lines.append(title)
         for metric in shown:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genediff.data.split import SPLITS
 from genediff.data.targets import Mode, Perturbation, kind_of_column, read_perturbations
@@ -124,7 +124,11 @@ class Task:
         InputError
             When there is no such column or no control, or the scheme cannot be followed with these cells.
         """
-        config = TaskConfig.model_validate({**(config.model_dump() if config else {}), **choices})
+        try:
+            config = TaskConfig.model_validate({**(config.model_dump() if config else {}), **choices})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"This cannot be held out: {first['loc'][0]}: {first['msg'].lower()}.") from None
         config = _complete(dataset, config)
         return cls(dataset, config, *_divide(dataset, config))
 
