@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -152,6 +153,28 @@ def open_browser(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[
 
 def _is_own(url: str) -> bool:
     return url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))
+
+
+def shorten(page: Page, steps: int) -> None:
+    """Ask on Train for that many steps of both stages, and see each in the address before going on.
+
+    A number typed while the page redraws is lost: once a test trained 2,000 steps instead of 30 and ran out of time.
+    """
+    from playwright.sync_api import TimeoutError as NotInTime
+
+    page.get_by_text("Every other option").click()
+    page.get_by_role("tab", name="Length of training").click()
+    for label, name in (("Autoencoder steps", "tokenizer_steps"), ("Flow steps", "steps")):
+        for attempt in range(5):
+            box = page.get_by_label(label, exact=True)
+            box.fill(str(steps))
+            box.press("Enter")
+            try:
+                page.wait_for_url(re.compile(rf"-{name}={steps}(&|$)"), timeout=10_000)
+                break
+            except NotInTime:
+                if attempt == 4:
+                    raise
 
 
 def real_cells(path: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anndata
 import pytest
 
-from .conftest import real_cells
+from .conftest import real_cells, shorten
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -37,12 +37,7 @@ def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, t
 
     page.get_by_role("link", name="Train", exact=True).first.click()
     page.get_by_text("How large the model is").wait_for()
-    page.get_by_text("Every other option").click()
-    page.get_by_role("tab", name="Length of training").click()
-    for label, steps in (("Autoencoder steps", 60), ("Flow steps", 60)):
-        page.get_by_label(label, exact=True).fill(str(steps))
-        page.get_by_label(label, exact=True).press("Enter")
-        page.wait_for_timeout(1500)
+    shorten(page, 60)
     page.get_by_role("button", name="Start training").click()
     page.get_by_role("button", name="Cancel").wait_for()
     assert "run=" in page.url

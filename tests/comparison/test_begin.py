@@ -17,11 +17,16 @@ from genediff.tokenizers import TOKENIZERS
 from genediff.workspace import Workspace
 
 
+def _own(workspace: Workspace) -> list[Comparison]:
+    """Return what is not shipped. Three tests failed on the day the first comparison shipped: they saw it as theirs."""
+    return [comparison for comparison in list_comparisons(workspace) if not comparison.shipped]
+
+
 def test_a_comparison_trains_judges_and_keeps_its_table(workspace, dataset, wait_for_end):
     entries = (read_entry("latent:n_tokens=2:hidden=32"),)
     config = ComparisonConfig(dataset_id=dataset.info.id, entries=entries, seeds=(3,), steps=20, device="cpu")
     comparison = begin(config, workspace)
-    assert comparison.is_going_on and list_comparisons(workspace) == [comparison]
+    assert comparison.is_going_on and _own(workspace) == [comparison]
     assert comparison.rows[0].seconds > 0
     assert seconds_left(comparison) > 0
     wait_for_end(comparison.series, seconds=900)
@@ -49,7 +54,7 @@ def test_what_cannot_be_is_said_before_anything_is_measured_or_written(workspace
         config = ComparisonConfig(dataset_id=dataset.info.id, entries=(read_entry(entry),), minutes=1)
         with pytest.raises(InputError, match=sentence):
             begin(config, workspace)
-    assert not list_comparisons(workspace) and not list(workspace.runs.glob("2*"))
+    assert not _own(workspace) and not list(workspace.runs.glob("2*"))
 
 
 def test_what_ships_is_read_where_no_run_is(planted, workspace, tmp_path):
@@ -81,6 +86,6 @@ def test_a_comparison_is_found_by_the_start_of_its_id_and_others_are_named(plant
 
 def test_a_damaged_comparison_is_passed_over_and_named_when_asked_for(planted, workspace):
     (planted.folder / "comparison.json").write_text("{")
-    assert list_comparisons(workspace) == []
+    assert _own(workspace) == []
     with pytest.raises(InputError, match="cannot be read"):
         Comparison.open(planted.folder, workspace.runs)

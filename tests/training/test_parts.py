@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from genediff.statistics import Statistics
 from genediff.training.batches import Shuffle, stream
 from genediff.training.cells import TrainingCells
 from genediff.training.corruption import Corruption
-from genediff.training.device import choose_device
+from genediff.training.device import choose_device, make_fabric
 from genediff.training.ema import EMA
 from genediff.training.estimate import estimate
 from genediff.training.lots import Draws
@@ -118,3 +120,12 @@ def test_the_estimate_counts_the_parameters_of_the_run(small, planted, parts) ->
     assert guess.seconds > 0
     longer = estimate(small(steps=3000), planted.info, levels={"kind": 3, "day": 2})
     assert longer.seconds > 3 * guess.seconds
+
+
+def test_a_machine_with_srun_trains_without_a_warning(tmp_path, monkeypatch):
+    """Fabric looked for a cluster, found `srun` on a login node, advised to prepend it, and warned (an error here)."""
+    srun = tmp_path / "srun"
+    srun.write_text("#!/bin/sh\n")
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert make_fabric("cpu").world_size == 1
