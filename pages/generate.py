@@ -14,6 +14,7 @@ from genediff.ui import (
     generate_map,
     generate_runs,
     needs,
+    press,
     trust_panel,
 )
 
@@ -32,9 +33,11 @@ with st.container(border=True):
         frame.link("models", "About this model", icon=":material/info:", model=info.id)
     request = generate_form.ask(info, read_spec(info.folder))
     with st.container(horizontal=True, vertical_alignment="center"):
-        make = generate_runs.begin if generate_runs.is_large(request) else generate_map.make
-        st.button("Generate", type="primary", icon=":material/auto_awesome:", on_click=make, args=(request,))
+        st.button("Generate", type="primary", icon=":material/auto_awesome:", on_click=press.note, args=("generate",))
         generate_runs.say_what_it_takes(request, info)
+    if press.taken("generate"):
+        make = generate_runs.begin if generate_runs.is_large(request) else generate_map.make
+        make(request)
 
 # --- a large generation, when the address names it ----------------------------------------------------------------
 if generate_runs.is_chosen():

@@ -13,6 +13,7 @@ from genediff.ui import (
     knowledge_choice,
     knowledge_view,
     needs,
+    press,
     profile_choice,
     run_list,
     run_view,
@@ -72,31 +73,30 @@ coverage = st.container()
 st.subheader("How large the model is", anchor=False)
 preset = train_form.preset_cards(strategy)
 
+pressed = press.taken("train")
 try:
     config = train_form.options(preset, train_form.start(info, preset, strategy, columns, known))
 except InputError as error:
     explain.show_input_error(error)
     st.stop()
 
-with coverage:
-    knowledge_view.show(config, dataset)
-
 # --- action -------------------------------------------------------------------------------------------------------
 with st.container(border=True):
     st.markdown("**What this will take on this machine**")
-    estimate_view.show(config, dataset)
+    estimate = st.container()
     profile = profile_choice.ask()
+    if pressed:  # before what is measured, which may start the page over
+        run_view.begin(config, profile)
+        st.rerun()
+    with estimate:
+        estimate_view.show(config, dataset)
     if profile != LOCAL:
         st.caption("Memory and time above were measured on this machine; a node with a GPU is faster.")
     if problem := st.session_state.pop("start_problem", None):
         st.error(problem)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Start training",
-            type="primary",
-            icon=":material/play_arrow:",
-            on_click=run_view.begin,
-            args=(config, profile),
-        )
+        st.button("Start training", type="primary", icon=":material/play_arrow:", on_click=press.note, args=("train",))
         train_bundle.of_config(config, info)
+with coverage:
+    knowledge_view.show(config, dataset)
 run_list.show(runs)

@@ -10,7 +10,7 @@ from genediff.adaptation import AdaptConfig, starting_conditions
 from genediff.adaptation.alignment import align
 from genediff.errors import InputError
 from genediff.model_info import read_spec
-from genediff.ui import caching, choices, explain, forms, needs, profile_choice, run_view
+from genediff.ui import caching, choices, explain, forms, needs, press, profile_choice, run_view
 
 if TYPE_CHECKING:
     from genediff.data.dataset import Dataset
@@ -71,15 +71,12 @@ def show(dataset: Dataset) -> None:
     config = start.model_copy(update={**chosen, "name": name, "conditions": columns})
     with st.container(border=True):
         profile = profile_choice.ask()
+        if press.taken("adapt"):
+            run_view.begin(config, profile)
+            st.rerun()
         if problem := st.session_state.pop("start_problem", None):
             st.error(problem)
-        st.button(
-            "Start adapting",
-            type="primary",
-            icon=":material/play_arrow:",
-            on_click=run_view.begin,
-            args=(config, profile),
-        )
+        st.button("Start adapting", type="primary", icon=":material/play_arrow:", on_click=press.note, args=("adapt",))
 
 
 def _conditions(base: ModelInfo, info: DatasetInfo) -> dict[str, str | None]:

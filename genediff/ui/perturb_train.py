@@ -11,7 +11,7 @@ from genediff.data.planted import kept_truth
 from genediff.errors import InputError
 from genediff.response.config import ResponseConfig
 from genediff.runs import list_runs, submit
-from genediff.ui import caching, choices, explain, perturb_needs, perturb_task, run_view
+from genediff.ui import caching, choices, explain, perturb_needs, perturb_task, press, run_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +35,11 @@ def show(dataset: Dataset) -> None:
         if problem := st.session_state.pop(_PROBLEM, None):
             st.error(problem)
         if config is not None:
+            if press.taken("perturb"):
+                _start(config)
+                st.rerun()
             st.button(
-                "Start training", type="primary", icon=":material/play_arrow:", on_click=_start, args=(config,),
+                "Start training", type="primary", icon=":material/play_arrow:", on_click=press.note, args=("perturb",),
                 key="perturb-train",
             )  # fmt: skip
             st.caption(

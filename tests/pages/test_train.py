@@ -62,6 +62,16 @@ def test_an_unknown_run_is_named_and_the_form_is_there(workspace, open_page):
     assert any(b.label == "Start training" for b in app.button)
 
 
+def test_what_was_typed_just_before_the_button_counts(workspace, open_page):
+    """Start was a callback with the form as last drawn: a number typed while the page redrew trained 2,000 steps."""
+    app = open_page("train", {"quick-model-width": "32", "quick-model-depth": "1"})
+    app.number_input(key="quick-train-tokenizer_steps").set_value(99_000)
+    next(b for b in app.button if b.label == "Start training").click().run()
+    run = list_runs(workspace)[0]
+    run.cancel(wait=60)
+    assert run.config["train"]["tokenizer_steps"] == 99_000
+
+
 def test_a_run_is_started_watched_cancelled_and_deleted(workspace, open_page):
     small = {"quick-train-tokenizer_steps": "100000", "quick-model-width": "32", "quick-model-depth": "1"}
     app = open_page("train", small)
