@@ -138,14 +138,14 @@ class _Encode(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, members: Members) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.members = members
-        return _to_sets(x, weight, bias, members)
+        return _to_sets(x, weight, bias, members, by_set=True)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
-        (x, weight), grad = ctx.saved_tensors, grads[0].contiguous()
+        (x, weight), grad = ctx.saved_tensors, grads[0]
         d_x = _to_genes(grad, weight, ctx.members) if ctx.needs_input_grad[0] else None
-        d_weight = _to_weights(x, grad, ctx.members) if ctx.needs_input_grad[1] else None
-        return d_x, d_weight, grad.sum(0) if ctx.needs_input_grad[2] else None, None
+        d_weight, d_bias = _to_weights(x, grad, ctx.members, bias=ctx.needs_input_grad[2])
+        return d_x, d_weight, d_bias, None
 
 
 class _Decode(torch.autograd.Function):
@@ -158,25 +158,31 @@ class _Decode(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (tokens, weight), grad = ctx.saved_tensors, grads[0]
-        d_tokens = _to_sets(grad, weight, None, ctx.members) if ctx.needs_input_grad[0] else None
-        d_weight = _to_weights(grad, tokens, ctx.members) if ctx.needs_input_grad[1] else None
+        # In the layout of the tokens, so that whoever adds it up need not copy it.
+        by_set = tokens.transpose(0, 1).is_contiguous()
+        d_tokens = _to_sets(grad, weight, None, ctx.members, by_set=by_set) if ctx.needs_input_grad[0] else None
+        d_weight, _ = _to_weights(grad, tokens, ctx.members, bias=False)
         return d_tokens, d_weight, None
 
 
-def _to_sets(x: Tensor, weight: Tensor, bias: Tensor | None, members: Members) -> Tensor:
-    """Return tokens[c, s] = Σ_{g in s} x[c, g] weight[s, g] + bias[s], (cell, set, channel)."""
+def _to_sets(x: Tensor, weight: Tensor, bias: Tensor | None, members: Members, *, by_set: bool) -> Tensor:
+    """Return tokens[c, s] = Σ_{g in s} x[c, g] weight[s, g] + bias[s], (cell, set, channel).
+
+    A product that writes cell by cell is not batched. With ``by_set`` memory holds set after set, and a view of it is
+    returned; otherwise it holds cell after cell, which costs a copy.
+    """
     by_gene, n_channels = x.t().contiguous(), weight.shape[1]  # (gene, cell)
-    tokens = x.new_empty(len(x), members.n_sets, n_channels)
+    shape_of_all = (members.n_sets, len(x)) if by_set else (len(x), members.n_sets)
+    memory = x.new_empty(*shape_of_all, n_channels)
+    tokens = memory if by_set else memory.transpose(0, 1)  # (set, cell, channel)
     for sets, rows, shape in members.runs():
-        seen = by_gene.index_select(0, members.gene[rows]).view(*shape, len(x))  # (set, member, cell)
+        seen = by_gene.index_select(0, members.gene[rows]).view(*shape, len(x)).transpose(1, 2)  # (set, cell, member)
         own = weight[rows].view(*shape, n_channels)  # (set, member, channel)
-        # Not straight into its place: a product that writes cell by cell is not batched, and slow on two cores.
-        heard, place = torch.bmm(seen.transpose(1, 2), own), tokens[:, sets].transpose(0, 1)  # (set, cell, channel)
-        if bias is None:
-            place.copy_(heard)
-        else:
-            torch.add(heard, bias[sets, None], out=place)
-    return tokens
+        out = tokens[sets] if by_set else None
+        heard = torch.bmm(seen, own, out=out) if bias is None else torch.baddbmm(bias[sets, None], seen, own, out=out)
+        if not by_set:
+            tokens[sets].copy_(heard)
+    return tokens.transpose(0, 1)
 
 
 def _to_genes(tokens: Tensor, weight: Tensor, members: Members) -> Tensor:
@@ -191,11 +197,14 @@ def _to_genes(tokens: Tensor, weight: Tensor, members: Members) -> Tensor:
     return bags.t()
 
 
-def _to_weights(x: Tensor, tokens: Tensor, members: Members) -> Tensor:
-    """Return weight[s, g] = Σ_c x[c, g] tokens[c, s], (row, channel)."""
+def _to_weights(x: Tensor, tokens: Tensor, members: Members, *, bias: bool) -> tuple[Tensor, Tensor | None]:
+    """Return weight[s, g] = Σ_c x[c, g] tokens[c, s], (row, channel); with ``bias`` also Σ_c tokens[c, s]."""
     by_gene, n_channels = x.t().contiguous(), tokens.shape[2]  # (gene, cell)
     weight = x.new_empty(members.n_rows, n_channels)
+    total = x.new_empty(members.n_sets, n_channels) if bias else None
     for sets, rows, shape in members.runs():
         seen = by_gene.index_select(0, members.gene[rows]).view(*shape, len(x))  # (set, member, cell)
         torch.bmm(seen, tokens[:, sets].transpose(0, 1), out=weight[rows].view(*shape, n_channels))
-    return weight
+        if total is not None:  # here, where the tokens of these sets are still in the cache
+            torch.sum(tokens[:, sets], 0, out=total[sets])
+    return weight, total

@@ -29,7 +29,8 @@ def test_pathway_tokens_from_training_to_tokenize_and_compare(server, open_brows
 
     tokenize = open_browser(f"{server.url}/tokenize?dataset={cells}", height=1400)
     tokenize.get_by_role("heading", name="Pathway tokens").first.wait_for(timeout=LONG)
-    tokenize.get_by_text("HALLMARK", exact=False).first.wait_for(timeout=LONG)
+    tokenize.get_by_text("Tokens of a trained model").first.wait_for(timeout=LONG)
+    tokenize.get_by_text("Interferon gamma response").first.wait_for(timeout=LONG)
 
     compare = open_browser(f"{server.url}/compare?dataset={cells}", height=1400)
     # The shipped comparison comes first; the table is a canvas, so its verdicts are what a reader's eye can find.
