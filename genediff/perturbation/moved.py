@@ -38,6 +38,13 @@ def move_cells(
         return _shifted(dataset.x()[rows].toarray(), delta), None
     before = dataset.counts()[rows].toarray()
     goal = np.maximum(dataset.normalise(before).mean(axis=0, dtype=np.float64) + delta, 0.0)
+    return cells_with_mean(dataset, before, goal, seed=seed)
+
+
+def cells_with_mean(
+    dataset: Dataset, before: np.ndarray, goal: np.ndarray, *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and counts of cells, given by counts (cell, gene), changed until the mean of x is ``goal`` (gene,)."""
     counts = _moved_counts(dataset, before, goal, np.random.default_rng([seed, 23]))
     x = dataset.normalise(counts)
     # Whole counts meet a mean only nearly; what is lacking is made up in x, so that a baseline loses nothing by this.

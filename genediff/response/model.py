@@ -102,7 +102,8 @@ class ResponseModel:
     title
         What people call it.
     flow
-        Draws cells in the place of moved control cells; None: control cells are moved.
+        Draws cells in the place of moved control cells where the validation part says that it does better; None:
+        control cells are moved.
     """
 
     name = "genediff"
@@ -216,8 +217,8 @@ class ResponseModel:
         )
         source = np.asarray(source)
         delta = self.delta(perturbation, context)
-        if self.flow is not None:
-            x, counts = self.flow.cells(self.items(perturbation), context, source, delta, seed=seed)
+        if self.flow is not None and self.flow.helps:
+            x, counts = self.flow.cells(source, delta, seed=seed)
         else:
             x, counts = move_cells(self.task.dataset, source, delta, seed=seed)
         low, high = self.interval(perturbation, context)

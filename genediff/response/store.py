@@ -83,7 +83,7 @@ def save_response(model: ResponseModel, folder: Path, saved: Saved, *, model_id:
     return info
 
 
-def load_response(folder: Path, dataset: Dataset, *, device: str = "cpu") -> ResponseModel:
+def load_response(folder: Path, dataset: Dataset, *, models: Path | None = None, device: str = "cpu") -> ResponseModel:
     """Read a model beside the data set that it was trained on.
 
     Parameters
@@ -92,6 +92,8 @@ def load_response(folder: Path, dataset: Dataset, *, device: str = "cpu") -> Res
         The model's.
     dataset
         The same cells as at training: they are what predictions start from.
+    models
+        The folder that holds the token model of a flow; the library beside the model's own where not given.
     device
         Where a flow runs.
 
@@ -124,7 +126,7 @@ def load_response(folder: Path, dataset: Dataset, *, device: str = "cpu") -> Res
         from genediff.response.flow import read_flow
 
         parts = {name.removeprefix("flow."): t for name, t in tensors.items() if name.startswith("flow.")}
-        flow = read_flow(info.flow, parts, task, identity, device=device)
+        flow = read_flow(info.flow, parts, dataset, models or folder.parent.parent / "models", device=device)
     return ResponseModel(
         task,
         identity,

@@ -1,0 +1,285 @@
+"""A flow from moved control cells to perturbed cells, on the tokens of a trained model of any strategy.
+
+Control cells are moved by the predicted change and cut into tokens; from there the flow carries them to where the
+tokens of perturbed cells lie. It is told the predicted change itself, on the components of the training changes, and
+the state of the controls: so it knows a perturbation by what its targets do, not by a number, and unseen genes and
+combinations are no special case. Its last layer starts at zero, where it leaves moved cells where they are. Whether
+cells are drawn by it is decided by the energy distance to the cells of the validation part.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from genediff.checkpoint import read_json, read_tensors, settle, write_folder
+from genediff.denoiser import TokenBackbone
+from genediff.errors import InputError
+from genediff.nn.embeddings import TimeEmbedding
+from genediff.perturbation.metrics import e_distance
+from genediff.perturbation.moved import cells_with_mean, move_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from genediff.data.dataset import Dataset
+    from genediff.model import GeneDiff
+    from genediff.perturbation import Group
+    from genediff.response.config import ResponseConfig
+    from genediff.response.model import ResponseModel
+
+WIDTH, DEPTH, HEADS = 64, 2, 4
+BATCH, RATE, N_STEPS = 64, 1e-3, 8
+CHECKPOINT_EVERY = 200
+MOST_CELLS = 400
+
+
+class Told(nn.Module):
+    """What steers the flow: the time and a vector that describes perturbation and controls."""
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.time = TimeEmbedding(width)
+        self.given = nn.Sequential(nn.Linear(size, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, t: Tensor, given: Tensor) -> Tensor:
+        """Map times (cell,) and descriptions (cell, number) to (cell, width)."""
+        return self.time(t) + self.given(given)
+
+
+class TokenFlow:
+    """The trained flow and the token model that it runs on.
+
+    Parameters
+    ----------
+    base
+        The token model; its weights stay.
+    axes
+        Components that describe changes and controls, (component, gene).
+    scales
+        Standard deviation of each number that describes, (2 x component,).
+    network
+        The velocity.
+    gain
+        Energy distances on the validation part: of moved cells, and of the flow's.
+    """
+
+    def __init__(
+        self, base: GeneDiff, base_id: str, axes: np.ndarray, scales: np.ndarray, dataset: Dataset, control: np.ndarray
+    ) -> None:
+        self.base, self.base_id, self.axes, self.scales = base.eval(), base_id, axes, scales
+        self.dataset, self.control = dataset, control
+        self.gain: tuple[float, float] = (0.0, 0.0)
+        config = base.spec.run.model.model_copy(
+            update={"width": WIDTH, "depth": DEPTH, "heads": HEADS}
+        )  # the backbone that the strategy's tokens ask for, only smaller
+        torch.manual_seed(0)
+        self.network = TokenBackbone(base.tokenizer.layout, config, (), library=True)
+        self.network.steering = Told(len(scales), WIDTH)  # type: ignore[assignment]
+        self.network.to(base.device)
+
+    # -- between cells, states and descriptions --------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """Return what rebuilds the flow around its weights."""
+        return {"base_id": self.base_id, "e_distance_moved": self.gain[0], "e_distance_flow": self.gain[1]}
+
+    @property
+    def helps(self) -> bool:
+        """Whether its cells came nearer to the validation part's than moved cells did."""
+        return self.gain[1] < self.gain[0]
+
+    @torch.no_grad()
+    def encode(self, counts: np.ndarray) -> Tensor:
+        """Return states (cell, token x channel + 1) of counts (cell, gene)."""
+        measured = torch.from_numpy(np.asarray(counts, dtype=np.float32)).to(self.base.device)
+        library = measured.sum(1).clamp(min=1)  # (cell,)
+        x = torch.log1p(measured * (self.base.spec.target_sum / library)[:, None])
+        tokens = self.base.tokenizer.posterior(self.base.standardise(x)).mean.flatten(1)
+        scaled = (tokens - self.base.token_mean) / self.base.token_std
+        return torch.cat([scaled, self.base.standardise_library(library)], dim=1)
+
+    def describe_change(self, delta: np.ndarray, control_mean: np.ndarray) -> np.ndarray:
+        """Return what tells the flow of a change and its controls, (2 x component,)."""
+        said = np.concatenate([self.axes @ delta, self.axes @ (control_mean - self.control)])
+        return said / self.scales
+
+    def velocity(self, state: Tensor, t: Tensor, given: Tensor) -> Tensor:
+        """Return where states (cell, dim) move at times t (cell,)."""
+        tokens = state[:, :-1].unflatten(1, self.network.shape)
+        moved, library = self.network(tokens, state[:, -1:], t, given)
+        return torch.cat([moved.flatten(1), library], dim=1)
+
+    # -- cells -----------------------------------------------------------------------------------------------------
+
+    def cells(self, source: np.ndarray, delta: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and counts, (cell, gene) each, of control cells moved and carried on; their mean is as predicted.
+
+        Parameters
+        ----------
+        source
+            Row numbers of control cells.
+        delta
+            Predicted mean change of x, (gene,).
+        seed
+            The same seed gives the same cells.
+        """
+        _, moved = move_cells(self.dataset, source, delta, seed=seed)
+        assert moved is not None
+        mean = np.asarray(self.dataset.x()[source].mean(0), dtype=np.float64).ravel()
+        drawn = self._carried(moved, self.describe_change(delta, mean), seed)
+        return cells_with_mean(self.dataset, drawn, np.maximum(mean + delta, 0.0), seed=seed)
+
+    @torch.no_grad()
+    def _carried(self, moved: np.ndarray, given: np.ndarray, seed: int) -> np.ndarray:
+        state = self.encode(moved)
+        told = torch.from_numpy(given.astype(np.float32)).to(state).expand(len(state), -1)
+        for step in range(N_STEPS):
+            t = state.new_full((len(state),), (step + 0.5) / N_STEPS)
+            state = state + self.velocity(state, t, told) / N_STEPS
+        counts, _ = self.base.to_cells(state, generator=torch.Generator().manual_seed(seed))
+        return counts.numpy()
+
+    # -- storage ---------------------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return weights, and what descriptions are measured in."""
+        weights = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        known = {"axes": self.axes, "scales": self.scales, "control": self.control}
+        return weights | {
+            name: torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for name, a in known.items()
+        }
+
+
+def read_flow(
+    about: dict[str, Any], tensors: dict[str, Tensor], dataset: Dataset, models: Path, *, device: str
+) -> TokenFlow:
+    """Rebuild a flow; its token model must be in the library.
+
+    Raises
+    ------
+    InputError
+        When the token model is gone.
+    """
+    base = _base(models / about["base_id"], dataset, device)
+    known = {name: tensors[name].numpy().astype(np.float64) for name in ("axes", "scales", "control")}
+    flow = TokenFlow(base, about["base_id"], known["axes"], known["scales"], dataset, known["control"])
+    weights = {k.removeprefix("network."): t for k, t in tensors.items() if k.startswith("network.")}
+    flow.network.load_state_dict(weights)
+    flow.gain = (about["e_distance_moved"], about["e_distance_flow"])
+    return flow
+
+
+def train_flow(
+    model: ResponseModel,
+    base: Path,
+    config: ResponseConfig,
+    *,
+    folder: Path,
+    device: str = "cpu",
+    progress: Callable[[str, float, str], None] = lambda *_: None,
+    check: Callable[[], None] = lambda: None,
+) -> TokenFlow:
+    """Train a flow on the training part and hold it against moved cells on the validation part."""
+    dataset, task = model.task.dataset, model.task
+    axes = np.linalg.svd(model.effects.change, full_matrices=False)[2][:20]
+    control = np.mean(list(model.effects.control.values()), axis=0)
+    flow = TokenFlow(_base(base, dataset, device), base.name, axes, np.ones(2 * len(axes)), dataset, control)
+    pairs = [_pairs(flow, model, group, config.seed) for group in task.part("train")]
+    flow.scales = np.maximum(np.std([said for _, _, said in pairs], axis=0), 1e-3)
+    weights = np.array([len(after) for _, after, _ in pairs], dtype=float)
+    optimizer = torch.optim.AdamW(flow.network.parameters(), lr=RATE)
+    first = _resume(flow, optimizer, folder)
+    for step in range(first, config.flow_steps):
+        check()
+        draw = np.random.default_rng([config.seed, 41, step])
+        before, after, said = pairs[draw.choice(len(pairs), p=weights / weights.sum())]
+        x_0 = before[torch.from_numpy(draw.choice(len(before), BATCH))]
+        x_1 = after[torch.from_numpy(draw.choice(len(after), BATCH))]
+        x_1 = x_1[linear_sum_assignment(torch.cdist(x_0, x_1).square().cpu().numpy())[1]]
+        t = torch.from_numpy(draw.random(BATCH).astype(np.float32)).to(x_0)
+        given = torch.from_numpy((said / flow.scales).astype(np.float32)).to(x_0).expand(BATCH, -1)
+        loss = (flow.velocity(x_0 + t[:, None] * (x_1 - x_0), t, given) - (x_1 - x_0)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(flow.network.parameters(), 1.0)
+        optimizer.step()
+        progress("flow", (step + 1) / config.flow_steps, "Learning the flow from moved to perturbed cells.")
+        if (step + 1) % CHECKPOINT_EVERY == 0:
+            _checkpoint(flow, optimizer, folder, step + 1)
+    flow.network.eval()
+    flow.gain = _gain(flow, model, config.seed)
+    return flow
+
+
+def _base(folder: Path, dataset: Dataset, device: str) -> GeneDiff:
+    from genediff.model import GeneDiff
+    from genediff.model_info import read_spec
+
+    spec = read_spec(folder)
+    if spec.run.model.space != "latent" or not spec.has_counts or tuple(spec.genes) != tuple(dataset.genes):
+        raise InputError(
+            f"“{spec.title}” cannot carry a flow here: it has to be a model of counts in latent space, of the genes of "
+            f"{dataset.info.name!r}."
+        )
+    return GeneDiff.load(folder, device=device)
+
+
+def _pairs(flow: TokenFlow, model: ResponseModel, group: Group, seed: int) -> tuple[Tensor, Tensor, np.ndarray]:
+    """Return states of moved control cells and of perturbed cells of a training group, and what describes the group."""
+    task, dataset = model.task, flow.dataset
+    draw = np.random.default_rng([seed, 43])
+    controls = task.control_rows("train", group.context)
+    source = draw.choice(controls, min(len(controls), MOST_CELLS), replace=False)
+    delta = model.delta(group.perturbation, group.context)
+    _, moved = move_cells(dataset, source, delta, seed=seed)
+    assert moved is not None
+    rows = group.rows[:MOST_CELLS]
+    mean = np.asarray(dataset.x()[source].mean(0), dtype=np.float64).ravel()
+    said = flow.describe_change(delta, mean)
+    return flow.encode(moved), flow.encode(dataset.counts()[rows].toarray()), said
+
+
+def _gain(flow: TokenFlow, model: ResponseModel, seed: int) -> tuple[float, float]:
+    """Return the mean energy distance to the validation part's cells, of moved cells and of the flow's."""
+    task, dataset = model.task, flow.dataset
+    found = []
+    for group in task.part("validation"):
+        controls = task.control_rows("validation", group.context)
+        source = np.random.default_rng([seed, 47]).choice(controls, min(len(controls), MOST_CELLS), replace=False)
+        delta = model.delta(group.perturbation, group.context)
+        real = dataset.project(dataset.x()[group.rows[:MOST_CELLS]])
+        moved = move_cells(dataset, source, delta, seed=seed)[0]
+        carried = flow.cells(source, delta, seed=seed)[0]
+        found.append([e_distance(dataset.project(x), real) for x in (moved, carried)])
+    before, after = np.mean(found, axis=0)
+    return float(before), float(after)
+
+
+def _checkpoint(flow: TokenFlow, optimizer: torch.optim.Optimizer, folder: Path, step: int) -> None:
+    tensors = {f"network.{name}": tensor for name, tensor in flow.network.state_dict().items()}
+    for number, memory in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in memory.items()}
+    write_folder(folder, tensors, {"state.json": f'{{"step": {step}}}'}, name="state")
+
+
+def _resume(flow: TokenFlow, optimizer: torch.optim.Optimizer, folder: Path) -> int:
+    """Put back what a checkpoint holds, and return the step to go on from."""
+    if not settle(folder):
+        return 0
+    tensors = read_tensors(folder / "state.safetensors")
+    flow.network.load_state_dict(
+        {k.removeprefix("network."): t for k, t in tensors.items() if k.startswith("network.")}
+    )
+    memory: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer."):
+            _, number, name = key.split(".", 2)
+            memory.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(read_json(folder / "state.json")["step"])
