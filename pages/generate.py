@@ -32,12 +32,15 @@ with st.container(border=True):
     with right:
         frame.link("models", "About this model", icon=":material/info:", model=info.id)
     request = generate_form.ask(info, read_spec(info.folder))
+    profile = generate_runs.ask_where(request)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Generate", type="primary", icon=":material/auto_awesome:", on_click=press.note, args=("generate",))
         generate_runs.say_what_it_takes(request, info)
     if press.taken("generate"):
-        make = generate_runs.begin if generate_runs.is_large(request) else generate_map.make
-        make(request)
+        if generate_runs.is_large(request):
+            generate_runs.begin(request, profile)
+        else:
+            generate_map.make(request)
 
 # --- a large generation, when the address names it ----------------------------------------------------------------
 if generate_runs.is_chosen():

@@ -11,10 +11,19 @@ from genediff.conditions import LARGE
 from genediff.errors import InputError
 from genediff.evaluation import Evaluation
 from genediff.model_info import MEASURES_FILE
-from genediff.runs import KINDS, GenerateJob, Run, find_run, list_runs, submit
+from genediff.runs import KINDS, LOCAL, GenerateJob, Run, find_run, list_runs, submit
 from genediff.runs.files import read_json
 from genediff.runs.kinds.generate import EVALUATION_FILE, GENERATING, JUDGING, SAMPLE_FILE, WRITING
-from genediff.ui import caching, downloads, explain, generate_downloads, generate_map, run_view, trust_panel
+from genediff.ui import (
+    caching,
+    downloads,
+    explain,
+    generate_downloads,
+    generate_map,
+    profile_choice,
+    run_view,
+    trust_panel,
+)
 from genediff.ui import upload_widget as server
 from genediff.ui.add_server_file import size_in_words
 from genediff.ui.generate_job import Request
@@ -59,7 +68,14 @@ def say_what_it_takes(request: Request, info: ModelInfo) -> None:
     )
 
 
-def begin(request: Request) -> None:
+def ask_where(request: Request) -> str:
+    """Let the reader choose where a large generation runs; returns the profile's name, this machine for a small one."""
+    if not is_large(request):
+        return LOCAL
+    return profile_choice.ask(key="generate_profile", otherwise="Generate on a cluster instead")
+
+
+def begin(request: Request, profile: str = LOCAL) -> None:
     """Start the run that makes these cells, or go to the one that does already."""
     job = GenerateJob(
         request.model_id, request.n, dict(request.conditions), request.guidance, request.sampler, request.n_steps,
@@ -68,7 +84,7 @@ def begin(request: Request) -> None:
     asked = KINDS["generate"].write_config(job)
     known = [run for run in _runs() if run.config == asked]
     try:
-        run = known[0] if known else submit(job, caching.workspace())
+        run = known[0] if known else submit(job, caching.workspace(), profile=profile)
     except InputError as error:
         st.session_state["job_problem"] = str(error)
         return
@@ -134,6 +150,8 @@ def _body(run: Run, had_ended: bool) -> None:
         st.error(problem)
     if status.state in ("failed", "lost"):
         st.error(status.message or "The worker ended without a word; its log may say why.")
+    elif status.state == "queued" and run.on_cluster:
+        st.info(explain.plain(run_view.place_in_queue(run)), icon=":material/dns:")
     elif status.state == "queued":
         st.info(f"Waiting for the device: {run_view.place_in_queue(run)}. One run uses a device at a time.")
     elif status.state == "cancelled":

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from genediff.runs import Profile
 
 
-def ask(*, key: str = "profile") -> str:
-    """Draw the choice and return the profile's name; a file that cannot be read is named, and this machine is left."""
+def ask(*, key: str = "profile", otherwise: str = "Train on a cluster instead") -> str:
+    """Draw the choice and return the profile's name; a file that cannot be read is named, and this machine is left.
+
+    While there is only this machine, a folded box under the words `otherwise` says how to add others.
+    """
     try:
         known = read_profiles(caching.workspace().root)
     except InputError as error:
         explain.show_input_error(error)
         return LOCAL
     if len(known) == 1:
-        with st.expander("Train on a cluster instead", icon=":material/dns:"):
+        with st.expander(otherwise, icon=":material/dns:"):
             _how_to()
         return LOCAL
     left, right = st.columns([0.4, 0.6], vertical_alignment="bottom")
