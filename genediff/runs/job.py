@@ -37,7 +37,9 @@ class Job:
         self._status = status
         self._events = EventLog(folder / "events.jsonl")
         self._lock = threading.Lock()
-        self._stop = False  # a plain attribute: signal handlers may not wait for locks
+        # A plain attribute: signal handlers may not wait for locks. Looked at now, or a run that was cancelled before
+        # its worker came would be "running" again until its model is loaded.
+        self._stop = (folder / "cancel").exists()
         self._over = threading.Event()
         self._pace: collections.deque[tuple[float, int]] = collections.deque(maxlen=200)
         self._last_event = 0.0
