@@ -152,7 +152,7 @@ def _answer(question: Question, progress: Callable[[float], None]) -> Answer:
     baseline = None
     if is_model:
         baseline = predict_group(
-            Source().predictor(task, question.kind),
+            Source(question.source.starts_at(question)).predictor(task, question.kind),
             question.perturbation,
             rows,
             contexts[rows],

@@ -117,12 +117,15 @@ class ModelSource(Source):
             return own, True
         return super().judged_on(question)[0], False
 
+    def starts_at(self, question: Question) -> str:
+        """Return the baseline that the model starts from for most of these cells."""
+        model: Any = self.predictor(question.task, question.kind)
+        return str(model.baseline(question.perturbation, self._context(question)).name)
+
     def doubts(self, question: Question) -> tuple[str, ...]:
         """Return what the model itself knows: its ensemble's spread, what is open, what is alike, and its gate."""
         model: Any = self.predictor(question.task, question.kind)
-        contexts, counts = np.unique(question.contexts[question.rows], return_counts=True)
-        context = str(contexts[counts.argmax()])
-        known = model.confidence(question.perturbation, context)
+        known = model.confidence(question.perturbation, self._context(question))
         size = "small" if known.spread < 0.2 else "considerable" if known.spread < 0.6 else "as large as the change"
         said = [
             f"**Spread:** {known.spread:.0%} of the size of the change over models fitted to resampled cells ({size}).",
@@ -133,6 +136,10 @@ class ModelSource(Source):
             said.append(f"**Measured changes most like it:** {near}.")
         said += [explain.plain(one) for one in known.sentences]
         return tuple(said)
+
+    def _context(self, question: Question) -> str:
+        contexts, counts = np.unique(question.contexts[question.rows], return_counts=True)
+        return str(contexts[counts.argmax()])
 
     def settings(self) -> dict[str, Any]:
         """Return what makes the model again, as plain values."""

@@ -121,6 +121,10 @@ class Source:
         seen = question.task.n_seen(question.perturbation)
         return perturb_task.held_out(question.task.dataset, question.kind, n_seen=min(seen, 2)), False
 
+    def starts_at(self, question: Question) -> str:
+        """Return the name of the baseline that a model is shown beside."""
+        return BEST
+
     def doubts(self, question: Question) -> tuple[str, ...]:
         """Return what the predictor itself knows of how far to trust it, in sentences."""
         return ("**Seed spread:** none; a baseline draws no change at random.",)

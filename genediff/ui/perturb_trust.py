@@ -188,7 +188,7 @@ def _table(found: Judged) -> None:
     rows = [{"": "split-half ceiling", "mean r": float(found.table["ceiling"].mean()), "held out": len(found.table)}]
     rows += [
         {
-            "": found.titles[name] + (" (the model)" if name == "predictor" else ""),
+            "": ("The model" if name == "predictor" else found.titles[name]),
             "mean r": float(value),
             "held out": len(found.table),
         }
