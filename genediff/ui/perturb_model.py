@@ -10,7 +10,7 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.ui import caching, explain, perturb_task
-from genediff.ui.perturb_predictors import Source
+from genediff.ui.perturb_predictors import Source, predict_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +88,8 @@ class ModelSource(Source):
         return _network(str(self.info.folder), self.info.created), self.info.network
 
     def command(self, question: Question) -> str:
-        """Return the command that predicts the same; empty where there is none."""
-        return ""
+        """Return the command that predicts the same in all cells."""
+        return predict_command([self.info.id], question)
 
     def deltas(
         self, predictor: Predictor, asked: Sequence[Perturbation], contexts: np.ndarray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from genediff.errors import InputError
+from genediff.reproduction import PROGRAM
 from genediff.ui import choices, explain, perturb_task
 
 if TYPE_CHECKING:
@@ -70,8 +72,13 @@ class Source:
         return None
 
     def command(self, question: Question) -> str:
-        """Return the command that predicts the same; empty where there is none."""
-        return ""
+        """Return the command that predicts the same in all cells."""
+        task = question.task
+        words = [self.shown_name(task, question.kind), "--data", task.dataset.info.id, "--scheme", task.config.scheme]
+        if task.config.context is not None:
+            words += ["--context", task.config.context]
+        words += [word for one in task.config.hold_out for word in ("--hold-out", one)]
+        return predict_command(words, question)
 
     def deltas(
         self, predictor: Predictor, asked: Sequence[Perturbation], contexts: np.ndarray
@@ -132,6 +139,12 @@ class Source:
     def settings(self) -> dict[str, Any]:
         """Return what makes the predictor again, as plain values."""
         return {"baseline": self.name}
+
+
+def predict_command(words: Sequence[str], question: Question) -> str:
+    """Return a line for the command line: who predicts, and what."""
+    said = ["predict", *words, "-p", question.perturbation.label, "--seed", "0", "-o", "predicted"]
+    return f"{PROGRAM} {shlex.join(said)}"
 
 
 def choose(dataset: Dataset) -> Source:

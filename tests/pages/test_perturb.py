@@ -195,4 +195,4 @@ def test_the_training_view_lists_the_model_and_offers_another(opened):
 def test_the_bundle_of_a_view_holds_question_and_predictor(opened):
     said = "\n".join(block.value for block in opened(by=MODEL, gene="REG11").code)
     assert "knock-out of REG11 was predicted by the model “Pairs”" in said
-    assert "perturb?dataset=" in said
+    assert "perturb?dataset=" in said and f"genediff predict {MODEL} -p REG11" in said
