@@ -79,10 +79,10 @@ def main() -> None:
             f"The model `{chosen.model}` (2,000 genes), {chosen.steps} step{'s' * (chosen.steps > 1)} of "
             f"{chosen.sampler}, on {os.cpu_count()} cores ({platform.machine()}, device "
             f"{chosen.device}) that other work may have shared; each row is one run in a process of its own,",
-            "by `python -m benchmarks.large_generation`. Peak memory is that of the worker (resident): a model in "
+            "by `python -m benchmarks.large_generation`. Peak memory is that of a worker (resident): a model in "
             "PyTorch, and up to ten",
-            "seconds of cells. Cells/s counts the whole drawing, the break included; the other work on the cores grew "
-            "and fell meanwhile. Few steps are chosen for speed, not for the quality of the cells.",
+            "seconds of cells. Cells/s counts the drawing, of both workers where there were two; the other work on the "
+            "cores grew and fell meanwhile. Few steps are chosen for speed, not for the quality of the cells.",
             "",
             "| " + " | ".join(COLUMNS) + " |",
             "| " + " | ".join("---:" for _ in COLUMNS) + " |",
