@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from genediff.errors import InputError
 from genediff.training.cells import TrainingCells
@@ -79,8 +78,7 @@ def cell_of(dataset: Dataset, ground: Ground, name: str) -> Cell:
     if not len(found):
         raise InputError(f"{dataset.info.name!r} has no cell {name!r}; choose one from the list or on the map.")
     row = int(found[0])
-    values = dataset.counts() if ground.has_counts else dataset.x()
-    measured = np.asarray(sparse.csr_matrix(values[row]).todense(), dtype=np.float32).ravel()  # (gene,)
+    measured = dataset.values_at(np.array([row])).toarray().ravel().astype(np.float32)  # (gene,)
     x = np.log1p(measured * (ground.target_sum / max(measured.sum(), 1))) if ground.has_counts else measured
     mean, std = ground.statistics.mean.numpy(), ground.statistics.std.numpy()
     return Cell(name, row, measured, x.astype(np.float32), ((x - mean) / std).astype(np.float32))

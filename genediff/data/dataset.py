@@ -14,7 +14,15 @@ import scipy.sparse as sp
 from genediff.data.info import DatasetInfo
 from genediff.data.pca import PCA
 from genediff.data.split import SPLITS
-from genediff.data.store import get_names, get_sparse, open_store, read_genes, read_in_blocks, read_scattered
+from genediff.data.store import (
+    get_names,
+    get_sparse,
+    open_store,
+    read_genes,
+    read_in_blocks,
+    read_indptr,
+    read_scattered,
+)
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+MOST_KEPT = 500_000_000
+"""Bytes of expression (eight for each stored value) above which parts are read and not kept."""
 _READ_PCS = 65_536
 _umap_models: dict[str, Any] = {}
 _umap_lock = threading.Lock()
@@ -108,6 +118,8 @@ class Dataset:
             When the file held no counts.
         """
         self._need_counts()
+        if self._better_left(split):
+            return self.values_at(self.rows(split))
         return self._part(self._values, split)
 
     def x(self, split: str | None = None) -> sp.csr_matrix:
@@ -115,6 +127,8 @@ class Dataset:
 
         For data without counts these are the values of the file.
         """
+        if self._better_left(split):
+            return self.x_at(self.rows(split))
         return self._part(self._x, split)
 
     @cached_property
@@ -136,7 +150,12 @@ class Dataset:
         if len(rows) == 0:
             return sp.csr_matrix(np.zeros((0, self.info.n_genes), dtype=np.float32))
         with open_store(self.info.folder) as store:
-            return read_scattered(store, "counts", np.asarray(rows, dtype=np.int64))
+            return read_scattered(store["counts"], self._indptr, np.asarray(rows, dtype=np.int64))
+
+    @cached_property
+    def _indptr(self) -> np.ndarray:
+        with open_store(self.info.folder) as store:
+            return read_indptr(store, "counts")
 
     def x_at(self, rows: np.ndarray) -> sp.csr_matrix:
         """Return log-normalised expression of some cells, (cell, gene), in the order of ``rows``; nothing is kept."""
@@ -318,6 +337,10 @@ class Dataset:
     def content_hash(self) -> str:
         """Hash of the imported file and of every choice made at import."""
         return self.info.content_hash
+
+    def _better_left(self, split: str | None) -> bool:
+        """Whether a part is read alone, because all cells would fill much memory for good."""
+        return split is not None and "_values" not in self.__dict__ and 8 * self.n_entries > MOST_KEPT
 
     def _part(self, matrix: sp.csr_matrix, split: str | None) -> sp.csr_matrix:
         return matrix if split is None else matrix[self.rows(split)]

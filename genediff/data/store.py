@@ -134,23 +134,28 @@ class GrowingSparse:
         put_array(self._group, "indptr", np.concatenate(self._lengths).cumsum())
 
 
-def read_rows(store: Any, name: str, start: int, stop: int) -> sp.csr_matrix:
-    """Read neighbouring rows of a stored CSR matrix (cell, gene) as float32."""
-    group = store[name]
-    indptr = group["indptr"][start : stop + 1].astype(np.int64)
+def read_rows(group: Any, indptr: np.ndarray, start: int, stop: int) -> sp.csr_matrix:
+    """Read neighbouring rows of a stored CSR matrix (cell, gene) as float32; ``indptr`` is that of all rows."""
+    indptr = indptr[start : stop + 1]
     low, high = int(indptr[0]), int(indptr[-1])
     data, indices = group["data"][low:high].astype(np.float32), group["indices"][low:high].astype(np.int32)
     return csr(data, indices, indptr - low, int(group.attrs["shape"][1]))
 
 
+def read_indptr(store: Any, name: str) -> np.ndarray:
+    """Read where each row of a stored CSR matrix begins, eight bytes a cell: (cell + 1,)."""
+    return np.asarray(store[name]["indptr"][:], dtype=np.int64)
+
+
 def read_in_blocks(store: Any, name: str, size: int) -> Iterator[tuple[int, sp.csr_matrix]]:
     """Yield all rows of a stored CSR matrix (cell, gene) as float32, with the number of the first one."""
-    n_cells = int(store[name].attrs["shape"][0])
+    group, indptr = store[name], read_indptr(store, name)
+    n_cells = len(indptr) - 1
     for start in range(0, n_cells, size):
-        yield start, read_rows(store, name, start, min(start + size, n_cells))
+        yield start, read_rows(group, indptr, start, min(start + size, n_cells))
 
 
-def read_scattered(store: Any, name: str, rows: np.ndarray) -> sp.csr_matrix:
+def read_scattered(group: Any, indptr: np.ndarray, rows: np.ndarray) -> sp.csr_matrix:
     """Read rows of a stored CSR matrix (cell, gene), in any order, as float32; neighbours are read in one go."""
     order = np.argsort(rows, kind="stable")
     ascending = rows[order]
@@ -159,9 +164,13 @@ def read_scattered(store: Any, name: str, rows: np.ndarray) -> sp.csr_matrix:
     for run in np.split(ascending, cuts):
         for start in range(0, len(run), _RUN_CELLS):
             some = run[start : start + _RUN_CELLS]
-            parts.append(read_rows(store, name, int(some[0]), int(some[-1]) + 1)[some - some[0]])
+            parts.append(_some(read_rows(group, indptr, int(some[0]), int(some[-1]) + 1), some - some[0]))
     matrix = parts[0] if len(parts) == 1 else sp.csr_matrix(sp.vstack(parts, format="csr"))
     return matrix if (order == np.arange(len(order))).all() else matrix[np.argsort(order)]
+
+
+def _some(matrix: sp.csr_matrix, rows: np.ndarray) -> sp.csr_matrix:
+    return matrix if len(rows) == matrix.shape[0] else matrix[rows]
 
 
 def csr(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_columns: int) -> sp.csr_matrix:

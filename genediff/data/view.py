@@ -63,6 +63,9 @@ class GeneView(Dataset):
         """Stored values of all cells in these genes."""
         return int(self._values.nnz)
 
+    def _better_left(self, split: str | None) -> bool:
+        return False
+
     def values_at(self, rows: np.ndarray) -> sp.csr_matrix:
         """Return counts (or the file's values) of some cells, (cell, gene), in the order of ``rows``."""
         return self._values[rows]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from genediff.data import Dataset
 
+MOST_DRAWN = 100_000
+"""Cells that the map draws at most; a browser takes no more at ease."""
 LESS_SURE = (
     "Cells that lie close are alike; distances between groups, their sizes and the directions of the axes mean little. "
     "Validation and test cells were placed on a map made from the training cells."
@@ -102,7 +104,7 @@ def _draw(dataset: Dataset, colours: Colours, columns: data_columns.Columns, *, 
     dark = theme.is_dark()
     return figures.show_figure(
         _figure(dataset, colours, columns, dark=dark),
-        how_to_read=_reading(dataset, colours, columns) + " " + LESS_SURE,
+        how_to_read=f"{_reading(dataset, colours, columns)}{_sampled(dataset)} {LESS_SURE}",
         name=f"umap-{'-'.join(colours.genes) or colours.column}",
         table=lambda: _table(dataset, colours),
         publication=lambda: publication.from_plotly(_figure(dataset, colours, columns, dark=False)),
@@ -111,23 +113,37 @@ def _draw(dataset: Dataset, colours: Colours, columns: data_columns.Columns, *, 
     )
 
 
+def _drawn(dataset: Dataset) -> np.ndarray:
+    """Return the cells that the map shows: all, or always the same sample of very many."""
+    n = dataset.info.n_cells
+    return np.arange(n) if n <= MOST_DRAWN else np.sort(np.random.default_rng(0).choice(n, MOST_DRAWN, replace=False))
+
+
 def _figure(dataset: Dataset, colours: Colours, columns: data_columns.Columns, *, dark: bool) -> go.Figure:
-    scale = palettes.sequential(colours.scale, dark=dark)
+    scale, rows = palettes.sequential(colours.scale, dark=dark), _drawn(dataset)
+    xy = dataset.umap[rows]
     if colours.genes:
-        values = {name: data_columns.gene(dataset.info.id, name) for name in colours.genes}
+        values = {name: data_columns.gene(dataset.info.id, name)[rows] for name in colours.genes}
         if len(values) > 1:
-            return embedding.side_by_side(
-                dataset.umap, values, unit=UNIT, quantiles=colours.quantiles, colour_scale=scale
-            )
+            return embedding.side_by_side(xy, values, unit=UNIT, quantiles=colours.quantiles, colour_scale=scale)
         name, numbers = next(iter(values.items()))
         title = f"{name} ({UNIT})"
     elif colours.column in columns.classes:
         codes, levels = data_columns.classes(dataset, colours.column)
-        return embedding.by_label(dataset.umap, codes, levels, highlight=colours.highlight)
+        return embedding.by_label(xy, codes[rows], levels, highlight=colours.highlight)
     else:
-        numbers = data_columns.numbers(dataset, colours.column)
+        numbers = data_columns.numbers(dataset, colours.column)[rows]
         title = data_columns.title(colours.column)
-    return embedding.by_value(dataset.umap, numbers, title=title, quantiles=colours.quantiles, colour_scale=scale)
+    return embedding.by_value(xy, numbers, title=title, quantiles=colours.quantiles, colour_scale=scale)
+
+
+def _sampled(dataset: Dataset) -> str:
+    if dataset.info.n_cells <= MOST_DRAWN:
+        return ""
+    return (
+        f" Of {dataset.info.n_cells:,} cells a random {MOST_DRAWN:,} are drawn; what you circle counts all of them, "
+        "drawn or not."
+    )
 
 
 def _reading(dataset: Dataset, colours: Colours, columns: data_columns.Columns) -> str:

@@ -24,6 +24,33 @@ if TYPE_CHECKING:
 N_CELLS, N_GENES = 6_000, 8_000
 
 
+@pytest.mark.parametrize("layout", ["csr", "csc"])
+def test_more_cells_take_no_more_memory(
+    layout: str, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four times the cells: beside the table of cells (some 400 bytes each) nothing grows, in import or reading."""
+    monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 50_000)
+    monkeypatch.setattr("genediff.data.writing.BLOCK_ENTRIES", 100_000)
+    rng = np.random.default_rng(0)
+    peaks = {}
+    for n in (500, 4_000, 16_000):  # the first one imports what there is to import
+        path = tmp_path / f"{n}.h5ad"
+        with h5py.File(path, "w") as file:
+            write_elem(file, "X", sp.random(n, 300, 0.1, layout, np.float32, rng, lambda k: rng.integers(1, 5, k)))
+            write_elem(file, "obs", pd.DataFrame(index=[str(number) for number in range(n)]))
+            write_elem(file, "var", pd.DataFrame(index=[f"GENE{number}" for number in range(300)]))
+        tracemalloc.start()
+        try:
+            dataset = import_cells(path, quick_config(label=None, n_genes=200), workspace)
+            for _, x in dataset.x_blocks(500):
+                assert x.shape[1] == 200
+            peaks[n] = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    growth = (peaks[16_000] - peaks[4_000]) / 12_000
+    assert growth < 600, f"{growth:.0f} bytes a cell of {peaks}"  # a cell's counts alone are 240, and x 480 more
+
+
 @pytest.mark.parametrize("layout", ["csr", "csc", "dense"])
 def test_the_dense_matrix_is_never_made(
     layout: str, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
