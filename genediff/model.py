@@ -19,6 +19,7 @@ from genediff.errors import InputError
 from genediff.knowledge import Knowledge
 from genediff.model_info import KNOWLEDGE_FILE, WEIGHTS_FILE, ModelSpec, read_spec
 from genediff.nn.counts import Gaussian, Head, NegativeBinomial, ZeroInflatedNegativeBinomial
+from genediff.parallel import ALONE
 from genediff.statistics import Statistics
 from genediff.tokenizers import Material, build_tokenizer
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from anndata import AnnData
+    from scipy.sparse import csr_matrix
 
+    from genediff.parallel import Ranks
     from genediff.tokenizers import Tokenizer
 
 Progress = Callable[[int, int], None]
@@ -219,6 +222,7 @@ class GeneDiff(nn.Module):
         batch_size: int = 1024,
         progress: Progress | None = None,
         watch: Watch | None = None,
+        ranks: Ranks = ALONE,
     ) -> AnnData:
         """Generate cells.
 
@@ -238,6 +242,8 @@ class GeneDiff(nn.Module):
         watch
             Called with the states (cell, dim) of the first batch, the noise and then after every step, such as a
             `genediff.diffusion.Recorder`; the cells are the same with it and without.
+        ranks
+            Processes that share the batches; all ask for the same cells, and all get all of them.
 
         Returns
         -------
@@ -247,16 +253,22 @@ class GeneDiff(nn.Module):
         """
         config = self.sample_config(guidance=guidance, sampler=sampler, n_steps=n_steps)
         codes = self.level_codes(n, conditions, seed=seed)
-        parts: list[np.ndarray] = []
-        libraries: list[np.ndarray] = []
-        done = 0
-        for cells, library in self.batches(codes, config=config, seed=seed, batch_size=batch_size, watch=watch):
-            parts.append(cells.numpy())
-            libraries.append(library.numpy())
-            done += len(library)
+        numbers = ranks.share(-(-len(codes) // batch_size))
+        drawn = self.batches(
+            codes,
+            config=config,
+            seed=seed,
+            batch_size=batch_size,
+            numbers=numbers,
+            watch=watch if ranks.first else None,
+        )
+        own: dict[int, tuple[csr_matrix, np.ndarray]] = {}
+        for number, (cells, library) in zip(numbers, drawn, strict=True):
+            own[number] = (_sparse(cells), library.numpy())
             if progress is not None:
-                progress(done, len(codes))
-        return self._to_anndata(parts, libraries, codes, config=config, seed=seed)
+                progress(min((number + ranks.size) * batch_size, len(codes)), len(codes))
+        every = ranks.collect(own)
+        return self._to_anndata([x for x, _ in every], [n for _, n in every], codes, config=config, seed=seed)
 
     def batches(
         self,
@@ -340,16 +352,14 @@ class GeneDiff(nn.Module):
         return codes
 
     def _to_anndata(
-        self, parts: list[np.ndarray], libraries: list[np.ndarray], codes: Tensor, *, config: SampleConfig, seed: int
+        self, parts: list[csr_matrix], libraries: list[np.ndarray], codes: Tensor, *, config: SampleConfig, seed: int
     ) -> AnnData:
         import pandas as pd
         from anndata import AnnData
         from scipy import sparse
 
         n_genes = len(self.genes)
-        matrix = (
-            sparse.vstack([sparse.csr_matrix(part) for part in parts]) if parts else sparse.csr_matrix((0, n_genes))
-        )
+        matrix = sparse.vstack(parts) if parts else sparse.csr_matrix((0, n_genes))
         obs = pd.DataFrame(index=[f"generated_{i}" for i in range(len(codes))])
         for i, (name, levels) in enumerate(self.spec.levels.items()):
             taken = codes[:, i].numpy()
@@ -400,6 +410,12 @@ class GeneDiff(nn.Module):
                 "export it again"
             ) from None
         return model.to(choose_device(device)).eval()
+
+
+def _sparse(cells: Tensor) -> csr_matrix:
+    from scipy import sparse
+
+    return sparse.csr_matrix(cells.numpy())
 
 
 def _pass_by(state: Tensor) -> None:

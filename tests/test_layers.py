@@ -33,13 +33,13 @@ ALLOWED: dict[str, set[str]] = {
         "data": "errors knowledge versions workspace",
         "workspace": "data errors knowledge model_info response",
         "model": "adaptation adapter_info autoencoder checkpoint config denoiser diffusion errors knowledge "
-        "model_info nn statistics tokenizers training",
+        "model_info nn parallel statistics tokenizers training",
         "model_archive": "adapter_info checkpoint errors model_info workspace",
         "presets": "config data errors tokenizers",
         "reproduction": "config data errors model_info presets versions",
         "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn parallel "
         "statistics versions",
-        "evaluation": "data errors model model_info versions workspace",
+        "evaluation": "data errors model model_info parallel versions workspace",
         "adaptation": "adapter_info checkpoint config data errors evaluation knowledge model model_info training "
         "versions workspace",
         "perturbation": "adapter_info autoencoder checkpoint conditions config data denoiser diffusion errors "

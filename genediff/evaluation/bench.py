@@ -82,7 +82,7 @@ class Bench:
 
 
 def row_results(
-    bench: Bench, row: str, cells: Source, target: Target, seeds: Sequence[int]
+    bench: Bench, row: str, cells: Source, target: Target, seeds: Sequence[int], *, only: Sequence[int] | None = None
 ) -> Iterator[tuple[int, Result]]:
     """Score a row at each seed; the floor and the baselines are taken from the cache where they are there.
 
@@ -101,13 +101,16 @@ def row_results(
         How many cells of each label.
     seeds
         One result each.
+    only
+        Those of the seeds that are worked out here, where processes share them; all unless given.
     """
+    wanted = seeds if only is None else only
     if row == "model":
-        for seed in seeds:
+        for seed in wanted:
             yield seed, bench.result(cells, target, seed, by_class=seed == seeds[0])
         return
     makers: dict[str, Callable[[int], Source]] = {}
-    for seed in seeds:
+    for seed in wanted:
         by_class = row != "copied" and seed == seeds[0]
         path = _cache_path(bench, row, target, seed, by_class=by_class)
         kept = store.read(path)

@@ -18,6 +18,7 @@ from genediff.evaluation.matching import Target, choose_target, match
 from genediff.evaluation.report import Evaluation, Score, summarise
 from genediff.evaluation.scoring import MIN_CLASS_CELLS, POOLED
 from genediff.evaluation.verdict import judge
+from genediff.parallel import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from genediff.data.dataset import Dataset
     from genediff.evaluation.source import Source
+    from genediff.parallel import Ranks
 
 
 def evaluate(
@@ -42,6 +44,7 @@ def evaluate(
     cache: Path | None = None,
     progress: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Judge generated cells by held-out real ones, beside what two real samples and simple baselines reach.
 
@@ -76,6 +79,8 @@ def evaluate(
         Called with a share from 0 to 1 and what is being done.
     cancelled
         Asked between metrics; True raises `Cancelled`.
+    ranks
+        Processes that share rows and seeds; all must judge the same cells, and all get the evaluation.
 
     Returns
     -------
@@ -98,11 +103,16 @@ def evaluate(
     rows, left_out = _rows(bench, baselines)
     results: dict[str, list[Result]] = {"model": [], **{row: [] for row in rows}}
     report, n_done, n_all = progress or _silent, 0, len(seeds) * len(results)
-    for row in results:
-        for seed, result in row_results(bench, row, cells, target, seeds):
-            results[row].append(result)
-            n_done += 1
+    own: dict[int, Result] = {}
+    for place, row in enumerate(results):
+        numbers = range(place * len(seeds), (place + 1) * len(seeds))
+        mine = {seeds[number - numbers[0]]: number for number in numbers if number in ranks.share(n_all)}
+        for seed, result in row_results(bench, row, cells, target, seeds, only=tuple(mine)):
+            own[mine[seed]] = result
+            n_done = min(n_all, n_done + ranks.size)
             report(n_done / n_all, f"{row.replace('_', ' ')}, seed {seed}")
+    every = iter(ranks.collect(own))
+    results = {row: [next(every) for _ in seeds] for row in results}
     return _assemble(bench, generated, cells, target, tuple(seeds), results, missing, (*notes, *left_out), started)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genediff.adapter_info import ADAPTER_FILE
 from genediff.errors import Cancelled, InputError
+from genediff.parallel import ALONE, crew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     import pandas as pd
     from anndata import AnnData
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from genediff.data import Dataset
     from genediff.evaluation import Evaluation
     from genediff.model import GeneDiff
+    from genediff.parallel import Ranks
     from genediff.runs.job import Job
 
 STAGE = "evaluation"
@@ -27,7 +29,7 @@ GENERATING = 0.2
 """Share of the stage that generating takes."""
 
 
-def judge_model(job: Job, model: Path, dataset_id: str) -> str:
+def judge_model(job: Job, model: Path, dataset_id: str, *, processes: int = 1) -> str:
     """Write evaluation.json into a model folder and return the verdict; a failure is told and costs only itself.
 
     Raises
@@ -41,7 +43,9 @@ def judge_model(job: Job, model: Path, dataset_id: str) -> str:
         return ""
     try:
         dataset = job.workspace.open_dataset(dataset_id)
-        evaluation = evaluate_model(model, dataset, device=job.device, progress=job.progress(STAGE), cancelled=job.stop)
+        evaluation = evaluate_model(
+            model, dataset, device=job.device, progress=job.progress(STAGE), cancelled=job.stop, processes=processes
+        )
         evaluation.save(model / EVALUATION_FILE)
         return evaluation.verdict.sentence
     except Cancelled:
@@ -61,11 +65,48 @@ def evaluate_model(
     progress: Callable[[float, str], None],
     cancelled: Callable[[], bool],
     seeds: Sequence[int] = SEEDS,
+    processes: int = 1,
 ) -> Evaluation:
-    """Judge a model by one generated cell for each test cell (at most 2,000), asked for by the same labels."""
+    """Judge a model by one generated cell for each test cell (at most 2,000), asked for by the same labels.
+
+    Several processes of this machine share the cells that are generated, and the rows and seeds that are judged.
+    """
+    progress(0.0, "generating cells")
+    arguments = {"model": str(model), "dataset": str(dataset.info.folder), "device": device, "seeds": list(seeds)}
+    target, gpus = "genediff.runs.kinds.judge:judge_along", device.startswith("cuda")
+    with crew(target, arguments, size=processes, gpus=gpus) as ranks:
+        return _evaluate_model(
+            model, dataset, device=device, progress=progress, cancelled=cancelled, seeds=seeds, ranks=ranks
+        )
+
+
+def judge_along(ranks: Ranks, *, model: str, dataset: str, device: str, seeds: list[int]) -> None:
+    """Take part in `evaluate_model` as one of its other processes."""
+    from genediff.data import Dataset
+
+    _evaluate_model(
+        Path(model),
+        Dataset.open(Path(dataset)),
+        device="cuda:0" if device.startswith("cuda") else device,  # each sees its own GPU alone
+        progress=lambda share, what: None,
+        cancelled=lambda: False,
+        seeds=seeds,
+        ranks=ranks,
+    )
+
+
+def _evaluate_model(
+    model: Path,
+    dataset: Dataset,
+    *,
+    device: str,
+    progress: Callable[[float, str], None],
+    cancelled: Callable[[], bool],
+    seeds: Sequence[int],
+    ranks: Ranks,
+) -> Evaluation:
     from genediff.model import GeneDiff
 
-    progress(0.0, "generating cells")
     generator = GeneDiff.load(model, device=device)
     columns = tuple(generator.conditions)
     if (model / ADAPTER_FILE).is_file():
@@ -75,7 +116,9 @@ def evaluate_model(
         dataset = in_genes(dataset, generator.genes)
         columns = tuple(column for column in columns if column in dataset.obs.columns)
     asked = asked_for(dataset, columns)
-    return evaluate_generator(generator, dataset, asked, progress=progress, cancelled=cancelled, seeds=seeds)
+    return evaluate_generator(
+        generator, dataset, asked, progress=progress, cancelled=cancelled, seeds=seeds, ranks=ranks
+    )
 
 
 def evaluate_generator(
@@ -88,6 +131,7 @@ def evaluate_generator(
     seeds: Sequence[int] = SEEDS,
     baselines: Sequence[str] = ("independent_nb", "copied"),
     strict: bool = True,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Judge a model by cells generated for a table of labels.
 
@@ -109,7 +153,7 @@ def evaluate_generator(
     if asked is not None and not strict:
         known = {column: names for column, names in generator.conditions.items() if column in asked}
         table = pd.DataFrame({c: asked[c].where(asked[c].isin(names), None) for c, names in known.items()})
-    generated = generator.generate(n, conditions=table, batch_size=256, progress=tell)
+    generated = generator.generate(n, conditions=table, batch_size=256, progress=tell, ranks=ranks)
     if asked is not None and not strict:
         for column in asked:
             generated.obs[column] = pd.Categorical(asked[column])
@@ -120,6 +164,7 @@ def evaluate_generator(
         baselines=baselines,
         progress=lambda share, what: progress(GENERATING + (1 - GENERATING) * share, what),
         cancelled=cancelled,
+        ranks=ranks,
     )
 
 

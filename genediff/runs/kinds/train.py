@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from genediff.config import RunConfig
 from genediff.errors import Cancelled
+from genediff.parallel.slurm import slurm_tasks
 from genediff.runs.files import read_json
 from genediff.runs.kinds.base import Kind
 from genediff.runs.kinds.follow import follow
@@ -32,7 +33,9 @@ def _run(job: Job, config: RunConfig) -> str:
     model = publish(made, job.workspace.models / job.id)
     job.result(model_id=job.id)
     measure_model(job, model, config.dataset_id)
-    return f"The model is in the library. {judge_model(job, model, config.dataset_id)}".strip()
+    # The further tasks of a cluster have left after training; the worker judges alone there.
+    processes = 1 if slurm_tasks() > 1 else config.devices
+    return f"The model is in the library. {judge_model(job, model, config.dataset_id, processes=processes)}".strip()
 
 
 def _train(job: Job, config: RunConfig) -> None:
