@@ -49,6 +49,22 @@ def acceptable_devices(wanted: str) -> tuple[Device, ...]:
     raise InputError(f"This machine has no device '{wanted}'; choose one of: {known}.")
 
 
+def gpus_to_hold(devices: tuple[Device, ...], processes: int) -> int:
+    """Return how many of the acceptable devices a run of some processes holds: a GPU each; a CPU serves them all.
+
+    Raises
+    ------
+    InputError
+        When there are fewer GPUs.
+    """
+    if processes == 1 or devices[0].number is None:
+        return 1
+    if processes > len(devices):
+        there = "1 GPU that" if len(devices) == 1 else f"{len(devices)} GPUs that"
+        raise InputError(f"The run asks for {processes} GPUs and this machine has {there} will do; ask for fewer.")
+    return processes
+
+
 def _cuda_devices() -> tuple[Device, ...]:
     """GPUs visible to this process; the lock carries the machine's own number, as other processes may see others."""
     present = [path.name[6:] for path in DEVICES.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]

@@ -8,6 +8,7 @@ Locks end with their process, so a killed worker frees its place and its device 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -69,10 +70,12 @@ def hold_device(
     *,
     stop: Callable[[], bool],
     waiting: Callable[[tuple[str, ...]], None],
+    count: int = 1,
 ) -> Iterator[Device | None]:
     """Wait for the run's turn and hold one of `devices` meanwhile; yields None when `stop` came first.
 
-    `waiting` is told the runs ahead each time they change.
+    `waiting` is told the runs ahead each time they change. Where ``count`` is more than one, so many are held, and what
+    is yielded is the first with the numbers of all.
     """
     ticket = next((runs / ".queue").glob(f"*_{run_id}.json"), None)
     if ticket is None:  # somebody emptied the queue by hand: stand in line again
@@ -82,7 +85,7 @@ def hold_device(
         locks.enter_context(_lock(ticket, fcntl.LOCK_EX))
         _sign(ticket)
         try:
-            yield _wait(runs, run_id, devices, stop, waiting, ticket, locks)
+            yield _wait(runs, run_id, devices, stop, waiting, ticket, locks, count)
         finally:
             ticket.unlink(missing_ok=True)
 
@@ -95,19 +98,29 @@ def _wait(
     waiting: Callable[[tuple[str, ...]], None],
     ticket: Path,
     locks: contextlib.ExitStack,
+    count: int,
 ) -> Device | None:
     told: tuple[str, ...] | None = None
+    # Devices are kept until there are enough: later runs do not pass an earlier ticket, so nobody waits in a circle.
+    held: list[Device] = []
     while not stop():
         for device in devices:
-            if _is_next(runs, run_id, device) and _take(runs, run_id, device, locks):
-                ticket.unlink(missing_ok=True)
-                return device
+            if device not in held and _is_next(runs, run_id, device) and _take(runs, run_id, device, locks):
+                held.append(device)
+                if len(held) == count:
+                    ticket.unlink(missing_ok=True)
+                    return _as_one(held)
         ahead = device_users(runs, (device.lock for device in devices)) + (runs_ahead(runs, run_id) or ())
         if ahead != told:
             waiting(ahead)
             told = ahead
         time.sleep(POLL)
     return None
+
+
+def _as_one(held: list[Device]) -> Device:
+    numbers = [device.number for device in held if device.number is not None]
+    return dataclasses.replace(held[0], number=",".join(numbers) if numbers else None)
 
 
 def _is_next(runs: Path, run_id: str, device: Device) -> bool:

@@ -17,7 +17,7 @@ from genediff.errors import Cancelled, InputError
 from genediff.parallel.slurm import is_further_task
 from genediff.runs.along import work_along
 from genediff.runs.backends import find_backend
-from genediff.runs.devices import acceptable_devices
+from genediff.runs.devices import acceptable_devices, gpus_to_hold
 from genediff.runs.files import read_json
 from genediff.runs.interruption import Interruption
 from genediff.runs.job import Job
@@ -87,8 +87,9 @@ def _do(job: Job) -> str:
     if find_backend(content.get("backend", "local")).gives_out_devices:
         job.update(device=devices[0].name)
         return _start(job, kind, config)
+    count = gpus_to_hold(devices, kind.processes(config))
     with hold_device(
-        job.folder.parent, job.id, devices, stop=job.stop, waiting=lambda ahead: _say_place(job, ahead)
+        job.folder.parent, job.id, devices, stop=job.stop, waiting=lambda ahead: _say_place(job, ahead), count=count
     ) as device:
         if device is None:
             raise Cancelled("Cancelled while it was waiting for its turn.")

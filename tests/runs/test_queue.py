@@ -13,7 +13,7 @@ import pytest
 
 from genediff.errors import InputError
 from genediff.runs import devices as devices_module
-from genediff.runs.devices import CPU, Device, acceptable_devices
+from genediff.runs.devices import CPU, Device, acceptable_devices, gpus_to_hold
 from genediff.runs.queue import device_users, drop_ticket, hold_device, runs_ahead, take_ticket
 
 if TYPE_CHECKING:
@@ -129,3 +129,33 @@ def test_visible_gpus_keep_the_number_of_the_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(devices_module, "_has_mps", lambda: False)
     assert acceptable_devices("auto") == (CPU,)
+
+
+def test_a_run_of_two_gpus_holds_both_and_waits_until_both_are_free(tmp_path) -> None:
+    gpus = (Device("cuda:0", "cuda-0", "0"), Device("cuda:1", "cuda-1", "1"))
+    looks = 0
+
+    def stop() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > 3
+
+    for name in ("one", "two"):
+        take_ticket(tmp_path, name, gpus)
+    with hold_device(tmp_path, "one", gpus, stop=lambda: False, waiting=lambda ahead: None) as first:
+        assert first == gpus[0]
+        with hold_device(tmp_path, "two", gpus, stop=stop, waiting=lambda ahead: None, count=2) as held:
+            assert held is None  # one is taken
+    take_ticket(tmp_path, "two", gpus)
+    with hold_device(tmp_path, "two", gpus, stop=lambda: False, waiting=lambda ahead: None, count=2) as held:
+        assert held == Device("cuda:0", "cuda-0", "0,1")
+        assert device_users(tmp_path, ["cuda-0", "cuda-1"]) == ("two", "two")
+
+
+def test_a_gpu_for_each_process_and_one_cpu_for_all() -> None:
+    gpus = (Device("cuda:0", "cuda-0", "0"), Device("cuda:1", "cuda-1", "1"))
+    assert gpus_to_hold((CPU,), 4) == 1
+    assert gpus_to_hold(gpus, 1) == 1
+    assert gpus_to_hold(gpus, 2) == 2
+    with pytest.raises(InputError, match="asks for 3 GPUs and this machine has 2 GPUs that will do"):
+        gpus_to_hold(gpus, 3)

@@ -41,6 +41,8 @@ class Kind(Generic[C]):
     along
         What further tasks of a cluster do in a run's folder beside the worker, which alone writes there and reports;
         None: nothing.
+    processes
+        How many processes of this machine do the work; each takes a GPU where there are some.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Kind(Generic[C]):
     device: Callable[[C], str] | None
     label: Callable[[C], str]
     along: Callable[[Path, Workspace, C], None] | None = None
+    processes: Callable[[C], int] = lambda config: 1
 
     def write_config(self, config: C) -> dict[str, Any]:
         """Return the configuration as plain JSON values."""

@@ -93,4 +93,5 @@ TRAIN: Kind[RunConfig] = Kind(
     device=lambda config: config.device,
     label=lambda config: config.name or f"{config.preset} model",
     along=_along,
+    processes=lambda config: config.devices,
 )
