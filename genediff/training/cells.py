@@ -149,17 +149,17 @@ class TrainingCells:
         """
         n, n_genes = self.train.shape
         sums, squares, shares = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes)
-        log_library = []
+        # Made before the loop: small arrays that outlive their block would pin the freed memory of every block.
+        logs = torch.empty(n, dtype=torch.float64)
         for start in range(0, n, 4096):
             measured = torch.from_numpy(self.train[start : start + 4096].toarray())
             x, library = self.normalise(measured)
             sums += x.double().sum(0).numpy()
             squares += x.double().square().sum(0).numpy()
             shares += measured.double().sum(0).numpy()
-            log_library.append(library.double().log())
+            logs[start : start + 4096] = library.double().log()
         mean = sums / n
         std = np.sqrt(np.maximum(squares / n - mean**2, 0))
-        logs = torch.cat(log_library)
         median, smallest = self._seen()
         # Genes never seen in training keep a tiny share, so that their logarithm is finite.
         profile = (shares + 0.1) / (shares + 0.1).sum()
