@@ -49,6 +49,7 @@ class GeneView(Dataset):
             )
         mark = hashlib.sha256("\n".join([dataset.content_hash, *genes]).encode()).hexdigest()
         super().__init__(replace(dataset.info, n_genes=len(genes), content_hash=mark, has_umap=False))
+        self.all_genes = dataset.all_genes  # which may have other names than the file's
         self.chosen = np.array([position[gene] for gene in genes], dtype=np.int64)
 
     @cached_property

@@ -13,6 +13,8 @@ from genediff.data.view import in_genes
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torch import Tensor
 
     from genediff.data.dataset import Dataset
@@ -39,6 +41,14 @@ class ReadCells:
     def n_cells(self) -> int:
         """How many cells there are."""
         return self.measured.shape[0]
+
+    def only(self, genes: Collection[str]) -> ReadCells:
+        """Return the same cells as if no other genes than these had been measured."""
+        wanted = torch.tensor([gene in genes for gene in self.model.genes], device=self.present.device)
+        present = self.present & wanted
+        kept = sparse.diags_array(present.cpu().numpy().astype(np.float32))
+        measured = sparse.csr_matrix(self.measured @ kept)
+        return ReadCells(self.model, measured, present, _share(self.model, present.cpu()))
 
     def block(self, rows: np.ndarray | slice) -> tuple[Tensor, Tensor]:
         """Return standardised expression (cell, gene) and library sizes (cell,) on the model's device."""

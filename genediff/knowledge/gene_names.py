@@ -90,6 +90,18 @@ def sure_names(query: str) -> tuple[str, ...]:
     return ()
 
 
+@cache
+def former_symbols(species: str) -> dict[str, str]:
+    """Return today's symbol by a former one, where it was one gene's only and is no gene's today."""
+    _, by_name = _index(species)
+    entries = {names.symbol: names for found in by_name.values() for rank, names in found if rank == 0}
+    owners: dict[str, set[str]] = {}
+    for names in entries.values():
+        for old in names.previous:
+            owners.setdefault(old, set()).add(names.symbol)
+    return {old: min(now) for old, now in owners.items() if len(now) == 1 and old not in entries}
+
+
 def _first_of(by_species: Iterable[list[tuple[int, GeneNames]]], known: set[str]) -> tuple[str, ...]:
     """Return what the first species that knows a gene of the data set says; others are then never read."""
     return next((genes for found in by_species if (genes := _best(found, known))), ())
