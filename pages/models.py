@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genediff.ui import caching, frame, model_library, needs
+from genediff.ui import caching, frame, model_library, needs, transfer_view
 
 frame.guard()
 frame.header("Models", "Every model that came with the app, was trained here or uploaded: their figures side by side.")
@@ -41,5 +41,7 @@ model_library.table(shown, every_column=every_column)
 info = needs.require_model()
 with st.container(border=True):
     model_library.details(info)
+with st.container(border=True):
+    transfer_view.show(info)
 model_library.upload()
 model_library.trash()

@@ -53,9 +53,10 @@ ALLOWED: dict[str, set[str]] = {
         "analysis": "config data denoiser diffusion errors knowledge model statistics tokenizers training",
         "inspection": "conditions config data denoiser diffusion errors knowledge model model_info nn statistics "
         "tokenizers training workspace",
+        "transfer": "data errors inspection knowledge model nn",
         "plots": "errors",
         "cli": "adaptation comparison conditions config data errors evaluation knowledge model model_archive "
-        "model_info perturbation presets response runs tokenizers training versions workspace",
+        "model_info perturbation presets response runs tokenizers training transfer versions workspace",
         "__main__": "cli",
     }.items()
 }

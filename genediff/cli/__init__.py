@@ -17,6 +17,7 @@ from genediff.cli.runs import runs
 from genediff.cli.serve import app as serve
 from genediff.cli.simulate import simulate
 from genediff.cli.training import train
+from genediff.cli.transfer import transfer
 
 app = make_group("See how the way a cell's expression is cut into tokens decides what a diffusion model learns.")
 app.command()(doctor)
@@ -25,6 +26,7 @@ app.command()(datasets)
 app.command()(simulate)
 app.command()(train)
 app.command()(adapt)
+app.command()(transfer)
 app.add_typer(runs, name="runs")
 app.command()(profiles)
 app.add_typer(models, name="models")

@@ -73,7 +73,7 @@ class Orthologs:
         return {name: there[partner[now]] for now, name in here.items() if partner.get(now) in there}
 
     def _present(self, side: int, names: Sequence[str]) -> dict[str, str]:
-        """Return by today's symbol what a list calls a gene; today's symbol wins where the list has a former one too."""
+        """Return by today's symbol what a list calls a gene; that symbol itself wins over a former one."""
         found = {self.former[name]: name for name in reversed(names) if name in self.former} if side == 0 else {}
         return found | {name: name for name in names}
 
@@ -98,9 +98,7 @@ def make_orthologs(title: str, rows: Iterable[tuple[str, str, int]], former: Map
     tops = tuple({gene: (max(all_), Counter(all_)[max(all_)]) for gene, all_ in one.items()} for one in best)
     kept = tuple(
         sorted(
-            pair
-            for pair, support in weight.items()
-            if all(tops[side][pair[side]] == (support, 1) for side in (0, 1))
+            pair for pair, support in weight.items() if all(tops[side][pair[side]] == (support, 1) for side in (0, 1))
         )
     )
     if not kept:

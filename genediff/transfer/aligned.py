@@ -82,8 +82,9 @@ def aligned(genes: Sequence[str], dataset: Dataset, orthologs: Orthologs | None 
         shared = _by_name(genes, dataset)
     needed = min(max(LEAST_GENES, math.ceil(LEAST_SHARE * len(genes))), len(genes))
     if len(shared) < needed:
+        found = f"Only {len(shared):,}" if shared else "None"
         raise InputError(
-            f"Only {len(shared):,} of the model's {len(genes):,} genes are among the {len(dataset.all_genes):,} of "
+            f"{found} of the model's {len(genes):,} genes are among the {len(dataset.all_genes):,} of "
             f"{dataset.info.name!r}, and {needed:,} are needed; {_advice(genes, dataset, len(shared), orthologs)}."
         )
     return Aligned(dataset, shared, len(genes), orthologs)

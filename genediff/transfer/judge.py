@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from genediff.errors import InputError
+from genediff.nn.counts import Gaussian, NegativeBinomial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 DRAWS = 200
+READ = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +44,14 @@ def judge(
     *,
     logits: Tensor | None = None,
     shift: Tensor | None = None,
+    read: float = READ,
+    seed: int = 0,
 ) -> Judged:
     """Describe cells by a model and hold the description against them.
+
+    A model that is shown a count can give it back without having understood the cell. So, of what was counted, a random
+    half is read and the other half judged (molecular cross-validation, Batson, Royer and Webber 2019,
+    doi:10.1101/786269). Values that are no counts cannot be divided: there the model is judged by what it has read.
 
     Whatever the model says of genes that are not judged, it is told how much was measured in those that are: a cell's
     expectation is scaled to its total over the judged genes, so that only the shares count.
@@ -61,6 +69,10 @@ def judge(
         the average of its training cells.
     shift
         Added to what the model reads, the same in every cell, (gene,) over the model's genes: see `level_shift`.
+    read
+        Share of the counts that is read, the rest is judged; 1: all are read, and the same are judged.
+    seed
+        Of the division.
 
     Raises
     ------
@@ -76,11 +88,14 @@ def judge(
     tokenizer, head = model.autoencoder.tokenizer, model.autoencoder.head
     position = {gene: place for place, gene in enumerate(model.genes)}
     columns = torch.tensor([position[gene] for gene in genes], device=model.device)
+    draw = np.random.default_rng(seed)
     seen, expected, nll = [], [], []
     for start in range(0, len(rows), BLOCK):
         part = rows[start : start + BLOCK]
-        measured = torch.from_numpy(cells.measured[part].toarray()).to(model.device)
-        z, library = cells.standardised(measured)
+        whole = cells.measured[part].toarray()
+        shown = draw.binomial(whole.astype(np.int64), read) if model.spec.has_counts and read < 1 else whole
+        measured = torch.from_numpy(whole if shown is whole else (whole - shown).astype(np.float32)).to(model.device)
+        z, library = cells.standardised(torch.from_numpy(shown.astype(np.float32)).to(model.device))
         out = tokenizer.decode(tokenizer.encode(z)) if logits is None else logits.expand(len(part), -1)  # (cell, gene)
         out = out if shift is None else out + shift
         own = measured[:, columns]
@@ -107,10 +122,12 @@ def average_logits(cells: ReadCells, rows: np.ndarray) -> Tensor:
     total = torch.from_numpy(np.asarray(cells.measured[rows].sum(0), dtype=np.float32).ravel()).to(model.device)
     if model.spec.has_counts:
         profile = (total + 0.5) / (total + 0.5)[cells.present].sum()
-        own = head.log_profile.softmax(0)  # type: ignore[attr-defined]
+        assert isinstance(head, NegativeBinomial)
+        own = head.log_profile.softmax(0)
         found = (profile / (own / own[cells.present].sum())).log()
     else:
-        found = total / len(rows) - head.centre  # type: ignore[attr-defined]
+        assert isinstance(head, Gaussian)
+        found = total / len(rows) - head.centre
     return torch.where(cells.present, found, 0.0).detach()
 
 

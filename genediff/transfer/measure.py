@@ -91,9 +91,7 @@ def transfer(
         own_side = own_cells, own_rows
         own_found = _own_rows(own_cells, own_rows, genes, match)
     progress(0.5)
-    tokens = names_kept(
-        own_side, (cells, rows), match.shared, progress=lambda share: progress(0.5 + 0.5 * share)
-    )
+    tokens = names_kept(own_side, (cells, rows), match.shared, progress=lambda share: progress(0.5 + 0.5 * share))
     by_key = {row.key: row for row in (*own_found, *found)}
     depth = (_depth(own_side, genes), _depth((cells, rows), genes))
     return Transfer(

@@ -74,7 +74,9 @@ def names_kept(
                 genes,
                 progress=lambda share, n=number: progress((n + share) / len(known)),  # type: ignore[misc]
             ).table
-            renamed = found.rename(columns={"r": name} | {c: f"{name}_{c}" for c in ("low", "high", "chance", "verdict")})
+            renamed = found.rename(
+                columns={"r": name} | {c: f"{name}_{c}" for c in ("low", "high", "chance", "verdict")}
+            )
             columns = ["token", *(c for c in renamed if c.startswith(name)), *(["genes"] if number == 0 else [])]
             table = table.merge(renamed[columns], how="left", on="token")
     for column in ("own", "new", "own_low", "own_high", "new_low", "new_high", "own_chance", "new_chance", "genes"):
@@ -83,7 +85,9 @@ def names_kept(
         table[column] = table.get(column, pd.Series("", table.index)).fillna("")
     table["genes"] = [len(set(sets.sets[name]) & set(genes)) for name in table["token"]]
     table["outcome"] = [_outcome(*pair) for pair in zip(table["own_verdict"], table["new_verdict"], strict=True)]
-    sides_columns = [f"{side}{part}" for side in ("own", "new") for part in ("", "_low", "_high", "_chance", "_verdict")]
+    sides_columns = [
+        f"{side}{part}" for side in ("own", "new") for part in ("", "_low", "_high", "_chance", "_verdict")
+    ]
     return table[["token", "genes", *sides_columns, "outcome"]]
 
 

@@ -41,6 +41,8 @@ class Estimate:
 class Row:
     """How one reader describes some cells: a key of ROWS, its figures, and the cells they were taken on.
 
+    Of what was counted in a cell a random half is read and the other half judged.
+
     ``correlation`` is Pearson's r between measured and expected log expression over cells, the mean over genes; ``nll``
     the negative log-likelihood in nats per cell and gene; ``gain`` how many of these nats are saved against the
     average of the same data, cell by cell (None for the averages themselves).
@@ -124,5 +126,7 @@ class Transfer:
         """Return verdict and figures for a terminal."""
         lines = self.table()
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+        rows = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        ]
         return "\n".join([self.sentence, "", *rows, "", self.matched])

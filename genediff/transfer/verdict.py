@@ -65,21 +65,21 @@ def sentence(
 def _correlation(rows: Mapping[str, Row], depth: tuple[float, float]) -> list[str]:
     new, own, hidden, native = (rows.get(key) for key in ("new", "own", "own_hidden", "native"))
     assert new is not None
-    said = f"What it expects of held-out cells follows what was measured by r = {new.correlation.text(2)}"
+    said = f"What it expects of held-out cells follows what was measured by r = {new.correlation.text(3)}"
     if own is None:
         out = [f"{said}; its own cells are not in this workspace, so there is nothing to compare that with."]
     else:
-        out = [f"{said}, against {own.correlation.text(2)} on its own cells."]
+        out = [f"{said}, against {own.correlation.text(3)} on its own cells."]
         if hidden is not None:
-            genes = round(own.correlation.value - hidden.correlation.value, 2) + 0.0  # never minus zero
-            cells = round(hidden.correlation.value - new.correlation.value, 2) + 0.0
+            genes = hidden.correlation.value - own.correlation.value
+            cells = new.correlation.value - hidden.correlation.value
             out.append(
-                f"Of the difference, {genes:.2f} come from the missing genes (its own cells without them) and "
-                f"{cells:.2f} from the cells."
+                f"Taking the missing genes from it on its own cells changes r by {genes:+.3f}; the other cells, by "
+                f"{cells:+.3f}."
             )
     if native is not None:
         share = new.correlation.value / max(native.correlation.value, 1e-9)
-        out.append(f"A model trained on these cells reaches {native.correlation.text(2)}: {share:.0%} of that is here.")
+        out.append(f"A model trained on these cells reaches {native.correlation.text(3)}: {share:.0%} of that is here.")
     elif own is not None and depth[0] == depth[0]:
         out.append(
             f"Its own cells have {depth[0]:,.0f} counts in these genes and the others {depth[1]:,.0f} (medians); where "

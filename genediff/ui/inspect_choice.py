@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui import caching, choices, explain, frame, needs, state
+from genediff.ui import caching, choices, explain, frame, needs, other_species, state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,14 +111,14 @@ def _cells(info: ModelInfo) -> Dataset:
         options,
         key=CELLS,
         default=own,
-        help="Through which cells the model is looked at: its own, or others with the same genes.",
+        help="Through which cells the model is looked at: its own, or others with the same genes (or their orthologs).",
     )
     if own is None:
         st.caption(
             f":material/info: The model's own cells ({explain.plain(info.dataset_name)}) are not in this workspace."
         )
     try:
-        return caching.dataset(chosen)
+        return other_species.in_names_of(info, caching.dataset(chosen))
     except InputError as error:
         explain.show_input_error(error)
         st.stop()
