@@ -171,11 +171,11 @@ def correlation_draws(found: Judged, weight: np.ndarray) -> np.ndarray:
     Genes that do not vary in the cells are left out; those whose expectation does not vary count as zero: see
     `genediff.evaluation.reconstruction.gene_correlation`.
     """
-    a, b = (v.astype(np.float64) - v.mean(0, dtype=np.float64) for v in (found.seen, found.expected))  # (cell, gene)
-    n = len(a)
-    mean_a, mean_b = weight @ a / n, weight @ b / n  # (draw, gene)
-    var_a, var_b = weight @ a**2 / n - mean_a**2, weight @ b**2 / n - mean_b**2
-    product = weight @ (a * b) / n - mean_a * mean_b
+    a, b = (torch.from_numpy(v.astype(np.float64) - v.mean(0, dtype=np.float64)) for v in (found.seen, found.expected))
+    share = torch.from_numpy(weight / len(found.seen))  # (draw, cell)
+    mean_a, mean_b = share @ a, share @ b  # (draw, gene)
+    var_a, var_b = share @ a**2 - mean_a**2, share @ b**2 - mean_b**2
+    product = share @ (a * b) - mean_a * mean_b
     varies, told = var_a > 1e-12, var_b > 1e-12
-    r = np.divide(product, np.sqrt(np.maximum(var_a * var_b, 1e-300)), out=np.zeros_like(product), where=varies & told)
-    return r.sum(1) / np.maximum(varies.sum(1), 1)
+    r = torch.where(varies & told, product / (var_a * var_b).clamp(min=1e-300).sqrt(), 0.0)
+    return np.asarray(r.sum(1) / varies.sum(1).clamp(min=1))
