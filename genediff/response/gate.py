@@ -70,8 +70,6 @@ class Gate(BaseModel):
         Mean correlation of predicted and measured changes.
     harm
         Share of left-out perturbations with a larger error than the baseline's.
-    best_baseline_r
-        The highest correlation that any baseline reached.
     why
         In words.
     """
