@@ -201,6 +201,11 @@ def test_runs_are_listed_and_told_about(model):
     assert "finished" in invoke("runs", "resume", model, code=1)
 
 
+def _heed_interrupts() -> None:
+    """Take Ctrl-C as a terminal's child does. A shell's background job ignores it, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_cancels_and_leaves_a_checkpoint(home, dataset):
     process = subprocess.Popen(
         command("train", dataset, "--steps", 1_000_000, "--tokenizer-steps", 5, "--device", "cpu"),
@@ -209,6 +214,7 @@ def test_ctrl_c_cancels_and_leaves_a_checkpoint(home, dataset):
         text=True,
         cwd=ROOT,
         env={**os.environ, "GENEDIFF_HOME": str(home)},
+        preexec_fn=_heed_interrupts,
     )
     assert process.stderr is not None
     first = process.stderr.readline()
