@@ -162,7 +162,7 @@ def test_drivers_are_gradients_and_members_of_the_set(world: World) -> None:
     assert set(table.index[table["in_set"]]) == members
     # The strongest driver of nearly every token is a member of its set. Of one token alone that was a matter of the
     # seed: with other random numbers in training PATHWAY_2 had a stranger first, and the others still their own.
-    every = [drivers(trained.cells, trained.found.loadings, k, most=1).table["gene"].iloc[0] for k in range(5)]
+    every = [drivers(trained.cells, trained.found.loadings, k, most=40).table["gene"].iloc[0] for k in range(5)]
     assert sum(top in genes for top, genes in zip(every, trained.sets.sets.values(), strict=True)) >= 4
     pull = table["pull"].abs()
     assert pull[list(members)].mean() > 2 * pull.drop(list(members)).mean()
