@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
@@ -32,7 +32,14 @@ COLLECTIONS = {
     "Reactome": "msigdb_c2.cp.reactome.v7.5.1.symbols.gmt",
     "canonical pathways, the 2,500 smallest": "msigdb_c2.cp.v7.5.1.symbols.gmt",
 }
+ROOT = Path(__file__).resolve().parents[1]
 CELLS, CHANNELS, THREADS = 64, 256, 2
+WORKERS = {"OMP_WAIT_POLICY": "PASSIVE", "THP_MEM_ALLOC_ENABLE": "1"}
+SETTINGS = {
+    "As our workers run (waiting threads sleep, huge pages): a loop of thousands of small products wakes its threads "
+    "thousands of times.": WORKERS,
+    "As torch comes (waiting threads spin, which costs neighbours their time; small pages):": {},
+}
 MOST_SETS, SMALLEST = 2500, 5
 CLOCKS = ("", "CPU ", "with AdamW ", "CPU with AdamW ")
 HEAD = ["collection", "sets", "genes", "memberships", ""]
@@ -103,16 +110,26 @@ def measure(title: str, file: str, *, repeats: int = 5) -> list[list[str]]:
     return rows
 
 
-def pathway_section() -> str:
-    """Return the section of the report on pathway tokens, in Markdown."""
-    before = torch.get_num_threads()
+def table() -> str:
+    """Return the rows of every collection in Markdown, measured in this process."""
     torch.set_num_threads(THREADS)
     rows = [row for title, file in COLLECTIONS.items() for row in measure(title, file)]
-    torch.set_num_threads(before)
-    table = ["| " + " | ".join(cells) + " |" for cells in [HEAD, ["---"] * len(HEAD), *rows]]
-    said = f"{CHANNELS} channels, {CELLS} cells, {THREADS} threads; forward + backward, medians."
-    return "\n".join(["## Pathway encode and decode", "", said, "", *table, ""])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [HEAD, ["---"] * len(HEAD), *rows])
+
+
+def pathway_section() -> str:
+    """Return the section of the report on pathway tokens, in Markdown, each setting in a process of its own."""
+    parts = [
+        "## Pathway encode and decode",
+        f"{CHANNELS} channels, {CELLS} cells, {THREADS} threads; forward + backward, medians.",
+    ]
+    for title, settings in SETTINGS.items():
+        command = [sys.executable, "-m", "benchmarks.pathway_speed", "--here"]
+        plain = {name: value for name, value in os.environ.items() if name not in WORKERS}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={**plain, **settings}, cwd=ROOT)
+        parts += [title, done.stdout.strip()]
+    return "\n\n".join([*parts, ""])
 
 
 if __name__ == "__main__":
-    print(pathway_section())
+    print(table() if "--here" in sys.argv else pathway_section())

@@ -8,6 +8,7 @@ product. There are few sizes (233 among the 1,615 sets of Reactome), so nothing 
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 class Members(nn.Module):
@@ -71,13 +72,23 @@ class Members(nn.Module):
         """Return in how many sets each gene is, (gene,)."""
         return self.start.diff()
 
-    def runs(self) -> Iterator[tuple[slice, slice, tuple[int, int]]]:
-        """Yield sets of one size that stand together: their numbers, their rows, and (number of sets, size)."""
-        first_set = first_row = 0
-        for size, same in itertools.groupby(self.sizes):
-            n = len(tuple(same))
-            yield slice(first_set, first_set + n), slice(first_row, first_row + n * size), (n, size)
-            first_set, first_row = first_set + n, first_row + n * size
+    @cached_property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """Sets of one size that stand together: how many they are, and their size."""
+        return tuple((len(tuple(same)), size) for size, same in itertools.groupby(self.sizes))
+
+    def rows(self, values: Tensor) -> list[Tensor]:
+        """Cut values of all rows, (row, …), into those of each run, (set, member, …)."""
+        parts = values.split([n * size for n, size in self.runs])
+        return [part.view(n, size, *values.shape[1:]) for part, (n, size) in zip(parts, self.runs, strict=True)]
+
+    def sets(self, values: Tensor) -> tuple[Tensor, ...]:
+        """Cut values of all sets, (set, …), into those of each run."""
+        return values.split([n for n, _ in self.runs])
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Return what each row sees of genes (cell, gene): (row, cell)."""
+        return x.t().contiguous().index_select(0, self.gene)
 
 
 class SetEncoder(nn.Module):
@@ -136,15 +147,16 @@ class _Encode(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, members: Members) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        seen = members.seen(x)
+        ctx.save_for_backward(seen, weight)
         ctx.members = members
-        return _to_sets(x, weight, bias, members, by_set=True)
+        return _to_sets(seen, weight, bias, members, by_set=True)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
-        (x, weight), grad = ctx.saved_tensors, grads[0]
+        (seen, weight), grad = ctx.saved_tensors, grads[0]
         d_x = _to_genes(grad, weight, ctx.members) if ctx.needs_input_grad[0] else None
-        d_weight, d_bias = _to_weights(x, grad, ctx.members, bias=ctx.needs_input_grad[2])
+        d_weight, d_bias = _to_weights(seen, grad, ctx.members, bias=ctx.needs_input_grad[2])
         return d_x, d_weight, d_bias, None
 
 
@@ -157,54 +169,55 @@ class _Decode(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        (tokens, weight), grad = ctx.saved_tensors, grads[0]
+        (tokens, weight), seen = ctx.saved_tensors, ctx.members.seen(grads[0])
         # In the layout of the tokens, so that whoever adds it up need not copy it.
         by_set = tokens.transpose(0, 1).is_contiguous()
-        d_tokens = _to_sets(grad, weight, None, ctx.members, by_set=by_set) if ctx.needs_input_grad[0] else None
-        d_weight, _ = _to_weights(grad, tokens, ctx.members, bias=False)
+        d_tokens = _to_sets(seen, weight, None, ctx.members, by_set=by_set) if ctx.needs_input_grad[0] else None
+        d_weight, _ = _to_weights(seen, tokens, ctx.members, bias=False)
         return d_tokens, d_weight, None
 
 
-def _to_sets(x: Tensor, weight: Tensor, bias: Tensor | None, members: Members, *, by_set: bool) -> Tensor:
+def _to_sets(seen: Tensor, weight: Tensor, bias: Tensor | None, members: Members, *, by_set: bool) -> Tensor:
     """Return tokens[c, s] = Σ_{g in s} x[c, g] weight[s, g] + bias[s], (cell, set, channel).
 
     A product that writes cell by cell is not batched. With ``by_set`` memory holds set after set, and a view of it is
     returned; otherwise it holds cell after cell, which costs a copy.
     """
-    by_gene, n_channels = x.t().contiguous(), weight.shape[1]  # (gene, cell)
-    shape_of_all = (members.n_sets, len(x)) if by_set else (len(x), members.n_sets)
-    memory = x.new_empty(*shape_of_all, n_channels)
+    n_cells, n_channels = seen.shape[1], weight.shape[1]
+    shape = (members.n_sets, n_cells) if by_set else (n_cells, members.n_sets)
+    memory = seen.new_empty(*shape, n_channels)
     tokens = memory if by_set else memory.transpose(0, 1)  # (set, cell, channel)
-    for sets, rows, shape in members.runs():
-        seen = by_gene.index_select(0, members.gene[rows]).view(*shape, len(x)).transpose(1, 2)  # (set, cell, member)
-        own = weight[rows].view(*shape, n_channels)  # (set, member, channel)
-        out = tokens[sets] if by_set else None
-        heard = torch.bmm(seen, own, out=out) if bias is None else torch.baddbmm(bias[sets, None], seen, own, out=out)
+    starts = [None] * len(members.runs) if bias is None else members.sets(bias[:, None])
+    runs = zip(members.rows(seen), members.rows(weight), starts, members.sets(tokens), strict=True)
+    for x, own, start, place in runs:
+        out = place if by_set else None
+        x = x.transpose(1, 2)  # (set, cell, member)
+        heard = torch.bmm(x, own, out=out) if start is None else torch.baddbmm(start, x, own, out=out)
         if not by_set:
-            tokens[sets].copy_(heard)
+            place.copy_(heard)
     return tokens.transpose(0, 1)
 
 
 def _to_genes(tokens: Tensor, weight: Tensor, members: Members) -> Tensor:
     """Return x[c, g] = Σ_{s with g} tokens[c, s] · weight[s, g], (cell, gene)."""
-    n_cells, _, n_channels = tokens.shape
-    said = tokens.new_empty(members.n_rows, n_cells)  # (row, cell)
-    for sets, rows, shape in members.runs():
-        own = weight[rows].view(*shape, n_channels)  # (set, member, channel)
-        torch.bmm(own, tokens[:, sets].permute(1, 2, 0), out=said[rows].view(*shape, n_cells))
+    said = tokens.new_empty(members.n_rows, len(tokens))  # (row, cell)
+    runs = zip(members.rows(weight), members.sets(tokens.permute(1, 2, 0)), members.rows(said), strict=True)
+    for own, spoken, place in runs:  # (set, member, channel), (set, channel, cell), (set, member, cell)
+        torch.bmm(own, spoken, out=place)
     # Rows are summed gene by gene: no two threads write the same gene, and the order of the sum is always the same.
     bags = functional.embedding_bag(members.order, said, members.start, mode="sum", include_last_offset=True)
     return bags.t()
 
 
-def _to_weights(x: Tensor, tokens: Tensor, members: Members, *, bias: bool) -> tuple[Tensor, Tensor | None]:
+def _to_weights(seen: Tensor, tokens: Tensor, members: Members, *, bias: bool) -> tuple[Tensor, Tensor | None]:
     """Return weight[s, g] = Σ_c x[c, g] tokens[c, s], (row, channel); with ``bias`` also Σ_c tokens[c, s]."""
-    by_gene, n_channels = x.t().contiguous(), tokens.shape[2]  # (gene, cell)
-    weight = x.new_empty(members.n_rows, n_channels)
-    total = x.new_empty(members.n_sets, n_channels) if bias else None
-    for sets, rows, shape in members.runs():
-        seen = by_gene.index_select(0, members.gene[rows]).view(*shape, len(x))  # (set, member, cell)
-        torch.bmm(seen, tokens[:, sets].transpose(0, 1), out=weight[rows].view(*shape, n_channels))
-        if total is not None:  # here, where the tokens of these sets are still in the cache
-            torch.sum(tokens[:, sets], 0, out=total[sets])
+    n_channels = tokens.shape[2]
+    weight = seen.new_empty(members.n_rows, n_channels)
+    total = seen.new_empty(members.n_sets, n_channels) if bias else None
+    totals = [None] * len(members.runs) if total is None else members.sets(total)
+    by_set = members.sets(tokens.transpose(0, 1))  # (set, cell, channel) each
+    for x, heard, place, sums in zip(members.rows(seen), by_set, members.rows(weight), totals, strict=True):
+        torch.bmm(x, heard, out=place)
+        if sums is not None:  # here, where the tokens of these sets are still in the cache
+            torch.sum(heard, 1, out=sums)
     return weight, total
