@@ -77,6 +77,9 @@ predictor correlates less than the best baseline.
 In the CaRPool file effects are real and the noise between cells is simulated, with 50 cells for each perturbation. The
 additive model's r = 0.69 and the ceiling of 0.84 that are known of these data are of the measured pseudobulks, which
 are less noisy; here both are lower.
+
+Genes are chosen, and components fitted, at the import of a data set, which sees the cells (not the labels) of held-out
+perturbations.
 """
 
 
