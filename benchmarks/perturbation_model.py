@@ -2,7 +2,7 @@
 
     python -m benchmarks.perturbation_model [--data ../shared/data/h5ad] [--seeds 0 1 2] [--cases simulated kang ...]
 
-A seed draws what is held out. Gates are set by the training and validation parts; the test part has no say in a fit. The
+A seed draws what is held out. Gates are set by the training and validation parts; the test part has no say in it. The
 model has no network on measured cells; on simulated ones it has none, the planted one, and a shuffled one. Differences
 are paired over the perturbations of all seeds, against the best baseline that the validation part names for the metric
 and against the baseline that a case names. Writes ``benchmarks/perturbation_model.md``.
@@ -60,8 +60,8 @@ class Case:
 CAUTION = (
     "**How far these test parts are untouched: not strictly.** While the model was built its makers looked at the test "
     "parts of CaRPool, Papalexi and Kang, and at simulated worlds of this kind, more than once. The priors for a new "
-    "cell type were chosen after all five held-out types of Kang had been seen, so that row is optimistic; the term for "
-    "pairs came after a look at simulated pairs. No fresh data were kept back. Genes were chosen, and components "
+    "cell type were chosen after all five held-out types of Kang had been seen, so that row is optimistic; the term "
+    "for pairs came after a look at simulated pairs. No fresh data were kept back. Genes were chosen, and components "
     "fitted, at the import of each data set, which sees the cells (not the labels) of held-out perturbations."
 )
 NETWORKS = ("", "planted", "shuffled")
