@@ -86,7 +86,7 @@ def press(name: str) -> Callable[[Page], None]:
 
 
 VISITS = (
-    Visit("data", "latent", "colour by library size", choose("Colour by", "total")),
+    Visit("data", "latent", "colour by library size", choose("Colour by", "Counts per cell (chosen genes)")),
     Visit("tokens", "latent", "another view", press("One token")),
     Visit("pathways", "pathway", "another view", press("Two groups")),
     Visit("regulation", "grn", "", lambda page: None),
