@@ -13,7 +13,6 @@ from genediff.ui import (
     bundle,
     explain,
     perturb_files,
-    perturb_needs,
     perturb_predictors,
     perturb_question,
     perturb_task,
@@ -38,11 +37,7 @@ MOST_CELLS = 60_000
 def show(dataset: Dataset) -> None:
     """Ask for scenarios, predict them all, and hand them out."""
     with st.container(border=True):
-        left, right = st.columns(2, gap="medium")
-        with left:
-            perturb_needs.dataset_picker(dataset.info.id)
-        with right:
-            source = perturb_predictors.choose(dataset)
+        source = perturb_predictors.choose_beside_data(dataset)
         task = source.task(dataset)
         left, right = st.columns([0.6, 0.4], gap="medium")
         with left:

@@ -14,7 +14,6 @@ from genediff.ui import (
     perturb_files,
     perturb_genes,
     perturb_map,
-    perturb_needs,
     perturb_predictors,
     perturb_question,
     perturb_route,
@@ -36,11 +35,7 @@ _LOOKS = ("Pathways", "Route through the network", "Truth")
 def show(dataset: Dataset) -> None:
     """Ask and answer."""
     with st.container(border=True):
-        left, right = st.columns(2, gap="medium")
-        with left:
-            perturb_needs.dataset_picker(dataset.info.id)
-        with right:
-            source = perturb_predictors.choose(dataset)
+        source = perturb_predictors.choose_beside_data(dataset)
         question = perturb_question.ask(dataset, source)
         _told(question)
     if question is None:

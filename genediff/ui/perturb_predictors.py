@@ -11,7 +11,7 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.reproduction import PROGRAM
-from genediff.ui import choices, explain, perturb_task
+from genediff.ui import choices, explain, perturb_needs, perturb_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,6 +145,15 @@ def predict_command(words: Sequence[str], question: Question) -> str:
     """Return a line for the command line: who predicts, and what."""
     said = ["predict", *words, "-p", question.perturbation.label, "--seed", "0", "-o", "predicted"]
     return f"{PROGRAM} {shlex.join(said)}"
+
+
+def choose_beside_data(dataset: Dataset) -> Source:
+    """Draw the choice of cells and, beside it, of who predicts."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        perturb_needs.dataset_picker(dataset.info.id)
+    with right:
+        return choose(dataset)
 
 
 def choose(dataset: Dataset) -> Source:

@@ -15,7 +15,6 @@ from genediff.ui import (
     explain,
     figures,
     perturb_data,
-    perturb_needs,
     perturb_predictors,
     perturb_question,
     perturb_task,
@@ -41,11 +40,7 @@ _AT_ONCE = 50
 def show(dataset: Dataset) -> None:
     """Ask for a wish and rank."""
     with st.container(border=True):
-        left, right = st.columns(2, gap="medium")
-        with left:
-            perturb_needs.dataset_picker(dataset.info.id)
-        with right:
-            source = perturb_predictors.choose(dataset)
+        source = perturb_predictors.choose_beside_data(dataset)
         task = source.task(dataset)
         members, group, wish, words = _ask(task)
         which = _candidates(task)
