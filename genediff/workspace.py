@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import platformdirs
 
@@ -15,6 +15,8 @@ from genediff.data.info import INFO_FILE, DatasetInfo
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from genediff.data.dataset import Dataset
     from genediff.knowledge.library import Library
     from genediff.model_info import ModelInfo
@@ -124,13 +126,7 @@ class Workspace:
     def list_datasets(self) -> list[DatasetInfo]:
         """Return shipped data sets, then the user's own, newest first; folders that cannot be read are passed over."""
         shipped = [DatasetInfo.read(folder, shipped=True) for folder in self._shipped("datasets")]
-        own = []
-        for folder in _folders(self.datasets, INFO_FILE):
-            try:
-                own.append(DatasetInfo.read(folder))
-            except InputError:
-                continue
-        return shipped + sorted(own, key=lambda info: info.created, reverse=True)
+        return shipped + _newest_first(self.datasets, INFO_FILE, DatasetInfo.read)
 
     def dataset_folder(self, dataset_id: str) -> Path:
         """Return the folder of a data set.
@@ -176,13 +172,7 @@ class Workspace:
 
         shipped = [ModelInfo.read(folder, shipped=True) for folder in self._shipped("models")]
         shipped.sort(key=lambda info: (info.id != DEMO_MODEL, info.id))
-        own = []
-        for folder in _folders(self.models, _MODEL_FILE):
-            try:
-                own.append(ModelInfo.read(folder))
-            except InputError:
-                continue
-        return shipped + sorted(own, key=lambda info: info.created, reverse=True)
+        return shipped + _newest_first(self.models, _MODEL_FILE, ModelInfo.read)
 
     def model_folder(self, model_id: str) -> Path:
         """Return the folder of a model.
@@ -243,13 +233,7 @@ class Workspace:
         from genediff.response.info import ResponseInfo
 
         shipped = [ResponseInfo.read(folder, shipped=True) for folder in self._shipped("responses")]
-        own = []
-        for folder in _folders(self.responses, _RESPONSE_FILE):
-            try:
-                own.append(ResponseInfo.read(folder))
-            except InputError:
-                continue
-        return shipped + sorted(own, key=lambda info: info.created, reverse=True)
+        return shipped + _newest_first(self.responses, _RESPONSE_FILE, ResponseInfo.read)
 
     def response_folder(self, response_id: str) -> Path:
         """Return the folder of a model of perturbations.
@@ -323,6 +307,25 @@ def _marker(kind: Kind) -> str:
         "responses": _RESPONSE_FILE,
     }
     return markers[kind]
+
+
+class _Dated(Protocol):
+    @property
+    def created(self) -> str: ...
+
+
+Info = TypeVar("Info", bound=_Dated)
+
+
+def _newest_first(folder: Path, file: str, read: Callable[[Path], Info]) -> list[Info]:
+    """Read what lies in a folder; what cannot be read is passed over."""
+    found = []
+    for place in _folders(folder, file):
+        try:
+            found.append(read(place))
+        except InputError:
+            continue
+    return sorted(found, key=lambda info: info.created, reverse=True)
 
 
 def _folders(parent: Path, marker: str) -> list[Path]:

@@ -46,7 +46,7 @@ def test_the_example_can_be_read_and_the_workspace_wins(tmp_path, write):
         ("[gpu]\ntime = 2", "at 'warning': a warning of 120 seconds before its time limit leaves a run no time"),
         ("[gpu]\ntime = 0", "at 'time': a run needs a minute"),
         ("[gpu]\nmemory = 'much'", "at 'memory'"),
-        ("[gpu.directives]\noutput = '/tmp/x'", "'output' is set by GeneDiff itself"),
+        ("[gpu.directives]\noutput = '/data/x'", "'output' is set by GeneDiff itself"),
         ("[gpu.directives]\n'-p' = 'x'", "no name of an sbatch option"),
         ('[gpu]\npartition = "a\\nb"', "at 'partition': a value is one line"),
     ],
