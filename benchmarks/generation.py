@@ -6,7 +6,7 @@
 A replicate is a split and a training seed of its own, so test cells differ between replicates. Each result is one JSON
 file in ``--results``; what is there is not run again. Cells are generated for the labels of the test cells, library
 size included, and judged by `genediff.evaluation.evaluate`. The row ``scvi`` needs scvi-tools
-(benchmarks/requirements.txt).
+(benchmarks/requirements.txt); ``prototype`` is the plainest model that works (benchmarks/prototype.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 import numpy as np
 import pandas as pd
 
+from benchmarks.prototype import prototype_cells
 from genediff.data import ImportConfig, import_cells
 from genediff.evaluation import Evaluation, evaluate
 from genediff.presets import PRESETS, in_gene_space, preset_run
@@ -42,7 +43,7 @@ DATASETS: dict[str, tuple[str, dict[str, object]]] = {
     "carpool": ("carpool_doubles_semisynthetic.h5ad", {"label": "perturbation"}),
     "spectra": ("spectra_sample_lognorm.h5ad", {}),
 }
-ROWS = (*PRESETS, "quick-gene", "quick-mlp", "scvi")
+ROWS = (*PRESETS, "quick-gene", "quick-mlp", "scvi", "prototype")
 HEAD = """# Generation: presets and baselines on held-out cells
 
 Written by `python -m benchmarks.generation --table` from the results beside it. In brackets behind a row: how many
@@ -156,6 +157,8 @@ def run_one(name: str, row: str, replicate: int, args: argparse.Namespace) -> No
     label = dataset.info.label
     if row == "scvi":
         cells, cost = scvi_cells(dataset, label, replicate)
+    elif row == "prototype":
+        cells, cost = prototype_cells(dataset, label, replicate)
     else:
         model, cost = train(row, dataset, replicate, args.workspace / "models" / f"{name}_{row}_{replicate}")
         asked = dataset.obs.loc[dataset.obs["split"] == "test", list(model.conditions)]
@@ -212,7 +215,7 @@ def tables(results: Path) -> str:
 
 
 def _place(title: str) -> int:
-    order = ["floor (validation)", "copied train cells", "independent NB", "scvi", *PRESETS, "quick-mlp", "quick-gene"]
+    order = ["floor (validation)", "copied train cells", "independent NB", "scvi", "prototype", *PRESETS, "quick-mlp", "quick-gene"]
     return order.index(title)
 
 
