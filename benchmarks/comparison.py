@@ -1,6 +1,7 @@
 """Every strategy under one budget, on the shipped blood cells and on the Kang data: who wins in what?
 
     python -m benchmarks.comparison --data kang --minutes 3 --seeds 2    # train and judge; goes on where it stopped
+    python -m benchmarks.comparison --data kang --rest                   # the seeds that the kept table lacks
     python -m benchmarks.comparison --table                              # the tables of what is there
 
 The comparison of the shipped cells is the one that the app shows; ``python -m genediff.comparison.demo`` makes it. Both
@@ -10,14 +11,19 @@ train by real workers, one model after another. Writes ``benchmarks/comparison.m
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 from pathlib import Path
 
 from benchmarks.generation import dataset_of
-from genediff.comparison.demo import build, demo_config
+from genediff.comparison.demo import build, demo_config, wait
 from genediff.comparison.figures import FIGURES
+from genediff.comparison.results import FILE as TABLE_FILE
 from genediff.comparison.results import read_results
-from genediff.comparison.store import Comparison
+from genediff.comparison.store import FILE, Comparison
 from genediff.comparison.table import leaderboard
+from genediff.runs import SeriesJob, submit
+from genediff.runs.files import write_json
 from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -78,17 +84,53 @@ def _cell(row, name: str) -> str:
     return f"{cell.mean:,.{digits}f}" + (f" ± {cell.spread:,.{digits}f}" if cell.spread is not None else "")
 
 
+def train_the_rest(kept: Path, workspace: Workspace) -> None:
+    """Train what a kept table lacks of its plan, in another workspace than the first rows, and add it to the table.
+
+    The steps of each row were fixed when the comparison was planned, so later rows get the same budget. A second call
+    goes on where the first one was stopped.
+    """
+    content = json.loads((kept / FILE).read_text(encoding="utf-8"))
+    folder = workspace.comparisons / f"rest-{kept.name}"
+    if not folder.is_dir():
+        planned = Comparison.open(kept, workspace.runs, shipped=True)
+        there = {(result.place, result.seed) for result in read_results(planned, workspace).results}
+        missing = [key for key in planned.order if key not in there]
+        runs = tuple(
+            planned.rows[place].run.model_copy(
+                update={"seed": seed, "name": f"{planned.rows[place].title}, seed {seed}"}
+            )
+            for place, seed in missing
+        )
+        series = submit(SeriesJob(runs, name=f"the rest of {planned.title}"), workspace)
+        folder.mkdir(parents=True)
+        shutil.copy(kept / TABLE_FILE, folder / TABLE_FILE)
+        write_json(folder / FILE, {**content, "order": missing, "series": series.id})
+    comparison = Comparison.open(folder, workspace.runs)
+    series = comparison.series
+    if series is not None and series.status.has_ended and series.status.state != "finished":
+        comparison.resume()
+    wait(comparison)
+    read_results(comparison, workspace)
+    shutil.copy(folder / TABLE_FILE, kept / TABLE_FILE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="kang", choices=["kang", "papalexi"])
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workspace", type=Path, default=Path.home() / ".cache" / "genediff-comparison-benchmark")
-    parser.add_argument("--table", action="store_true")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--rest", action="store_true", help="train the seeds that the kept table lacks")
+    action.add_argument("--table", action="store_true")
     args = parser.parse_args()
     workspace = Workspace(args.workspace)
     if not args.table:
         dataset = dataset_of(args.data, 0, workspace)
+    if args.rest:
+        train_the_rest(RESULTS / args.data, workspace)
+    elif not args.table:
         config = demo_config(minutes=args.minutes, steps=None, seeds=args.seeds)
         changes = {
             "dataset_id": dataset.info.id,

@@ -66,6 +66,7 @@ class Velocity(nn.Module):
             nn.init.zeros_(steer.bias)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        """Return velocities (cell, dim) of states (cell, dim) at times (cell,)."""
         angles = t[:, None] * torch.exp(torch.linspace(0, 6, 32))
         given = F.silu(self.time(torch.cat([angles.sin(), angles.cos()], 1)) + self.label(label))  # (cell, width)
         h = self.first(x)

@@ -54,6 +54,12 @@ def build(config: ComparisonConfig, workspace: Workspace, *, assets: Path = ASSE
     series = comparison.series
     if series is not None and series.status.has_ended and series.status.state != "finished":
         comparison.resume()
+    wait(comparison)
+    return ship(comparison, workspace, assets / "comparisons" / (name or config.dataset_id))
+
+
+def wait(comparison: Comparison) -> None:
+    """Come back when the last training has ended; print where it stands."""
     said = ""
     while comparison.is_going_on:
         now = comparison.series.status.message if comparison.series else ""
@@ -61,7 +67,6 @@ def build(config: ComparisonConfig, workspace: Workspace, *, assets: Path = ASSE
             print(now, flush=True)
             said = now
         time.sleep(2)
-    return ship(comparison, workspace, assets / "comparisons" / (name or config.dataset_id))
 
 
 def ship(comparison: Comparison, workspace: Workspace, target: Path) -> Path:
