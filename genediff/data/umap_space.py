@@ -20,6 +20,10 @@ MIN_FITTED = 20
 """With fewer training cells there is no manifold to draw: the first two principal components stand in."""
 MAX_LAID_OUT = 20_000
 """Up to so many further cells are laid out one by one (a third of a millisecond each); more go between neighbours."""
+REPULSION = 0.5
+"""How strongly fitted cells push away cells that are placed, where umap-learn's own value is 1. Fitted cells do not
+give way, so at 1 real held-out cells are driven to the rims of the islands and look unlike the training cells they
+resemble; at a half they lie as deep inside as those (measured on blood cells, simulated cells, and 600 cells)."""
 _one_at_a_time = threading.Lock()
 """numba's simplest threading layer ends the process when two threads enter it at once."""
 
@@ -63,6 +67,7 @@ def place(model: Any, pcs: np.ndarray) -> np.ndarray:
     """Place cells (cell, pc) in the picture: (cell, 2), float32. The same cells always land in the same place."""
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        model.repulsion_strength = REPULSION
         return np.asarray(model.transform(np.ascontiguousarray(pcs, dtype=np.float32)), dtype=np.float32)
 
 
