@@ -1,9 +1,10 @@
 """The two sums that attention along edges is made of, without a tensor of (edge, channel).
 
 ``dots`` is one scalar product per entry of a sparse matrix, ``sums`` a weighted sum per row; forward and backward are
-both made of them, on the matrix and on its transpose. On a CPU both are embedding-bag kernels: the fastest of what was
-measured in benchmarks/tokenization_speed.md. On a GPU the fastest of three is found by a race of milliseconds, the
-first time they are needed (`genediff.nn.edge_race`). Elsewhere they are gathers and scatters, in parts.
+both made of them, on the matrix and on its transpose. On a CPU the first is compiled (`genediff.nn.edge_compiled`) and
+the second an embedding bag: the fastest of what was measured in benchmarks/tokenization_speed.md. On a GPU the fastest
+of three is found by a race of milliseconds, the first time they are needed (`genediff.nn.edge_race`). Elsewhere they
+are gathers and scatters, in parts.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Kernels(Protocol):
 class BagKernels:
     """Embedding bags. ``dots`` is what torch itself calls for the gradient of per-sample weights.
 
-    That operator is private, so torch is pinned, and where it has gone its place is taken by `ScatterKernels`.
+    That operator is private, so torch is pinned, and where it has gone these kernels take no part in a race.
     """
 
     def dots(self, a: Tensor, b: Tensor, rows: Rows) -> Tensor:
@@ -118,9 +119,13 @@ def candidates() -> tuple[Kernels, ...]:
 
 
 def kernels_for(device: torch.device) -> Kernels:
-    """Return the fastest known on a device: embedding bags on a CPU, and the winner of a race on a GPU."""
+    """Return the fastest known on a device: compiled ones on a CPU, and the winner of a race on a GPU."""
     if device.type == "cuda":
         from genediff.nn.edge_race import winner
 
         return winner(device)
-    return BagKernels() if device.type == "cpu" and hasattr(torch.ops.aten, DOTS) else ScatterKernels()
+    if device.type == "cpu":
+        from genediff.nn.edge_compiled import CompiledKernels
+
+        return CompiledKernels()
+    return ScatterKernels()

@@ -4,14 +4,16 @@ import pytest
 import torch
 
 from genediff.nn import edge_linear
+from genediff.nn.edge_compiled import CompiledKernels
 from genediff.nn.edge_kernels import BagKernels, ScatterKernels, SparseKernels
 from genediff.nn.edge_linear import EdgeLinear
 from genediff.nn.edge_lists import Graph
 
 EDGES = torch.tensor([[0, 0, 3, 4], [1, 2, 2, 0]])  # token 3 has no source, token 2 has two
+KERNELS = [CompiledKernels(), BagKernels(), ScatterKernels(), SparseKernels()]
 
 
-@pytest.mark.parametrize("kernels", [BagKernels(), ScatterKernels(), SparseKernels()], ids=lambda k: type(k).__name__)
+@pytest.mark.parametrize("kernels", KERNELS, ids=lambda k: type(k).__name__)
 def test_it_is_a_sparse_matrix(kernels, monkeypatch) -> None:
     monkeypatch.setattr(edge_linear, "kernels_for", lambda device: kernels)
     layer = EdgeLinear(Graph(EDGES, 5, loops=False)).double()

@@ -5,12 +5,14 @@ import math
 import pytest
 import torch
 
-from genediff.nn.edge_kernels import BagKernels, ScatterKernels, SparseKernels
+from genediff.nn import edge_compiled
+from genediff.nn.edge_compiled import CompiledKernels
+from genediff.nn.edge_kernels import BagKernels, ScatterKernels, SparseKernels, candidates
 from genediff.nn.edge_lists import ACTIVATION, REPRESSION, SELF, UNKNOWN, Graph
 from genediff.nn.edge_race import race
 from genediff.nn.sparse_attention import EdgeSelfAttention, edge_attention, edge_weights
 
-KERNELS = [BagKernels(), ScatterKernels(), SparseKernels()]
+KERNELS = [CompiledKernels(), BagKernels(), ScatterKernels(), SparseKernels()]
 
 
 def edges(n_tokens: int, n_edges: int, *, seed: int = 0) -> torch.Tensor:
@@ -58,13 +60,31 @@ def test_gradients_are_those_of_finite_differences(kernels) -> None:
     assert torch.autograd.gradcheck(lambda *a: edge_attention(*a[:3], graph, a[3], kernels=kernels), (q, k, v, bias))
 
 
-def test_where_the_private_kernel_is_missing_public_ones_do_the_work(monkeypatch) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_compiled_kernels_say_the_same_in_any_number_of_threads(threads, monkeypatch) -> None:
+    """Rows of very uneven length are cut by entries, so a stretch may be empty and a row is never cut."""
+    monkeypatch.setattr(edge_compiled, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    sources = torch.arange(1, 40)
+    graph = Graph(torch.stack([sources, torch.zeros_like(sources)]), 40)  # one token hears all others
+    q, k, v, _ = inputs(2, 40, 2, 8)
+    for kernels in (CompiledKernels(), BagKernels()):
+        rows = graph.lists(2, 2).rows
+        weights = kernels.softmax(kernels.dots(q.flatten(0, 2), k.flatten(0, 2), rows), rows)
+        total = torch.zeros(160).index_add(0, rows.row.long(), weights)
+        torch.testing.assert_close(total, torch.ones(160))
+        torch.testing.assert_close(weights, ScatterKernels().softmax(
+            ScatterKernels().dots(q.flatten(0, 2), k.flatten(0, 2), rows), rows))  # fmt: skip
+
+
+def test_every_device_has_kernels(monkeypatch) -> None:
     from genediff.nn import edge_kernels
 
-    assert isinstance(edge_kernels.kernels_for(torch.device("cpu")), BagKernels)
+    assert isinstance(edge_kernels.kernels_for(torch.device("cpu")), CompiledKernels)
     assert isinstance(edge_kernels.kernels_for(torch.device("mps")), ScatterKernels)
+    assert any(isinstance(kernels, BagKernels) for kernels in candidates())
     monkeypatch.setattr(edge_kernels, "DOTS", "_an_operator_that_torch_has_not")
-    assert isinstance(edge_kernels.kernels_for(torch.device("cpu")), ScatterKernels)
+    assert not any(isinstance(kernels, BagKernels) for kernels in candidates())
 
 
 class Wrong(ScatterKernels):
