@@ -1,10 +1,12 @@
 """How fast models train and generate on this device: every strategy, beside the plain way and beside the roofline.
 
-    python -m benchmarks.gpu                                # what the device is good for, into gpu.md
-    python -m benchmarks.gpu --genes 2000 --rows grn mlp    # some rows, printed and not written
+    python -m benchmarks.gpu                                # every strategy at 2,000 and 20,000 genes, into gpu.md
+    python -m benchmarks.gpu --genes 2000 --rows grn mlp    # some of them
+    python -m benchmarks.gpu --table                        # only write the table of what is measured
 
 Cells are random numbers of the right shape, knowledge is random sets and edges of the right size. A case is a process
-of its own. On a GPU: preset *standard*, 2,000 and 20,000 genes, bfloat16. Without one: *quick*, 2,000 genes, 32 bits.
+of its own, and its figures are a file in results/gpu: what is there is not measured again, so a run that was stopped
+goes on where it was (`--again` measures anew). On a GPU: preset *standard*, bfloat16. Without one: *quick*, 32 bits.
 
 The roofline is the time that the arithmetic of a step would take at the rate of a large matrix product, or its bytes at
 the rate of a copy, whichever is longer; both rates are measured on the device first. Arithmetic is that of matrix
@@ -15,9 +17,12 @@ least there must be: weights as often as a step touches them, the cells once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import os
+import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -49,6 +54,11 @@ if TYPE_CHECKING:
     from genediff.training.stage import Stage
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "gpu"
+GENES = (2000, 20_000)
+WAYS = ("ours", "plain")
+MOST_MEMORY = 8  # GB that a case may take on a machine without a GPU, which it shares with others
+MOST_SECONDS = 1800.0  # that a case may take
 SETS, EDGES_PER_GENE, SOLVER_STEPS = 50, 5, 10
 # AdamW reads weight, gradient and two moments and writes all but the gradient; the average is read and written; the
 # forward and the backward read the weight, and the backward writes the gradient.
@@ -149,34 +159,39 @@ def case(strategy: str, n_genes: int, preset: str, way: str, device: torch.devic
     per_cell = arithmetic = moved = 0.0
     for kind in stages:
         stage: Stage = kind(model, cells, run.train, fabric=fabric, seed=0)
-        if way == "ours":
-            arithmetic += counted(stage, model) / stage.batch_size
-            n = sum(p.numel() for p in stage.plain.parameters())
-            moved += TOUCHES_PER_STEP * 4 * n / stage.batch_size + 8 * n_genes
+        arithmetic += counted(stage, model) / stage.batch_size  # and warms up
+        n = sum(p.numel() for p in stage.plain.parameters())
+        moved += TOUCHES_PER_STEP * 4 * n / stage.batch_size + 8 * n_genes
         per_cell += timed(stage.train_step, device, budget) / stage.batch_size
         stage.finish()
         del stage
         gc.collect()
-    found |= {"train": 1 / per_cell, "train_flops": arithmetic, "train_bytes": moved}
-    n = few or (1024 if device.type == "cuda" else 128)
+    found |= {"train": 1 / per_cell, "train_flops": arithmetic, "train_bytes": moved, "train_peak": peak_bytes(device)}
+    n = few or (1024 if device.type == "cuda" else 128 if model.tokenizer.layout.n_tokens < 5000 else 8)
     codes, config = model.level_codes(n, None, seed=0), model.sample_config(n_steps=SOLVER_STEPS, sampler="heun")
 
     def draw(_: int) -> None:
         list(model.batches(codes, config=config, seed=0, batch_size=n))
 
-    if way == "ours":
-        with FlopCounterMode(display=False) as counter:
-            draw(0)
-        evaluations = 2 * SOLVER_STEPS
-        edges = along_edges(model) * evaluations
-        found["sample_flops"] = counter.get_total_flops() / n + edges
-        weights = 4 * sum(p.numel() for p in model.denoiser.parameters())
-        found["sample_bytes"] = evaluations * weights / n + 4 * n_genes
+    with FlopCounterMode(display=False) as counter:
+        draw(0)  # and warms up
+    evaluations = 2 * SOLVER_STEPS
+    edges = along_edges(model) * evaluations
+    found["sample_flops"] = counter.get_total_flops() / n + edges
+    weights = 4 * sum(p.numel() for p in model.denoiser.parameters())
+    found["sample_bytes"] = evaluations * weights / n + 4 * n_genes
     precision = torch.autocast(device.type, torch.bfloat16, enabled=way == "ours" and device.type == "cuda")
     with precision:
         found["sample"] = n / timed(draw, device, budget)
-    found["peak"] = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    found["cells"] = n
     return found
+
+
+def peak_bytes(device: torch.device) -> float:
+    """Return the most memory so far: of the GPU, or of this process."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device))
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def counted(stage: Stage, model: GeneDiff) -> float:
@@ -195,100 +210,160 @@ def along_edges(model: GeneDiff) -> float:
 
 
 def timed(step: Callable[[int], object], device: torch.device, budget: float) -> float:
-    """Return the median seconds of a step, after one that warms up."""
-    seconds(lambda: step(1), device)
+    """Return the median seconds of a step that has been warmed up."""
     taken: list[float] = []
     while len(taken) < 3 or (sum(taken) < budget and len(taken) < 50):
-        taken.append(seconds(lambda: step(2 + len(taken)), device))
+        taken.append(seconds(lambda: step(1 + len(taken)), device))
         if sum(taken) > 4 * budget:
             break
     return statistics.median(taken)
 
 
-def in_a_process(*words: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.gpu", "--case", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parent)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return {"failed": 1.0, "why": reason}  # type: ignore[dict-item]
-    return json.loads(done.stdout.splitlines()[-1])
+def measured(
+    strategy: str, n_genes: int, preset: str, way: str, device: torch.device, budget: str, *, again: bool
+) -> None:
+    """Measure a case in a process of its own and keep its figures, unless they are there."""
+    path = result_path(strategy, n_genes, preset, way, device)
+    if path.exists() and not again:
+        return
+    words = (strategy, str(n_genes), preset, way, str(device), budget)
+    begun = time.monotonic()
+    found: dict[str, Any]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.gpu", "--case", *words],
+            capture_output=True, text=True, check=False, cwd=HERE.parent, timeout=MOST_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        found = {"failed": f"not done in {MOST_SECONDS / 60:.0f} minutes"}
+    else:
+        found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"failed": why(done)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"{strategy}, {n_genes:,} genes, {way}: {time.monotonic() - begun:.0f} s; {found}", flush=True)
 
 
-def row(strategy: str, n_genes: int, preset: str, device: torch.device, peak: tuple[float, float], budget: str) -> str:
-    ours, naive = (in_a_process(strategy, str(n_genes), preset, way, str(device), budget) for way in ("ours", "plain"))
+def why(done: subprocess.CompletedProcess[str]) -> str:
+    """Return in words why a case did not come to its end."""
+    if done.returncode == -9:
+        return "killed for lack of memory"
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    if re.search("can't allocate|out of memory|MemoryError|bad_alloc", last):
+        return "does not fit"
+    return last
+
+
+def result_path(strategy: str, n_genes: int, preset: str, way: str, device: torch.device) -> Path:
+    name = re.sub(r"[^A-Za-z0-9]+", "-", device_name(device) if device.type == "cuda" else device.type).strip("-")
+    return RESULTS / f"{name}_{preset}_{n_genes}_{strategy}_{way}.json"
+
+
+def result(strategy: str, n_genes: int, preset: str, way: str, device: torch.device) -> dict[str, Any]:
+    path = result_path(strategy, n_genes, preset, way, device)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"failed": "not measured"}
+
+
+def row(strategy: str, n_genes: int, preset: str, device: torch.device, peak: tuple[float, float]) -> str:
+    ours, naive = (result(strategy, n_genes, preset, way, device) for way in ("ours", "plain"))
     cells = [f"{strategy}", f"{n_genes:,}"]
     if "failed" in ours:
-        return f"| {' | '.join([*cells, str(ours['why'])])} |"
+        return f"| {' | '.join([*cells, str(ours['failed']), *[''] * (len(HEAD) - 3)])} |"
     cells.append(f"{ours['parameters'] / 1e6:.1f} M")
     for part in ("train", "sample"):
-        roof = 1 / max(ours[f"{part}_flops"] / peak[0], ours[f"{part}_bytes"] / peak[1])
-        bound = "arithmetic" if ours[f"{part}_flops"] / peak[0] > ours[f"{part}_bytes"] / peak[1] else "bytes"
-        plain_way = "does not run" if "failed" in naive else f"{naive[part]:,.1f}"
+        times = (ours[f"{part}_flops"] / peak[0], ours[f"{part}_bytes"] / peak[1])
+        bound = "arithmetic" if times[0] > times[1] else "bytes"
+        plain_way = naive["failed"] if "failed" in naive else number(naive[part])
         ratio = "" if "failed" in naive else f"**{ours[part] / naive[part]:.1f} ×**"
-        share = f"{ours[part] / roof:.0%} ({bound})"
         amount = f"{ours[f'{part}_flops'] / 1e6:,.0f} M / {ours[f'{part}_bytes'] / 1e3:,.0f} kB"
-        cells += [f"{ours[part]:,.0f}", plain_way, ratio, amount, share]
+        cells += [number(ours[part]), plain_way, ratio, amount, f"{ours[part] * max(times):.0%} ({bound})"]
+    cells.append(f"{ours['train_peak'] / 1e9:.1f} GB")
     return f"| {' | '.join(cells)} |"
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 20 else f"{value:,.1f}" if value >= 1 else f"{value:,.2f}"
 
 
 HEAD = ["strategy", "genes", "parameters"]
 for _part in ("training", "sampling"):
     HEAD += [f"{_part}, cells/s", "plain way", "ratio", "arithmetic / bytes per cell", "of the roofline"]
+HEAD.append("peak memory of training")
+
+
+def kept_rates(device: torch.device, kind: torch.dtype, preset: str, *, again: bool) -> tuple[float, float]:
+    """Return the two rates of the roofline, measured when the table was begun."""
+    path = result_path("device", 0, preset, "rates", device)
+    if again or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(rates(device, kind)) + "\n", encoding="utf-8")
+    product, copy = json.loads(path.read_text(encoding="utf-8"))
+    return product, copy
+
+
+def intro(device: torch.device, kind: torch.dtype, preset: str, peak: tuple[float, float]) -> str:
+    on_gpu = device.type == "cuda"
+    where = (
+        f"**{device_name(device)}**" if on_gpu else f"**{device_name(device)}; {NO_GPU}, so nothing here is of one**"
+    )
+    text = (
+        f"{where}; torch {torch.__version__}, preset *{preset}*, {str(kind).removeprefix('torch.')}. A matrix product "
+        f"reaches {peak[0] / 1e12:.2f} TFLOP/s, a copy {peak[1] / 1e9:.0f} GB/s: the roofline. Training is one pass of "
+        f"a cell through all stages; sampling is {SOLVER_STEPS} steps of Heun and the drawing of counts. {SETS} random "
+        f"sets, {EDGES_PER_GENE} random edges per gene. The plain way writes attention out (masked, along a network), "
+        "has a layer per set, 32 bits and AdamW in a loop; for gene tokens it takes 2 to 4 cells at once, since more "
+        "do not fit."
+    )
+    if on_gpu:
+        return text
+    return (
+        f"{text} Seconds are those of the processor, all threads together, since neighbours on this machine (two to "
+        "eight busy processes) stretch the clock; they also take caches and memory bandwidth, so a ratio below about "
+        f"1.5 says little and a single figure nothing. A case may take {MOST_MEMORY} GB: what does not fit, says so."
+    )
+
+
+def write_table(device: torch.device, kind: torch.dtype, preset: str, peak: tuple[float, float]) -> None:
+    lines = ["# Speed on one device", "", intro(device, kind, preset, peak), ""]
+    lines += [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
+    lines += [row(strategy, n_genes, preset, device, peak) for n_genes in GENES for strategy in TOKENIZERS]
+    text = "\n".join([*lines, ""])
+    print(text)
+    (HERE / "gpu.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--genes", type=int, nargs="+")
+    parser.add_argument("--genes", type=int, nargs="+", default=list(GENES))
     parser.add_argument("--rows", nargs="+", choices=TOKENIZERS, default=list(TOKENIZERS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--preset")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seconds", default="2", help="for the timed steps of each part")
+    parser.add_argument("--again", action="store_true", help="measure what was measured already")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
     parser.add_argument("--case", nargs=6, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.case:
-        strategy, n_genes, preset, way, device, budget = chosen.case
-        if way == "plain":
-            with plain():
-                found = case(strategy, int(n_genes), preset, way, torch.device(device), float(budget))
-        else:
-            found = case(strategy, int(n_genes), preset, way, torch.device(device), float(budget))
-        print(json.dumps(found))
+        print(json.dumps(one_case(*chosen.case)))
         return
     device = choose_device(chosen.device)
     on_gpu = device.type == "cuda"
     preset = chosen.preset or ("standard" if on_gpu else "quick")
-    genes = chosen.genes or ([2000, 20_000] if on_gpu else [2000])
     kind = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
-    peak = rates(device, kind)
-    name = device_name(device) if on_gpu else f"{device_name(device)}; {NO_GPU}"
-    lines = [
-        "# Speed on one device",
-        "",
-        f"**{name}**, torch {torch.__version__}, preset *{preset}*, {str(kind).removeprefix('torch.')}; a matrix "
-        f"product reaches {peak[0] / 1e12:.2f} TFLOP/s, a copy {peak[1] / 1e9:.0f} GB/s. Training is one pass "
-        f"of a cell through all stages; sampling is {SOLVER_STEPS} steps of Heun and the drawing of counts. "
-        f"{SETS} random sets, "
-        f"{EDGES_PER_GENE} random edges per gene. The plain way writes attention out (masked, along a network), has a "
-        "layer per set, 32 bits and AdamW in a loop; for gene tokens it takes 2 to 4 cells at once, since more do not "
-        "fit."
-        + (
-            ""
-            if on_gpu
-            else " Seconds are those of the processor, all threads together, since neighbours on this "
-            "machine stretch the clock; even so read ratios, of runs that follow one another, and no single figure."
-        ),
-        "",
-        f"| {' | '.join(HEAD)} |",
-        f"|{'---|' * len(HEAD)}",
-    ]
-    for n_genes in genes:
-        for strategy in chosen.rows:
-            lines.append(row(strategy, n_genes, preset, device, peak, chosen.seconds))
-            print(lines[-1], flush=True)
-    text = "\n".join([*lines, ""])
-    print(text)
-    if len(chosen.rows) == len(TOKENIZERS):
-        (HERE / "gpu.md").write_text(text, encoding="utf-8")
+    peak = kept_rates(device, kind, preset, again=chosen.again)
+    if not chosen.table:
+        for n_genes in chosen.genes:
+            for strategy in chosen.rows:
+                for way in chosen.ways:
+                    measured(strategy, n_genes, preset, way, device, chosen.seconds, again=chosen.again)
+    write_table(device, kind, preset, peak)
+
+
+def one_case(strategy: str, n_genes: str, preset: str, way: str, device: str, budget: str) -> dict[str, float]:
+    if device == "cpu" and sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY * 10**9, MOST_MEMORY * 10**9))
+    with plain() if way == "plain" else contextlib.nullcontext():
+        return case(strategy, int(n_genes), preset, way, torch.device(device), float(budget))
 
 
 if __name__ == "__main__":

@@ -151,6 +151,21 @@ class SampleConfig(_Frozen):
     )
 
 
+class SpeedConfig(_Frozen):
+    """How fast cells are drawn; next to nothing about the cells themselves."""
+
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto",
+        title="Precision of drawing",
+        description="Of the network: bfloat16 or 32 bits. auto: bfloat16 on GPUs that have it, else 32 bits.",
+    )
+    compiled: bool = Field(
+        False,
+        title="Compile the network",
+        description="Takes up to a minute first, then each step is faster: for many cells. Needs a compiler.",
+    )
+
+
 class RunConfig(_Frozen):
     """Everything that a training run needs to be repeated exactly."""
 

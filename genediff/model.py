@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from genediff.adapter_info import ADAPTER_FILE
 from genediff.autoencoder import Autoencoder
-from genediff.config import SampleConfig
+from genediff.config import SampleConfig, SpeedConfig
 from genediff.denoiser import GeneDenoiser, LatentDenoiser
 from genediff.diffusion import PATHS, Objective, sample
 from genediff.diffusion.guidance import GUIDANCE
@@ -20,6 +20,7 @@ from genediff.knowledge import Knowledge
 from genediff.model_info import KNOWLEDGE_FILE, WEIGHTS_FILE, ModelSpec, read_spec
 from genediff.nn.counts import Gaussian, Head, NegativeBinomial, ZeroInflatedNegativeBinomial
 from genediff.parallel import ALONE
+from genediff.speed import network, precision_on
 from genediff.statistics import Statistics
 from genediff.tokenizers import Material, build_tokenizer
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from genediff.parallel import Ranks
+    from genediff.speed import Network
     from genediff.tokenizers import Tokenizer
 
 Progress = Callable[[int, int], None]
@@ -89,6 +91,7 @@ class GeneDiff(nn.Module):
         self.register_buffer("token_mean", torch.zeros(n_tokens))
         self.register_buffer("token_std", torch.ones(n_tokens))
         self.register_buffer("null", torch.tensor(n_levels, dtype=torch.long), persistent=False)
+        self._networks: dict[Any, Any] = {}
 
     # -- what it is --------------------------------------------------------------------------------------------
 
@@ -187,14 +190,18 @@ class GeneDiff(nn.Module):
         config: SampleConfig,
         generator: torch.Generator,
         watch: Watch | None = None,
+        called: Network | None = None,
     ) -> Tensor:
-        """Draw states (cell, dim) for level codes (cell, column); `watch` is shown the noise and every step."""
-        watch = watch or _pass_by
+        """Draw states (cell, dim) for level codes (cell, column).
+
+        `watch` is shown the noise and every step; `called` is the denoiser as `genediff.speed.network` gives it.
+        """
+        watch, called = watch or _pass_by, called or self.denoiser
         x_0 = torch.randn(len(codes), self.state_size, generator=generator).to(self.device)
         codes = codes.to(self.device)
 
         def velocity(x_t: Tensor, t: Tensor, given: Tensor) -> Tensor:
-            return self.objective.velocity(self.denoiser(x_t, t, given), x_t, t)
+            return self.objective.velocity(called(x_t, t, given), x_t, t)
 
         guided = GUIDANCE[self.spec.run.model.guidance](velocity, codes, self.null, config.guidance)
         x = x_0
@@ -220,6 +227,8 @@ class GeneDiff(nn.Module):
         n_steps: int | None = None,
         seed: int = 0,
         batch_size: int = 1024,
+        precision: str = "auto",
+        compiled: bool = False,
         progress: Progress | None = None,
         watch: Watch | None = None,
         ranks: Ranks = ALONE,
@@ -237,6 +246,8 @@ class GeneDiff(nn.Module):
             The model's own defaults where None.
         seed
             The same seed gives the same cells, on the same kind of device.
+        precision, compiled
+            How fast they are drawn, see `SpeedConfig`: "auto", "bf16" or "fp32", and whether the network is compiled.
         progress
             Called with (cells done, cells in all) after each batch; may raise to stop.
         watch
@@ -252,6 +263,7 @@ class GeneDiff(nn.Module):
             library size in obs, and where the cells come from in ``uns["genediff"]``.
         """
         config = self.sample_config(guidance=guidance, sampler=sampler, n_steps=n_steps)
+        speed = speed_config(precision=precision, compiled=compiled)
         codes = self.level_codes(n, conditions, seed=seed)
         numbers = ranks.share(-(-len(codes) // batch_size))
         drawn = self.batches(
@@ -260,6 +272,7 @@ class GeneDiff(nn.Module):
             seed=seed,
             batch_size=batch_size,
             numbers=numbers,
+            speed=speed,
             watch=watch if ranks.first else None,
         )
         own: dict[int, tuple[csr_matrix, np.ndarray]] = {}
@@ -268,7 +281,8 @@ class GeneDiff(nn.Module):
             if progress is not None:
                 progress(min((number + ranks.size) * batch_size, len(codes)), len(codes))
         every = ranks.collect(own)
-        return self._to_anndata([x for x, _ in every], [n for _, n in every], codes, config=config, seed=seed)
+        origin = self.provenance(config, seed=seed, speed=speed)
+        return self._to_anndata([x for x, _ in every], [n for _, n in every], codes, origin=origin)
 
     def batches(
         self,
@@ -278,6 +292,7 @@ class GeneDiff(nn.Module):
         seed: int,
         batch_size: int = 1024,
         numbers: Iterable[int] | None = None,
+        speed: SpeedConfig | None = None,
         watch: Watch | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Draw cells batch by batch: values (cell, gene) and library sizes (cell,), on the CPU.
@@ -291,22 +306,33 @@ class GeneDiff(nn.Module):
             Level codes (cell, column) of all cells, such as `level_codes` gives; any whole numbers.
         numbers
             Which batches, from 0 on; all of them unless given.
+        speed
+            In how many bits, and compiled or not.
         watch
             Called with the states (cell, dim) of the first of these batches; may raise to stop.
         """
         wanted = range(-(-len(codes) // batch_size)) if numbers is None else numbers
         was_training = self.training
         self.eval()
+        called = self._called(speed or SpeedConfig())
         try:
             for number in wanted:
                 generator = torch.Generator().manual_seed(_mix(seed, number))
                 part = codes[number * batch_size : (number + 1) * batch_size].long()
-                state = self.states(part, config=config, generator=generator, watch=watch)
+                state = self.states(part, config=config, generator=generator, watch=watch, called=called)
                 watch = None
                 with torch.no_grad():
                     yield self.to_cells(state, generator=generator)
         finally:
             self.train(was_training)
+
+    def _called(self, speed: SpeedConfig) -> Network:
+        """Return the denoiser as it is called while cells are drawn; a compiled one is kept for the next batches."""
+        kept = self._networks.get(speed) if self._networks.get("device") == self.device else None
+        if kept is None:
+            kept = network(self.denoiser, speed, self.device)
+            self._networks = {"device": self.device, speed: kept}
+        return kept
 
     def sample_config(self, **changes: Any) -> SampleConfig:
         """Return how cells are drawn: the model's own way, with those options changed that are not None.
@@ -352,7 +378,7 @@ class GeneDiff(nn.Module):
         return codes
 
     def _to_anndata(
-        self, parts: list[csr_matrix], libraries: list[np.ndarray], codes: Tensor, *, config: SampleConfig, seed: int
+        self, parts: list[csr_matrix], libraries: list[np.ndarray], codes: Tensor, *, origin: dict[str, Any]
     ) -> AnnData:
         import pandas as pd
         from anndata import AnnData
@@ -367,11 +393,12 @@ class GeneDiff(nn.Module):
         if self.spec.has_counts:
             obs["library"] = np.concatenate(libraries) if libraries else np.zeros(0)
         cells = AnnData(matrix.tocsr().astype(np.float32), obs=obs, var=pd.DataFrame(index=list(self.genes)))
-        cells.uns["genediff"] = self.provenance(config, seed=seed)
+        cells.uns["genediff"] = origin
         return cells
 
-    def provenance(self, config: SampleConfig, *, seed: int) -> dict[str, Any]:
+    def provenance(self, config: SampleConfig, *, seed: int, speed: SpeedConfig | None = None) -> dict[str, Any]:
         """Return where generated cells come from, as plain values for their ``uns["genediff"]``."""
+        speed = speed or SpeedConfig()
         return {
             "generated": True,
             "model_id": self.spec.id,
@@ -381,6 +408,8 @@ class GeneDiff(nn.Module):
             "target_sum": self.spec.target_sum,
             "seed": seed,
             **config.model_dump(),
+            "precision": precision_on(self.device, speed.precision),
+            "compiled": speed.compiled,
             "versions": dict(self.spec.versions),
             "config": self.spec.run.model_dump_json(),
         }
@@ -457,6 +486,16 @@ def _sample_config(base: SampleConfig, **changes: Any) -> SampleConfig:
         raise InputError(
             f"these sampling options cannot be used: {given}; samplers are euler, heun, ddim, dopri5, "
             "steps 1 to 1,000, guidance 0 to 20"
+        ) from None
+
+
+def speed_config(**choices: Any) -> SpeedConfig:
+    """Return how cells are drawn; InputError when an option cannot be used."""
+    try:
+        return SpeedConfig.model_validate(choices)
+    except ValueError:
+        raise InputError(
+            f"the precision {choices.get('precision')!r} cannot be used; choose auto, bf16 or fp32"
         ) from None
 
 

@@ -185,6 +185,8 @@ def generate_command(
     sampler: str,
     n_steps: int,
     seed: int,
+    precision: str = "auto",
+    compiled: bool = False,
     file: str = "generated.h5ad",
 ) -> str:
     """Return the command that generates the same cells."""
@@ -192,6 +194,7 @@ def generate_command(
     for column, level in conditions.items():
         words += ["--condition", f"{column}={level}"]
     words += ["--guidance", f"{guidance:g}", "--sampler", sampler, "--steps", str(n_steps), "--seed", str(seed)]
+    words += ([] if precision == "auto" else ["--precision", precision]) + (["--compile"] if compiled else [])
     return _line([*words, "--output", file])
 
 

@@ -32,13 +32,13 @@ with st.container(border=True):
     with right:
         frame.link("models", "About this model", icon=":material/info:", model=info.id)
     request = generate_form.ask(info, read_spec(info.folder))
-    profile = generate_runs.ask_where(request)
+    profile, devices = generate_runs.ask_where(request)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Generate", type="primary", icon=":material/auto_awesome:", on_click=press.note, args=("generate",))
         generate_runs.say_what_it_takes(request, info)
     if press.taken("generate"):
         if generate_runs.is_large(request):
-            generate_runs.begin(request, profile)
+            generate_runs.begin(request, profile, devices)
         else:
             generate_map.make(request)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genediff.errors import InputError
-from genediff.runs import LOCAL, find_run
+from genediff.runs import find_run
 from genediff.ui import (
     adapt_form,
     caching,
@@ -89,9 +89,7 @@ with st.container(border=True):
         run_view.begin(config, profile)
         st.rerun()
     with estimate:
-        estimate_view.show(config, dataset)
-    if profile != LOCAL:
-        st.caption("Memory and time above were measured on this machine; a node with a GPU is faster.")
+        estimate_view.show(config, dataset, profile)
     if problem := st.session_state.pop("start_problem", None):
         st.error(problem)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -29,11 +29,12 @@ ALLOWED: dict[str, set[str]] = {
         "statistics": "",
         "tokenizers": "errors knowledge nn statistics",
         "autoencoder": "nn tokenizers",
+        "speed": "config errors",
         "denoiser": "config diffusion errors nn tokenizers",
         "data": "errors knowledge versions workspace",
         "workspace": "data errors knowledge model_info response",
         "model": "adaptation adapter_info autoencoder checkpoint config denoiser diffusion errors knowledge "
-        "model_info nn parallel statistics tokenizers training",
+        "model_info nn parallel speed statistics tokenizers training",
         "model_archive": "adapter_info checkpoint errors model_info workspace",
         "presets": "config data errors tokenizers",
         "reproduction": "config data errors model_info presets versions",
@@ -44,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
         "versions workspace",
         "perturbation": "adapter_info autoencoder checkpoint conditions config data denoiser diffusion errors "
         "evaluation knowledge model model_info nn presets statistics tokenizers training versions workspace",
-        "generation": "conditions config errors model",
+        "generation": "conditions config errors model parallel",
         "runs": "adaptation adapter_info conditions config data errors generation knowledge perturbation presets "
         "parallel response evaluation model model_archive model_info training versions workspace",
         "response": "autoencoder checkpoint config data denoiser diffusion errors evaluation knowledge model "

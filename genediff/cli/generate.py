@@ -31,13 +31,23 @@ def generate(
     sampler: str | None = typer.Option(None, help="euler, heun, ddim or dopri5; the model's own unless given."),
     seed: int = typer.Option(0, help="The same seed gives the same cells."),
     device: str = typer.Option("auto", help="auto, cpu, cuda, cuda:0 or mps."),
+    devices: int = typer.Option(
+        1,
+        min=1,
+        max=1024,
+        help="GPUs, or processes, of this machine that draw together.",
+    ),
+    precision: str = typer.Option("auto", help="Of the network: auto, bf16 or fp32. auto: bf16 on GPUs that have it."),
+    compiled: bool = typer.Option(
+        False, "--compile", help="Compile the network: up to a minute first, then faster steps."
+    ),
     profile: str = PROFILE,
     wait: bool = typer.Option(True, "--wait/--detach", help="Wait for the cells, or start a run and leave."),
 ) -> None:
     """Generate cells with a model and write them to a file: counts, labels, and where they come from.
 
-    More than 20,000 cells, --detach, and a --profile of a cluster become a run: it needs little memory, can be
-    cancelled and resumed, and a sample of its cells is judged.
+    More than 20,000 cells, --detach, several --devices and a --profile of a cluster become a run: it needs little
+    memory, can be cancelled and resumed, and a sample of its cells is judged.
     """
     from genediff.conditions import LARGE, cells_at_once, draw_conditions
     from genediff.model_info import read_spec
@@ -52,14 +62,18 @@ def generate(
         raise InputError(f"Cells are written as .h5ad or .zarr, not as '{output.name}'.")
     if not output.resolve().parent.is_dir():
         raise InputError(f"There is no folder {output.resolve().parent}; make it first.")
-    if n > LARGE or not wait or profile != LOCAL:
+    from genediff.model import GeneDiff, speed_config
+
+    speed = speed_config(precision=precision, compiled=compiled)
+    if n > LARGE or not wait or profile != LOCAL or devices > 1:
         from genediff.runs import GenerateJob
 
-        asked = GenerateJob(folder.name, n, wanted, guidance, sampler, steps, seed, device, str(output.resolve()))
+        asked = GenerateJob(
+            folder.name, n, wanted, guidance, sampler, steps, seed, device, str(output.resolve()), devices,
+            speed.precision, speed.compiled,
+        )  # fmt: skip
         _as_run(asked, profile=profile, wait=wait)
         return
-    from genediff.model import GeneDiff
-
     with progress_bar("Generating") as report:
         cells = GeneDiff.load(folder, device=device).generate(
             n,
@@ -69,6 +83,8 @@ def generate(
             n_steps=steps,
             seed=seed,
             batch_size=cells_at_once(n),
+            precision=speed.precision,
+            compiled=speed.compiled,
             progress=lambda done, total: report(done / total, f"{done:,} of {total:,} cells"),
         )
         if output.suffix == ".zarr":

@@ -76,16 +76,19 @@ def write_part(folder: Path, first: int, batches: Sequence[Cells]) -> Part:
 
 
 def list_parts(folder: Path) -> list[Part]:
-    """Return the parts in order, from the first batch up to the first gap; what lies behind one is drawn again."""
-    found = []
-    for path in sorted(folder.glob("part-*.npz")):
-        if match := _NAME.fullmatch(path.name):
-            found.append(Part(path, int(match[1]), int(match[2])))
+    """Return the parts in the order of their batches; there may be gaps between them."""
     parts: list[Part] = []
-    for part in found:
-        if part.first == (parts[-1].end if parts else 0):
-            parts.append(part)
+    for path in sorted(folder.glob("part-*.npz")):
+        match = _NAME.fullmatch(path.name)
+        if match and int(match[1]) >= (parts[-1].end if parts else 0):
+            parts.append(Part(path, int(match[1]), int(match[2])))
     return parts
+
+
+def missing(parts: Sequence[Part], n_batches: int) -> list[int]:
+    """Return the batches that are in none of the parts, in order."""
+    there = {number for part in parts for number in range(part.first, part.end)}
+    return [number for number in range(n_batches) if number not in there]
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from dataclasses import dataclass
@@ -13,18 +14,23 @@ import torch
 from scipy import sparse
 
 from genediff.conditions import cells_at_once, draw_codes
-from genediff.errors import InputError
-from genediff.generation.parts import Cells, Part, list_parts, write_part
+from genediff.config import SpeedConfig
+from genediff.errors import Cancelled, InputError
+from genediff.generation.parts import Cells, Part, list_parts, missing, write_part
+from genediff.parallel import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from anndata import AnnData
 
     from genediff.config import SampleConfig
     from genediff.model import GeneDiff
+    from genediff.parallel import Ranks
 
+STOP = "stop"
+"""A file beside the parts by which processes that draw together tell one another to stop."""
 PART_SECONDS = 10.0
 """A part is closed after so many seconds: what a kill may cost."""
 PART_BATCHES = 64
@@ -48,9 +54,18 @@ class Plan:
     config: SampleConfig
     seed: int
     batch_size: int
+    speed: SpeedConfig = SpeedConfig()
 
     @classmethod
-    def of(cls, model: GeneDiff, n: int, conditions: Mapping[str, str], config: SampleConfig, seed: int) -> Plan:
+    def of(
+        cls,
+        model: GeneDiff,
+        n: int,
+        conditions: Mapping[str, str],
+        config: SampleConfig,
+        seed: int,
+        speed: SpeedConfig | None = None,
+    ) -> Plan:
         """Return the plan of the cells that `generate` gives for these arguments."""
         if conditions:
             drawn = torch.from_numpy(draw_codes(model.spec, dict(conditions), n=n, seed=seed))
@@ -59,7 +74,7 @@ class Plan:
             codes = model.level_codes(n, None, seed=seed)
         most = max((len(levels) for levels in model.spec.levels.values()), default=0)
         narrow = torch.int16 if most < torch.iinfo(torch.int16).max else torch.int32
-        return cls(model, codes.to(narrow), config, seed, cells_at_once(n))
+        return cls(model, codes.to(narrow), config, seed, cells_at_once(n), speed or SpeedConfig())
 
     @property
     def n(self) -> int:
@@ -75,6 +90,10 @@ class Plan:
         """Return how many cells the first batches hold."""
         return min(n_batches * self.batch_size, self.n)
 
+    def cells_in(self, batches: Sequence[int]) -> int:
+        """Return how many cells some batches hold."""
+        return sum(self.end_of(number + 1) - self.end_of(number) for number in batches)
+
     def obs(self, part: Part, cells: Cells) -> pd.DataFrame:
         """Return names, labels and library sizes of the cells of a part."""
         start, end = self.end_of(part.first), self.end_of(part.end)
@@ -87,7 +106,14 @@ class Plan:
         return obs
 
 
-def draw(plan: Plan, folder: Path, *, progress: Callable[[int, float | None], None], check: Callable[[], None]) -> None:
+def draw(
+    plan: Plan,
+    folder: Path,
+    *,
+    progress: Callable[[int, float | None], None],
+    check: Callable[[], None],
+    ranks: Ranks = ALONE,
+) -> None:
     """Draw the batches that are not in `folder` yet.
 
     Parameters
@@ -95,32 +121,75 @@ def draw(plan: Plan, folder: Path, *, progress: Callable[[int, float | None], No
     folder
         Of the parts.
     progress
-        Called with the number of cells that are drawn, and this worker's cells per second, after each batch.
+        Called with the number of cells that are drawn, and cells per second, after each batch.
     check
         Called after each step of the solver; what it raises ends the drawing once whole batches are on disk.
+    ranks
+        Processes that share the batches, each a stretch of those that are left. A drawing may go on with another
+        number of them. Progress is that of all.
 
     Raises
     ------
+    Cancelled
+        Where `check` raised it in one of the processes.
     InputError
         When the disk is nearly full.
     """
-    parts = list_parts(folder)
-    begin = first = parts[-1].end if parts else 0
-    progress(plan.end_of(begin), None)
+    stop = folder / STOP
+    if ranks.first:
+        stop.unlink(missing_ok=True)
+    left = ranks.gather(missing(list_parts(folder), plan.n_batches))[0]  # as the first one sees it
+    before = plan.n - plan.cells_in(left)
+    progress(before, None)
+
+    def check_all() -> None:
+        check()
+        if ranks.size > 1 and stop.exists():
+            raise Cancelled
+
+    started, own = time.monotonic(), 0
+    problem: Exception | None = None
+    drawing = _draw(plan, folder, ranks.stretch(left), check_all)
+    with contextlib.closing(drawing):
+        for _ in range(-(-len(left) // ranks.size) + 1):  # once more for the last part to be on disk
+            try:
+                own = next(drawing, own)
+            except (Cancelled, InputError) as error:
+                problem = error
+                stop.touch()  # so that the others leave within a step and not after their batch
+            done, stopped = ranks.sum(torch.tensor([own, float(problem is not None)], dtype=torch.double)).tolist()
+            if stopped:
+                break
+            progress(before + int(done), done / (time.monotonic() - started) if done else None)
+    problems = [one for one in ranks.gather(problem) if one is not None]
+    for one in sorted(problems, key=lambda one: isinstance(one, Cancelled)):  # a full disk says more than a stop
+        raise one
+
+
+def _draw(plan: Plan, folder: Path, numbers: list[int], check: Callable[[], None]) -> Generator[int, None, None]:
+    """Yield the number of cells that are drawn after each batch; parts are on disk once this ends or is closed."""
     held: list[Cells] = []
-    started = closed = time.monotonic()
+    first, closed, done = 0, time.monotonic(), 0
     try:
-        for number in range(begin, plan.n_batches):
+        for number in numbers:
+            if held and number != first + len(held):
+                held = _close(folder, first, held)
+            if not held:
+                first = number
             held.append(_batch(plan, number, check))
-            done = plan.end_of(number + 1)
-            progress(done, (done - plan.end_of(begin)) / (time.monotonic() - started))
+            done += plan.cells_in([number])
             if len(held) >= PART_BATCHES or time.monotonic() - closed >= PART_SECONDS:
                 check_disk(folder)
-                first = write_part(folder, first, held).end
-                held, closed = [], time.monotonic()
+                held, closed = _close(folder, first, held), time.monotonic()
+            yield done
     finally:
-        if held:
-            write_part(folder, first, held)
+        _close(folder, first, held)
+
+
+def _close(folder: Path, first: int, held: list[Cells]) -> list[Cells]:
+    if held:
+        write_part(folder, first, held)
+    return []
 
 
 def _batch(plan: Plan, number: int, check: Callable[[], None]) -> Cells:
@@ -130,6 +199,7 @@ def _batch(plan: Plan, number: int, check: Callable[[], None]) -> Cells:
         seed=plan.seed,
         batch_size=plan.batch_size,
         numbers=[number],
+        speed=plan.speed,
         watch=lambda state: check(),
     )
     ((values, library),) = made
@@ -170,5 +240,5 @@ def sample(plan: Plan, parts: list[Part], size: int) -> AnnData:
     for name, levels in plan.model.spec.levels.items():
         found.obs[name] = found.obs[name].cat.set_categories(list(levels))
     found.var_names = list(plan.model.genes)
-    found.uns["genediff"] = plan.model.provenance(plan.config, seed=plan.seed)
+    found.uns["genediff"] = plan.model.provenance(plan.config, seed=plan.seed, speed=plan.speed)
     return found

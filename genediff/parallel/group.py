@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PATIENCE = timedelta(minutes=60)
 """How long a process waits for the others: the first may read or write for a while alone."""
 
+MEETING = timedelta(minutes=5)
+"""How long a task of a cluster waits for the first one to come: where that one ended before, nobody comes."""
+
 LOOPBACK = "GLOO_SOCKET_IFNAME"
 
 
@@ -66,4 +69,4 @@ def _store(task: Task) -> Store:
 
     if task.address is None:
         return dist.FileStore(task.store, task.size)
-    return dist.TCPStore(task.address, task.port, task.size, is_master=task.rank == 0, timeout=PATIENCE)
+    return dist.TCPStore(task.address, task.port, task.size, is_master=task.rank == 0, timeout=MEETING)

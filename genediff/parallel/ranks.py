@@ -35,6 +35,10 @@ class Ranks:
         """Return which of n pieces of work are this process's: every ``size``-th one."""
         return range(self.rank, n, self.size)
 
+    def stretch(self, work: list[T]) -> list[T]:
+        """Return which of some pieces of work are this process's: a stretch of them, the ``rank``-th of ``size``."""
+        return work[self.rank * len(work) // self.size : (self.rank + 1) * len(work) // self.size]
+
     def sum(self, tensor: Tensor) -> Tensor:
         """Add up a tensor of the CPU over all processes, in place, and return it."""
         if self.size > 1:

@@ -37,6 +37,13 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def own_device(name: str, ranks: Ranks) -> str:
+    """Return the device of one of the processes that share work: on GPUs, the one of its number on its machine."""
+    if ranks.size == 1 or not name.startswith("cuda"):
+        return name
+    return f"cuda:{ranks.local % torch.cuda.device_count()}"
+
+
 def make_fabric(
     device: str = "auto",
     precision: str = "auto",

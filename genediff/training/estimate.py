@@ -16,6 +16,7 @@ from genediff.training.autoencoder import AutoencoderStage
 from genediff.training.cells import TrainingCells
 from genediff.training.device import make_fabric
 from genediff.training.flow import FlowStage
+from genediff.training.lots import deal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,13 +37,16 @@ MOST_STEPS = 7
 class Estimate:
     """What a run will need; its time is measured on this machine as busy as it is now.
 
-    ``step_seconds`` are those of one step of the autoencoder (0 where there is none) and of the flow.
+    ``memory_bytes`` is that of each of the ``processes``. ``step_seconds`` are those of one step of the autoencoder (0
+    where there is none) and of the flow, by one process.
     """
 
     n_parameters: int
     memory_bytes: int
     seconds: float
     step_seconds: tuple[float, float] = (0.0, 0.0)
+    processes: int = 1
+    on_gpu: bool = False
 
 
 def estimate(
@@ -52,6 +56,7 @@ def estimate(
     genes: Sequence[str] = (),
     knowledge: Knowledge | None = None,
     levels: dict[str, int] | None = None,
+    processes: int = 1,
 ) -> Estimate:
     """Estimate a run from its configuration, the size of its data set and what it knows of its genes.
 
@@ -63,12 +68,21 @@ def estimate(
         Gene sets or a network over these genes, or stand-ins of the right size (`stand_in`).
     levels
         Number of levels of each condition; 10 where unknown (it hardly matters).
+    processes
+        That share each batch. On GPUs they share the time as well; on a CPU they share its cores, which saves none.
 
     Raises
     ------
     InputError
-        When the model cannot be built, for instance because its knowledge is missing or about other genes.
+        When the model cannot be built, for instance because its knowledge is missing or about other genes, or a batch
+        is too small for the processes and its parts.
     """
+    train, accumulate = config.train, config.accumulate
+    rows = max(
+        part.rows.stop - part.rows.start
+        for batch_size in (train.tokenizer_batch_size, train.batch_size)
+        for part in deal(batch_size, size=processes, accumulate=accumulate)
+    )
     n_levels = [(levels or {}).get(column, 10) for column in config.model.conditions]
     cells = random_cells(config, info, n_levels)
     spec = ModelSpec(
@@ -86,31 +100,38 @@ def estimate(
     )
     model = GeneDiff(spec, cells.statistics(), knowledge=knowledge)
     fabric = make_fabric(config.device, config.precision)
-    train = config.train
+    on_gpu = fabric.device.type == "cuda"
+
+    def make(kind: type[Stage]) -> Callable[[TrainConfig, int], Stage]:
+        return lambda changed, parts: kind(model, cells, changed, fabric=fabric, seed=0, accumulate=parts)
+
     first = 0.0
     if model.in_latent_space:
-        first = _step_seconds(
-            lambda part: AutoencoderStage(model, cells, part, fabric=fabric, seed=0), train, train.tokenizer_batch_size
-        )
-    flow = _step_seconds(lambda part: FlowStage(model, cells, part, fabric=fabric, seed=0), train, train.batch_size)
+        first = _step_seconds(make(AutoencoderStage), train, train.tokenizer_batch_size, accumulate)
+    flow = _step_seconds(make(FlowStage), train, train.batch_size, accumulate)
     seconds = train.tokenizer_steps * first + train.steps * flow
     n = model.n_parameters
-    # Weights, gradients, two AdamW moments, the average, the best: six copies; then activations of one batch, the data.
-    activations = _activations(config, model) * train.batch_size
+    # Weights, gradients, two AdamW moments, the average, the best: six copies, of which fsdp deals out the denoiser's;
+    # then activations of one part of a batch, and the data.
+    shared = sum(p.numel() for p in model.denoiser.parameters()) if config.strategy == "fsdp" else 0
+    weights = n - shared + shared / processes
     data = 8 * info.n_genes * info.n_cells // 10
     return Estimate(
         n_parameters=n,
-        memory_bytes=int(6 * 4 * n + 4 * activations + data + 600e6),
-        seconds=seconds,
+        memory_bytes=int(6 * 4 * weights + 4 * _activations(config, model) * rows + data + 600e6),
+        seconds=seconds / processes if on_gpu else seconds,
         step_seconds=(first, flow),
+        processes=processes,
+        on_gpu=on_gpu,
     )
 
 
-def _step_seconds(make: Callable[[TrainConfig], Stage], train: TrainConfig, size: int) -> float:
+def _step_seconds(make: Callable[[TrainConfig, int], Stage], train: TrainConfig, size: int, accumulate: int) -> float:
     """Time a step of a whole batch; where that would take long, extend the line through two small ones."""
 
     def seconds(cells: int) -> float:
-        return _seconds(make(train.model_copy(update={"batch_size": cells, "tokenizer_batch_size": cells})))
+        changed = train.model_copy(update={"batch_size": cells, "tokenizer_batch_size": cells})
+        return _seconds(make(changed, accumulate if cells == size else 1))
 
     few, some = SMALL_BATCHES
     if size <= some:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.runs import ImportJob, Run, find_run, submit
-from genediff.ui import add_choices, add_report, add_source, caching, explain, frame, state
+from genediff.ui import add_choices, add_report, add_source, caching, explain, frame, profile_choice, state
 
 ADD, IMPORT = "add", "import"  # parts of the address: the form is open; a run that imports
 
@@ -42,8 +42,13 @@ def show() -> None:
             return
         st.subheader("What the columns mean", anchor=False)
         config = add_choices.show(found, path)
+        profile = profile_choice.ask(
+            key="import_profile",
+            otherwise="Import on a cluster instead",
+            again="begins anew: its nodes must see the file",
+        )
         if st.button("Import these cells", type="primary", icon=":material/download_for_offline:"):
-            run = submit(ImportJob.of(path, config), caching.workspace())
+            run = submit(ImportJob.of(path, config), caching.workspace(), profile=profile)
             close()
             st.query_params[IMPORT] = run.id
             st.rerun()

@@ -11,7 +11,7 @@ import streamlit as st
 from genediff.comparison.plan import Pace, base_run, judging_seconds, make_plan
 from genediff.comparison.store import start
 from genediff.errors import InputError
-from genediff.ui import caching, explain, profile_choice, run_view
+from genediff.ui import caching, explain, press, profile_choice, run_view
 
 if TYPE_CHECKING:
     from genediff.comparison.config import ComparisonConfig, Entry
@@ -25,6 +25,7 @@ def show(config: ComparisonConfig, info: DatasetInfo) -> None:
         make_plan(config.model_copy(update={"minutes": None}), info)
         futures = {entry.key: _pace(_key(config, entry, info), info.id, config, entry) for entry in config.entries}
     except InputError as error:
+        press.taken("compare")  # what was wrong when it was pressed must not start by itself once it is right
         explain.show_input_error(error)
         return
     waiting = any(not future.done() for future in futures.values())
@@ -81,6 +82,8 @@ def _draw(plan: Plan, paces: dict[str, Pace], info: DatasetInfo) -> None:
             "fewer steps in the same minutes, for every row alike."
         )
     profile = profile_choice.ask(key="cmp_profile")
+    if press.taken("compare"):
+        _start(plan, info.name, profile)
     if problem := st.session_state.pop("cmp_problem", None):
         st.error(problem)
     st.button(
@@ -88,8 +91,8 @@ def _draw(plan: Plan, paces: dict[str, Pace], info: DatasetInfo) -> None:
         type="primary",
         icon=":material/play_arrow:",
         key="cmp_start",
-        on_click=_start,
-        args=(plan, info.name, profile),
+        on_click=press.note,
+        args=("compare",),
     )
 
 
@@ -101,6 +104,7 @@ def _start(plan: Plan, dataset_name: str, profile: str) -> None:
         return
     st.query_params["comparison"] = comparison.id
     st.session_state["comparison"] = comparison.id
+    st.rerun()
 
 
 def _key(config: ComparisonConfig, entry: Entry, info: DatasetInfo) -> str:

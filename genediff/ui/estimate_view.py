@@ -11,6 +11,7 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.knowledge import stand_in
+from genediff.runs import LOCAL, find_profile
 from genediff.ui import caching, run_view
 
 if TYPE_CHECKING:
@@ -29,15 +30,27 @@ class _Measurement:
     problem: str | None = None
 
 
-def show(config: RunConfig, dataset: Dataset) -> None:
+def show(config: RunConfig, dataset: Dataset, profile: str = LOCAL) -> None:
     """Draw parameters, memory and time; while they are measured, say so and look again every half second."""
     key = config.model_dump_json(exclude={"name", "seed", "sample"})
-    measurement = _measure(key, dataset.info.id, config, dataset, caching.workspace().library())
+    processes = _processes(config, profile)
+    measurement = _measure(key, dataset.info.id, processes, config, dataset, caching.workspace().library())
     waiting = not measurement.done.wait(timeout=0.3)
-    st.fragment(_body, run_every="0.5s" if waiting else None)(measurement, waiting)
+    st.fragment(_body, run_every="0.5s" if waiting else None)(measurement, waiting, profile != LOCAL)
 
 
-def _body(measurement: _Measurement, was_waiting: bool) -> None:
+def _processes(config: RunConfig, profile: str) -> int:
+    """Return how many processes train together: as the form says here, as its profile says on a cluster."""
+    if profile == LOCAL:
+        return config.devices
+    try:
+        place = find_profile(caching.workspace().root, profile)
+    except InputError:
+        return 1
+    return place.nodes * place.tasks_per_node
+
+
+def _body(measurement: _Measurement, was_waiting: bool, elsewhere: bool) -> None:
     if not measurement.done.is_set():
         st.caption(":material/timer: Measuring two steps of this model on this machine …")
         return
@@ -49,27 +62,52 @@ def _body(measurement: _Measurement, was_waiting: bool) -> None:
     if measurement.result is None:
         st.caption("How long this will take could not be measured here.")
         return
-    _draw(measurement.result)
+    _draw(measurement.result, elsewhere=elsewhere)
 
 
-def _draw(estimate: Estimate) -> None:
+def _draw(estimate: Estimate, *, elsewhere: bool) -> None:
     columns = st.columns(3)
     columns[0].metric("Parameters", _count(estimate.n_parameters), help="Numbers that are learned.")
-    columns[1].metric("Memory", _bytes(estimate.memory_bytes), help="Weights, gradients, averages and one batch.")
+    here = not elsewhere and not estimate.on_gpu
+    memory = estimate.memory_bytes * (estimate.processes if here else 1)
+    each = estimate.processes > 1 and not here
+    columns[1].metric(
+        "Memory of each process" if each else "Memory",
+        _bytes(memory),
+        help="Weights, gradients, averages and one part of a batch"
+        + (f", in each of {estimate.processes} processes." if estimate.processes > 1 else "."),
+    )
     columns[2].metric(
         "Time",
         f"about {run_view.duration(estimate.seconds)}",
-        help="Two steps of each stage were timed just now: right to within a factor of two.",
+        help="Two steps of each stage were timed just now: right to within a factor of two. " + _shared(estimate),
     )
+    if elsewhere:
+        st.caption(
+            f"Time is that of this machine; on the cluster {estimate.processes} "
+            f"{'processes share each batch' if estimate.processes > 1 else 'process does it'}, and a node with a GPU "
+            "is faster."
+        )
+        return
     free = psutil.virtual_memory().available
-    if estimate.memory_bytes > 0.9 * free:
+    if here and memory > 0.9 * free:
         st.warning(
             f"This machine has {_bytes(free)} of memory free: choose a smaller batch, fewer layers or another preset."
         )
 
 
+def _shared(estimate: Estimate) -> str:
+    if estimate.processes == 1:
+        return ""
+    if estimate.on_gpu:
+        return f"{estimate.processes} GPUs share each batch; what they tell one another comes on top."
+    return f"{estimate.processes} processes share the cores of a CPU, which saves no time."
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _measure(key: str, dataset_id: str, _config: RunConfig, _dataset: Dataset, _library: Library) -> _Measurement:
+def _measure(
+    key: str, dataset_id: str, processes: int, _config: RunConfig, _dataset: Dataset, _library: Library
+) -> _Measurement:
     measurement = _Measurement(threading.Event())
     genes, model = _dataset.genes, _config.model
 
@@ -78,7 +116,7 @@ def _measure(key: str, dataset_id: str, _config: RunConfig, _dataset: Dataset, _
 
         try:
             known = stand_in(_library, gene_sets=model.gene_sets, network=model.network, genes=genes)
-            measurement.result = estimate(_config, _dataset.info, genes=genes, knowledge=known)
+            measurement.result = estimate(_config, _dataset.info, genes=genes, knowledge=known, processes=processes)
         except InputError as error:
             measurement.problem = str(error)
         except (MemoryError, RuntimeError) as error:

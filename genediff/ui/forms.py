@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 import streamlit as st
 from pydantic import BaseModel
 
+from genediff.ui import explain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -30,6 +32,8 @@ _WORDS = {
     "variance_preserving": "variance preserving (DDPM)",
     "32-true": "32 bits",
     "bf16-mixed": "bfloat16, mixed",
+    "bf16": "bfloat16",
+    "fp32": "32 bits",
 }
 
 
@@ -124,6 +128,7 @@ def words(choice: object) -> str:
 
 def _choice(option: Option, value: Value, key: str, disabled: bool) -> Value:
     choices = list(option.choices)
+    _read_address(option, key)
     return st.selectbox(
         option.title,
         choices,
@@ -133,6 +138,22 @@ def _choice(option: Option, value: Value, key: str, disabled: bool) -> Value:
         disabled=disabled,
         bind="query-params",
     )
+
+
+def _read_address(option: Option, key: str) -> None:
+    """Let the address name a choice as configurations and the command line do; a choice that is not there is told.
+
+    Streamlit knows the words on the page alone ("Euler"), and takes the default for any others without a word.
+    """
+    given = st.query_params.get(key)
+    if given is None or given in map(words, option.choices):
+        return
+    for choice in option.choices:
+        if given == str(choice):
+            del st.query_params[key]  # the widget writes it again, in its own words
+            st.session_state[key] = choice
+            return
+    st.warning(f"There is no {option.title.lower()} “{explain.plain(given)}” here; the usual one is shown.")
 
 
 def _number(option: Option, value: Value, key: str, disabled: bool) -> int | float:

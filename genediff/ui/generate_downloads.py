@@ -64,6 +64,8 @@ def reproduce(asked: Request, info: ModelInfo | None, dataset: DatasetInfo | Non
             sampler=asked.sampler,
             n_steps=asked.n_steps,
             seed=asked.seed,
+            precision=asked.precision,
+            compiled=asked.compiled,
         ),
         sentence=f"{asked.n:,} cells{kind} were generated with the {asked.sampler} sampler in {asked.n_steps} steps at "
         f"guidance {asked.guidance:g} and judged against held-out cells (classifier two-sample tests, debiased W2², "

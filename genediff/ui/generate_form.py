@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from genediff.conditions import LARGE
-from genediff.config import SampleConfig
+from genediff.config import SampleConfig, SpeedConfig
 from genediff.ui import forms
 from genediff.ui.generate_job import Request, seen_together
 
@@ -30,6 +30,8 @@ def ask(info: ModelInfo, spec: ModelSpec) -> Request:
         sampler=str(drawn["sampler"]),
         n_steps=int(drawn["n_steps"]),
         seed=int(drawn["seed"]),
+        precision=str(drawn["precision"]),
+        compiled=bool(drawn["compiled"]),
     )
 
 
@@ -68,4 +70,5 @@ def _how(info: ModelInfo) -> dict[str, forms.Value]:
         for place, name in zip(st.columns(3), ("guidance", "sampler", "n_steps"), strict=True):
             with place:
                 drawn[name] = forms.widget(known[name], start[name], key=name)
+        drawn |= forms.fields(SpeedConfig, SpeedConfig(), ("precision", "compiled"), key="speed")
     return {**drawn, "n": st.session_state["n"], "seed": st.session_state["seed"]}

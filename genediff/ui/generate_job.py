@@ -57,6 +57,8 @@ class Request:
     sampler: str
     n_steps: int
     seed: int
+    precision: str = "auto"
+    compiled: bool = False
 
 
 @dataclass
@@ -164,6 +166,8 @@ def _generate(job: Job, workspace: Workspace) -> None:
         n_steps=request.n_steps,
         seed=request.seed,
         batch_size=cells_at_once(request.n),
+        precision=request.precision,
+        compiled=request.compiled,
         progress=_progress(job, begun),
         watch=recorder,
     )

@@ -68,21 +68,32 @@ def say_what_it_takes(request: Request, info: ModelInfo) -> None:
     )
 
 
-def ask_where(request: Request) -> str:
-    """Let the reader choose where a large generation runs; returns the profile's name, this machine for a small one."""
+def ask_where(request: Request) -> tuple[str, int]:
+    """Let the reader choose where a large generation runs: the profile's name, and how many processes share it here."""
     if not is_large(request):
-        return LOCAL
-    return profile_choice.ask(key="generate_profile", otherwise="Generate on a cluster instead")
+        return LOCAL, 1
+    profile = profile_choice.ask(
+        key="generate_profile", otherwise="Generate on a cluster instead", again="goes on from its parts"
+    )
+    if profile != LOCAL:
+        return profile, 1
+    with st.container(width=260):
+        devices = st.number_input(
+            "GPUs or processes", 1, 64, 1, key="generate_devices", bind="query-params",
+            help="How many GPUs of this machine draw together; without a GPU, how many processes, which share its "
+            "cores. The cells are the same. On a cluster the profile decides.",
+        )  # fmt: skip
+    return LOCAL, int(devices)
 
 
-def begin(request: Request, profile: str = LOCAL) -> None:
+def begin(request: Request, profile: str = LOCAL, devices: int = 1) -> None:
     """Start the run that makes these cells, or go to the one that does already."""
     job = GenerateJob(
         request.model_id, request.n, dict(request.conditions), request.guidance, request.sampler, request.n_steps,
-        request.seed,
+        request.seed, devices=devices, precision=request.precision, compiled=request.compiled,
     )  # fmt: skip
     asked = KINDS["generate"].write_config(job)
-    known = [run for run in _runs() if run.config == asked]
+    known = [run for run in _runs() if _cells(run.config) == _cells(asked)]
     try:
         run = known[0] if known else submit(job, caching.workspace(), profile=profile)
     except InputError as error:
@@ -91,6 +102,12 @@ def begin(request: Request, profile: str = LOCAL) -> None:
     st.query_params[JOB] = run.id
     st.query_params.pop("made", None)
     generate_map.forget_region()
+
+
+def _cells(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a run's configuration decides its cells; runs of older versions say nothing of their speed."""
+    usual = {"precision": "auto", "compiled": False}
+    return usual | {name: value for name, value in config.items() if name != "devices"}
 
 
 def is_chosen() -> bool:
@@ -267,7 +284,8 @@ def _request(run: Run, info: ModelInfo | None) -> Request:
         for name, usual in (("guidance", 1.0), ("sampler", "heun"), ("n_steps", 10))
     }
     fixed = tuple(sorted(config.get("conditions", {}).items()))
-    return Request(str(config["model_id"]), int(config["n"]), fixed, **how, seed=int(config["seed"]))
+    speed = {"precision": config.get("precision", "auto"), "compiled": config.get("compiled", False)}
+    return Request(str(config["model_id"]), int(config["n"]), fixed, **how, seed=int(config["seed"]), **speed)
 
 
 def _runs() -> list[Run]:

@@ -12,7 +12,7 @@ import streamlit as st
 from genediff.errors import InputError
 from genediff.knowledge.gmt import read_gmt
 from genediff.knowledge.read_network import read_network, read_table
-from genediff.ui import choices, explain
+from genediff.ui import choices, explain, press
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -44,7 +44,10 @@ def gene_sets_button(library: Library) -> None:
         st.markdown(f"**{len(found.sets):,} sets** of {len(found.genes):,} genes")
         _notes(reading.notes)
         title = st.text_input("Title", found.title, key="gmt_title", max_chars=80) or found.title
-        st.button("Add these gene sets", type="primary", on_click=_add_sets, args=(library, reading, title))
+        if press.taken("gene_sets"):
+            _add_sets(library, reading, title)
+            st.rerun()
+        st.button("Add these gene sets", type="primary", on_click=press.note, args=("gene_sets",))
 
 
 def network_button(library: Library) -> None:
@@ -73,8 +76,10 @@ def network_button(library: Library) -> None:
         st.caption(f"Read as {reading.format}: {explain.plain(reading.reason)}.")
         _notes(reading.notes)
         title = st.text_input("Title", reading.network.title, key="network_title", max_chars=80)
-        st.button("Add this network", type="primary", on_click=_add_network,
-                  args=(library, reading, title or reading.network.title))  # fmt: skip
+        if press.taken("network"):
+            _add_network(library, reading, title or reading.network.title)
+            st.rerun()
+        st.button("Add this network", type="primary", on_click=press.note, args=("network",))
 
 
 def _columns(given: UploadedFile) -> dict[str, str] | None:

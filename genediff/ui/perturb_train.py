@@ -11,7 +11,7 @@ from genediff.data.planted import kept_truth
 from genediff.errors import InputError
 from genediff.response.config import ResponseConfig
 from genediff.runs import list_runs, submit
-from genediff.ui import caching, choices, explain, perturb_needs, perturb_task, press, run_view
+from genediff.ui import caching, choices, explain, perturb_needs, perturb_task, press, profile_choice, run_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +32,14 @@ def show(dataset: Dataset) -> None:
         with left:
             perturb_needs.dataset_picker(dataset.info.id)
         config = _ask(dataset, right)
+        if config is not None:
+            profile = profile_choice.ask(key="perturb_profile")
+            if press.taken("perturb"):
+                _start(config, profile)
+                st.rerun()
         if problem := st.session_state.pop(_PROBLEM, None):
             st.error(problem)
         if config is not None:
-            if press.taken("perturb"):
-                _start(config)
-                st.rerun()
             st.button(
                 "Start training", type="primary", icon=":material/play_arrow:", on_click=press.note, args=("perturb",),
                 key="perturb-train",
@@ -100,9 +102,9 @@ def _schemes(dataset: Dataset) -> list[str]:
     return [kind for kind in kinds if perturb_task.held_out(dataset, kind) is not None]
 
 
-def _start(config: ResponseConfig) -> None:
+def _start(config: ResponseConfig, profile: str) -> None:
     try:
-        submit(config, caching.workspace())
+        submit(config, caching.workspace(), profile=profile)
     except InputError as error:
         st.session_state[_PROBLEM] = str(error)
 

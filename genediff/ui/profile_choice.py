@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from genediff.runs import Profile
 
 
-def ask(*, key: str = "profile", otherwise: str = "Train on a cluster instead") -> str:
+def ask(
+    *,
+    key: str = "profile",
+    otherwise: str = "Train on a cluster instead",
+    again: str = "goes on from its checkpoint",
+) -> str:
     """Draw the choice and return the profile's name; a file that cannot be read is named, and this machine is left.
 
-    While there is only this machine, a folded box under the words `otherwise` says how to add others.
+    `again` is what a run does that the cluster has stopped and queued again. While there is only this machine, a folded
+    box under the words `otherwise` says how to add others.
     """
     try:
         known = read_profiles(caching.workspace().root)
@@ -34,7 +40,7 @@ def ask(*, key: str = "profile", otherwise: str = "Train on a cluster instead") 
         titles = {name: profile.title or name for name, profile in known.items()}
         chosen = choices.select("Where it runs", titles, key=key, default=LOCAL)
     with right:
-        st.caption(_facts(chosen, known[chosen]))
+        st.caption(_facts(chosen, known[chosen], again))
     return chosen
 
 
@@ -48,7 +54,7 @@ def _how_to() -> None:
     st.code(EXAMPLE, language="toml")
 
 
-def _facts(name: str, profile: Profile) -> str:
+def _facts(name: str, profile: Profile, again: str) -> str:
     if profile.backend == "local":
         return "In a process of its own on this machine. One run uses a device at a time; others wait their turn."
     gpus = "no GPU" if not profile.devices else f"{profile.devices} GPU{'s' if profile.devices > 1 else ''}"
@@ -60,6 +66,6 @@ def _facts(name: str, profile: Profile) -> str:
         f"time limit {profile.time}{' minutes' if isinstance(profile.time, int) else ''}",
     ]
     return (
-        f"SLURM, {', '.join(parts)}. Preempted, or at its time limit, it is queued again and goes on from its "
-        f"checkpoint. (`{name}` in {explain.plain(str(profile_files(caching.workspace().root)[-1].name))})"
+        f"SLURM, {', '.join(parts)}. Preempted, or at its time limit, it is queued again and {again}. "
+        f"(`{name}` in {explain.plain(str(profile_files(caching.workspace().root)[-1].name))})"
     )

@@ -12,6 +12,7 @@ from genediff.comparison.plan import make_plan
 from genediff.comparison.results import FILE as TABLE_FILE
 from genediff.comparison.store import list_comparisons, write
 from genediff.data.info import DatasetInfo
+from genediff.runs import list_runs
 from genediff.runs.files import write_json
 from genediff.tokenizers import TOKENIZERS
 from genediff.workspace import DEMO_DATASET
@@ -70,6 +71,15 @@ def test_with_data_it_asks_times_the_rows_and_offers_the_start(workspace, open_p
         app.run()
     assert {metric.label for metric in app.metric} == {"Models to train", "Longest training", "All of it"}
     assert [m.value for m in app.metric if m.label == "Models to train"] == ["1 × 3"]
+
+    # What is typed just before the button counts: the start was a callback with the form as last drawn.
+    app.number_input(key="cmp_seeds").set_value(2)
+    next(b for b in app.button if b.key == "cmp_start").click().run()
+    (series,) = list_runs(workspace)
+    assert series.cancel(wait=60).has_ended
+    found = list_comparisons(workspace)[0]
+    assert app.query_params["comparison"] == found.id
+    assert found.config.seeds == (0, 1) and found.config.steps == 60
 
 
 def test_nothing_chosen_is_said(workspace, open_page):

@@ -109,6 +109,7 @@ def test_a_sent_file_is_reported_on_with_proposals(open_page, cells):
     app = open_page("data", {"file": "mine.h5ad"})  # the address that the page has gone on to
     label = next(one for one in app.selectbox if one.label == "Cell type or other label")
     assert label.value == "cell_type"
+    assert [one for one in app.expander if one.label == "Import on a cluster instead"]
     assert _button(app, "Import these cells")  # pressed in the browser tests: AppTest loses clicks to the guard
 
 

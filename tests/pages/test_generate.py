@@ -32,6 +32,23 @@ def test_with_a_model_it_asks_and_shows_the_real_cells(model_id, open_page):
     assert "Generate" in texts(app)
 
 
+@pytest.mark.parametrize("written", ["ddim", "DDIM"])
+def test_the_address_names_a_sampler_as_the_page_or_the_command_line_does(model_id, open_page, written):
+    """Only the page's own words counted: `sampler=euler`, as the command line has it, drew with heun without a word."""
+    app = open_page("generate", {"sampler": written, "speed-precision": "bf16"})
+    assert app.selectbox(key="sampler").value == "ddim"
+    assert app.selectbox(key="speed-precision").value == "bf16"
+    assert not app.warning
+    app.selectbox(key="sampler").set_value("heun").run()
+    assert app.selectbox(key="sampler").value == "heun"
+
+
+def test_a_sampler_that_is_not_there_is_told(model_id, open_page):
+    app = open_page("generate", {"sampler": "leap"})
+    assert "There is no sampler “leap” here" in app.warning[0].value
+    assert app.selectbox(key="sampler").value == "euler"  # the model's own
+
+
 @pytest.mark.slow
 def test_cells_are_generated_placed_judged_and_found_again(model_id, open_page, tmp_path):
     query = {"n": "120", "n_steps": "2", "sampler": "euler", f"c_{LABEL}": "CD4 T"}

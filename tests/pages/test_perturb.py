@@ -186,6 +186,7 @@ def test_many_scenarios_come_in_one_file(opened, tmp_path, monkeypatch):
 def test_the_training_view_lists_the_model_and_offers_another(opened):
     app = opened(view="Train a model")
     said = texts(app)
+    assert [one for one in app.expander if one.label == "Train on a cluster instead"]
     assert "Pairs" in said and "held-out cases of combinations of genes that were each measured alone: r =" in said
     assert any(button.label == "Start training" for button in app.button)
     next(button for button in app.button if button.label == "Predict with it").click().run()

@@ -97,6 +97,12 @@ def test_a_gmt_file_of_ones_own_is_read_told_and_chosen(workspace, open_page):
     app = open_page("train", PATHWAY)
     app.file_uploader(key="gmt_upload").upload("mine.gmt", "\n".join(lines).encode()).run()
     assert "8 sets" in texts(app)
+    app.text_input(key="gmt_title").set_value("Typed just before")  # the button must not take the title as last drawn
+    button(app, "Add these gene sets").click().run()
+    assert app.query_params["gene_sets"] == "typed-just-before"
+    button(app, "Delete “Typed just before”").click().run()
+    app.file_uploader(key="gmt_upload").upload("mine.gmt", "\n".join(lines).encode()).run()
+    app.text_input(key="gmt_title").set_value("mine").run()
     button(app, "Add these gene sets").click().run()
     assert app.query_params["gene_sets"] == "mine"
     assert "mine: 160 of 2,000 genes are in it; 8 of 8 sets" in texts(app)

@@ -98,6 +98,17 @@ def tiny(dataset: Dataset) -> Callable[..., RunConfig]:
 
 
 @pytest.fixture
+def model(workspace: Workspace, tiny: Callable[..., RunConfig], dataset: Dataset) -> Path:
+    """A model that was trained for some steps, in the library as "small"."""
+    from genediff.training.run import train_model
+
+    for _ in train_model(tiny(), dataset, folder=workspace.root / "training", model_id="small"):
+        pass
+    (workspace.root / "training" / "model").rename(workspace.models / "small")
+    return workspace.models / "small"
+
+
+@pytest.fixture
 def wait_for() -> Callable[..., None]:
     """Wait until something holds; fail with `what` when it does not in time, or when the `run` has ended before."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import anndata
 import pandas as pd
@@ -18,23 +17,7 @@ from genediff.model import GeneDiff
 from genediff.runs import GenerateJob, submit
 from genediff.runs.kinds.generate import EVALUATION_FILE, PARTS, SAMPLE_FILE
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from genediff.workspace import Workspace
-
 N = 24_000
-
-
-@pytest.fixture
-def model(workspace: Workspace, tiny, dataset) -> Path:
-    """A model that was trained for some steps, in the library."""
-    from genediff.training.run import train_model
-
-    for _ in train_model(tiny(), dataset, folder=workspace.root / "training", model_id="small"):
-        pass
-    (workspace.root / "training" / "model").rename(workspace.models / "small")
-    return workspace.models / "small"
 
 
 def _job(**choices: object) -> GenerateJob:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from genediff.errors import InputError
 from genediff.model import GeneDiff
 from genediff.statistics import Statistics
 from genediff.training.batches import Shuffle, stream
@@ -120,6 +121,22 @@ def test_the_estimate_counts_the_parameters_of_the_run(small, planted, parts) ->
     assert guess.seconds > 0
     longer = estimate(small(steps=3000), planted.info, levels={"kind": 3, "day": 2})
     assert longer.seconds > 3 * guess.seconds
+
+
+def test_the_estimate_knows_of_processes_and_parts(small, planted) -> None:
+    """Activations are those of the part of a batch that a process holds at once; too small a batch is told."""
+    config = small()
+    large = config.train.model_copy(update={"batch_size": 4096, "tokenizer_batch_size": 4096})
+    config = config.model_copy(update={"train": large, "model": config.model.model_copy(update={"depth": 4})})
+
+    def memory(accumulate: int, processes: int) -> int:
+        changed = config.model_copy(update={"accumulate": accumulate})
+        return estimate(changed, planted.info, levels={"kind": 3, "day": 2}, processes=processes).memory_bytes
+
+    whole, shared, both = memory(1, 1), memory(1, 4), memory(2, 2)
+    assert whole > 1.05 * shared and shared == both
+    with pytest.raises(InputError, match="2 processes with 64 parts each are more"):
+        estimate(small().model_copy(update={"accumulate": 64}), planted.info, processes=2)
 
 
 def test_a_machine_with_srun_trains_without_a_warning(tmp_path, monkeypatch):

@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genediff.parallel import crew_size
+from genediff.runs.devices import acceptable_devices
 from genediff.runs.kinds.base import Kind
 from genediff.runs.kinds.judge import STAGE, evaluate_file, evaluate_model
 
 if TYPE_CHECKING:
     from genediff.runs.job import Job
+    from genediff.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """What to judge (a model id, or the path of an h5ad file), on which data set, on which device."""
+    """What to judge (a model id, or the path of an h5ad file), on which data set and device, by how many processes."""
 
     source: str
     dataset_id: str
     device: str = "auto"
+    devices: int = 1
 
 
 def _run(job: Job, config: EvaluateJob) -> str:
@@ -29,10 +33,27 @@ def _run(job: Job, config: EvaluateJob) -> str:
         evaluation = evaluate_file(Path(config.source), dataset, progress=progress, cancelled=job.stop)
     else:
         model = job.workspace.model_folder(config.source)
-        evaluation = evaluate_model(model, dataset, device=job.device, progress=progress, cancelled=job.stop)
+        evaluation = evaluate_model(
+            model, dataset, device=job.device, progress=progress, cancelled=job.stop,
+            processes=crew_size(config.devices),
+        )  # fmt: skip
         job.result(model_id=config.source)
     evaluation.save(job.folder / "evaluation.json")
     return evaluation.verdict.sentence
+
+
+def _along(folder: Path, workspace: Workspace, config: EvaluateJob) -> None:
+    """Take part in judging a model as a further task of a cluster; a file is judged by the worker alone."""
+    if _is_file(config):
+        return
+    evaluate_model(
+        workspace.model_folder(config.source),
+        workspace.open_dataset(config.dataset_id),
+        device=acceptable_devices(config.device)[0].name,
+        progress=lambda share, what: None,
+        cancelled=lambda: False,
+        processes=crew_size(1),
+    )
 
 
 def _is_file(config: EvaluateJob) -> bool:
@@ -45,5 +66,7 @@ EVALUATE: Kind[EvaluateJob] = Kind(
     config=EvaluateJob,
     run=_run,
     device=lambda config: "cpu" if _is_file(config) else config.device,
+    along=_along,
+    processes=lambda config: 1 if _is_file(config) else config.devices,
     label=lambda config: f"Evaluation of {Path(config.source).name}",
 )

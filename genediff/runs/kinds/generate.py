@@ -1,7 +1,9 @@
 """Runs that generate very many cells into one file, and judge a sample of them.
 
 Cells come batch by batch into small parts, so memory stays the same for a thousand cells and for a million, and a
-worker that was killed costs seconds. The cells are those that `GeneDiff.generate` draws for the same choices.
+worker that was killed costs seconds. Several processes each draw a stretch of the batches and judge a share of the
+sample; the first alone writes the file. However many there are, the cells are those that `GeneDiff.generate` draws for
+the same choices.
 """
 
 from __future__ import annotations
@@ -15,26 +17,41 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genediff.conditions import judged_by
 from genediff.errors import Cancelled, InputError
+from genediff.parallel import crew, crew_size
+from genediff.runs.devices import acceptable_devices
 from genediff.runs.files import read_json
 from genediff.runs.kinds.base import Kind
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from genediff.data import Dataset
     from genediff.evaluation import Evaluation
     from genediff.generation.stream import Plan
+    from genediff.parallel import Ranks
     from genediff.runs.job import Job
+    from genediff.workspace import Workspace
 
 STAGES = GENERATING, JUDGING, WRITING = "generation", "judging a sample", "writing the file"
 SAMPLE = 5_000
 """Cells that are judged and drawn on the map."""
+ALONG = "genediff.runs.kinds.generate:take_part"
 SAMPLE_FILE, EVALUATION_FILE, PARTS = "sample.h5ad", "evaluation.json", "parts"
 
 
 @dataclass(frozen=True)
 class GenerateJob:
-    """Which cells, and where to; `output` is a path, or the end of a name (".h5ad", ".zarr") in the run's folder."""
+    """Which cells, how, and where to.
+
+    Parameters
+    ----------
+    output
+        A path, or the end of a name (".h5ad", ".zarr") in the run's folder.
+    devices
+        How many GPUs, or processes, of this machine share the work; on a cluster the profile decides.
+    """
 
     model_id: str
     n: int
@@ -45,6 +62,9 @@ class GenerateJob:
     seed: int = 0
     device: str = "auto"
     output: str = ".h5ad"
+    devices: int = 1
+    precision: str = "auto"
+    compiled: bool = False
 
     def file(self, folder: Path) -> Path:
         """Return where the cells of the run in `folder` go."""
@@ -53,54 +73,102 @@ class GenerateJob:
 
 def _run(job: Job, config: GenerateJob) -> str:
     from genediff.generation.parts import list_parts
-    from genediff.generation.stream import Plan, blocks, draw
+    from genediff.generation.stream import blocks
     from genediff.generation.write import write_cells
-    from genediff.model import GeneDiff
 
-    target = config.file(job.folder)
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {target.parent}; make it first, and resume goes on.")
-    model = GeneDiff.load(job.workspace.model_folder(config.model_id), device=job.device)
-    how = model.sample_config(guidance=config.guidance, sampler=config.sampler, n_steps=config.n_steps)
-    plan = Plan.of(model, config.n, config.conditions, how, config.seed)
-    folder = job.folder / PARTS
-    folder.mkdir(exist_ok=True)
-
-    def step(done: int, rate: float | None) -> None:
-        _check(job)
-        job.step(GENERATING, step=done, total=config.n, cells_per_second=rate)
-        if rate is not None:
-            pace[:] = [rate]
-
-    pace: list[float] = []
-    try:
-        draw(plan, folder, progress=step, check=lambda: _check(job))
-    except Cancelled:
-        _note_cost(job, pace)
-        parts = list_parts(folder)
-        kept = plan.end_of(parts[-1].end if parts else 0)
-        raise Cancelled(f"Stopped; {kept:,} of {config.n:,} cells are kept, and resume goes on from there.") from None
-    _note_cost(job, pace)
-    parts = list_parts(folder)
-    verdict = _judge(job, config, plan)
+    target = _target(config, job.folder)
+    (job.folder / PARTS).mkdir(exist_ok=True)
+    along = {"folder": str(job.folder), "root": str(job.workspace.root), "device": job.device}
+    with crew(ALONG, along, size=crew_size(config.devices), gpus=job.device.startswith("cuda")) as ranks:
+        plan = _plan(config, job.workspace, job.device, ranks)
+        _draw(job, config, plan, ranks)
+        verdict = _judge(job, config, plan, ranks)
+    origin = plan.model.provenance(plan.config, seed=config.seed, speed=plan.speed)
 
     def wrote(done: int) -> None:
         _check(job)
         job.step(WRITING, step=done, total=config.n)
 
-    origin = model.provenance(how, seed=config.seed) | {"request": _request(config)}
     job.step(WRITING, step=0, total=config.n)
     write_cells(
         target,
-        blocks(plan, parts),
-        genes=model.genes,
-        uns={"genediff": origin | {"verdict_on_a_sample": verdict}},
+        blocks(plan, list_parts(job.folder / PARTS)),
+        genes=plan.model.genes,
+        uns={"genediff": origin | {"request": _request(config), "verdict_on_a_sample": verdict}},
         after_block=wrote,
     )
-    _note_cost(job, pace)
     job.result(file=str(target), bytes=str(_size(target)))
-    shutil.rmtree(folder)
+    _note_cost(job, [])
+    shutil.rmtree(job.folder / PARTS)
     return f"{config.n:,} cells are in {target.name}. {verdict}".strip()
+
+
+def take_part(ranks: Ranks, *, folder: str, root: str, device: str) -> None:
+    """Draw a share of the cells and judge a share, as one of the other processes of a run."""
+    from genediff.generation.stream import draw
+    from genediff.workspace import Workspace
+
+    place, workspace = Path(folder), Workspace(Path(root))
+    config = GENERATE.read_config((read_json(place / "run.json") or {})["config"])
+    plan = _plan(config, workspace, device, ranks)
+    try:
+        draw(plan, place / PARTS, progress=lambda done, rate: None, check=lambda: None, ranks=ranks)
+    except Cancelled:
+        return
+    (ready,) = ranks.any(False)
+    if ready:
+        import anndata
+
+        cells = anndata.read_h5ad(place / SAMPLE_FILE)
+        _evaluate(cells, config, _dataset_of(cells, workspace), ranks=ranks)
+
+
+def _along(folder: Path, workspace: Workspace, config: GenerateJob) -> None:
+    """Take part as a further task of a cluster, which has started all of them."""
+    _target(config, folder)  # where the worker ends at once, nobody comes to the meeting
+    device = acceptable_devices(config.device)[0].name
+    with crew(ALONG, {}, size=crew_size(1), gpus=device.startswith("cuda")) as ranks:
+        take_part(ranks, folder=str(folder), root=str(workspace.root), device=device)
+
+
+def _target(config: GenerateJob, folder: Path) -> Path:
+    target = config.file(folder)
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {target.parent}; make it first, and resume goes on.")
+    return target
+
+
+def _plan(config: GenerateJob, workspace: Workspace, device: str, ranks: Ranks) -> Plan:
+    from genediff.generation.stream import Plan
+    from genediff.model import GeneDiff, speed_config
+    from genediff.training.device import own_device
+
+    model = GeneDiff.load(workspace.model_folder(config.model_id), device=own_device(device, ranks))
+    how = model.sample_config(guidance=config.guidance, sampler=config.sampler, n_steps=config.n_steps)
+    speed = speed_config(precision=config.precision, compiled=config.compiled)
+    return Plan.of(model, config.n, config.conditions, how, config.seed, speed)
+
+
+def _draw(job: Job, config: GenerateJob, plan: Plan, ranks: Ranks) -> None:
+    from genediff.generation.parts import list_parts, missing
+    from genediff.generation.stream import draw
+
+    pace: list[float] = []
+
+    def step(done: int, rate: float | None) -> None:
+        job.step(GENERATING, step=done, total=config.n, cells_per_second=rate)
+        if rate is not None:
+            pace[:] = [rate]
+
+    try:
+        draw(plan, job.folder / PARTS, progress=step, check=lambda: _check(job), ranks=ranks)
+    except Cancelled:
+        left = plan.cells_in(missing(list_parts(job.folder / PARTS), plan.n_batches))
+        raise Cancelled(
+            f"Stopped; {config.n - left:,} of {config.n:,} cells are kept, and resume goes on from there."
+        ) from None
+    finally:
+        _note_cost(job, pace)
 
 
 def _check(job: Job) -> None:
@@ -108,48 +176,59 @@ def _check(job: Job) -> None:
         raise Cancelled("Stopped; the cells are kept, and resume goes on from there.")
 
 
-def _judge(job: Job, config: GenerateJob, plan: Plan) -> str:
+def _judge(job: Job, config: GenerateJob, plan: Plan, ranks: Ranks) -> str:
     """Keep a sample with its place on the map, judge it, and return the verdict, or why there is none."""
+    from genediff.data.placer import PLACER
+    from genediff.data.view import log_values
     from genediff.evaluation import Evaluation
     from genediff.generation.parts import list_parts
     from genediff.generation.stream import sample
 
     stored = job.folder / EVALUATION_FILE
     if stored.is_file():
+        ranks.any(False)  # the others need not wait for a sample
         return Evaluation.read(stored).verdict.sentence
     progress = job.progress(JUDGING)
     progress(0.0, "")
     cells = sample(plan, list_parts(job.folder / PARTS), SAMPLE)
     try:
-        evaluation = _compare(job, config, cells)
+        dataset = _dataset_of(cells, job.workspace)
+        if dataset.info.has_umap:
+            pcs = dataset.project(log_values(cells, dataset))
+            cells.obsm["X_umap"] = PLACER.place(dataset.info.folder, pcs, waiting=lambda: _check(job))
     except InputError as problem:
         cells.write_h5ad(job.folder / SAMPLE_FILE, compression="gzip")
+        ranks.any(False)
+        return f"They were not judged: {problem}"
+    cells.write_h5ad(job.folder / SAMPLE_FILE, compression="gzip")
+    ranks.any(True)
+    try:
+        evaluation = _evaluate(cells, config, dataset, progress=progress, cancelled=job.stop, ranks=ranks)
+    except InputError as problem:
         return f"They were not judged: {problem}"
     evaluation.save(stored)
     return evaluation.verdict.sentence
 
 
-def _compare(job: Job, config: GenerateJob, cells: AnnData) -> Evaluation:
-    from genediff.conditions import judged_by
-    from genediff.data.placer import PLACER
-    from genediff.data.view import in_genes, log_values
+def _dataset_of(cells: AnnData, workspace: Workspace) -> Dataset:
+    """Return the real cells that generated ones are judged by; an adapted model has the genes of its base."""
+    from genediff.data.view import in_genes
+
+    dataset = workspace.open_dataset(str(cells.uns["genediff"]["dataset_id"]))
+    return in_genes(dataset, list(cells.var_names))
+
+
+def _evaluate(cells: AnnData, config: GenerateJob, dataset: Dataset, **how: Any) -> Evaluation:
     from genediff.evaluation import evaluate
 
-    dataset = job.workspace.open_dataset(str(cells.uns["genediff"]["dataset_id"]))
-    dataset = in_genes(dataset, list(cells.var_names))  # an adapted model has the genes of its base
-    if dataset.info.has_umap:
-        pcs = dataset.project(log_values(cells, dataset))
-        cells.obsm["X_umap"] = PLACER.place(dataset.info.folder, pcs, waiting=lambda: _check(job))
-    cells.write_h5ad(job.folder / SAMPLE_FILE, compression="gzip")
     label, classes = judged_by(config.conditions, dataset.info.label)
-    return evaluate(
-        cells, dataset, label=label, classes=classes, progress=job.progress(JUDGING), cancelled=job.stop
-    )  # fmt: skip
+    return evaluate(cells, dataset, label=label, classes=classes, **how)
 
 
 def _request(config: GenerateJob) -> dict[str, Any]:
     asked = {key: value for key, value in dataclasses.asdict(config).items() if value is not None}
-    asked.pop("output")
+    for where in ("output", "devices"):  # of which the cells say nothing
+        asked.pop(where)
     return asked | {"conditions": json.dumps(config.conditions)}
 
 
@@ -173,5 +252,7 @@ GENERATE: Kind[GenerateJob] = Kind(
     config=GenerateJob,
     run=_run,
     device=lambda config: config.device,
+    along=_along,
+    processes=lambda config: config.devices,
     label=lambda config: f"{config.n:,} cells of {' and '.join(config.conditions.values()) or config.model_id}",
 )

@@ -87,7 +87,7 @@ def judge_along(ranks: Ranks, *, model: str, dataset: str, device: str, seeds: l
     _evaluate_model(
         Path(model),
         Dataset.open(Path(dataset)),
-        device="cuda:0" if device.startswith("cuda") else device,  # each sees its own GPU alone
+        device=device,
         progress=lambda share, what: None,
         cancelled=lambda: False,
         seeds=seeds,
@@ -106,8 +106,9 @@ def _evaluate_model(
     ranks: Ranks,
 ) -> Evaluation:
     from genediff.model import GeneDiff
+    from genediff.training.device import own_device
 
-    generator = GeneDiff.load(model, device=device)
+    generator = GeneDiff.load(model, device=own_device(device, ranks))
     columns = tuple(generator.conditions)
     if (model / ADAPTER_FILE).is_file():
         from genediff.data.view import in_genes
