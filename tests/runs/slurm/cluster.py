@@ -1,7 +1,7 @@
-"""A one-node SLURM of its own: munged, slurmctld and slurmd on loopback, all their files in one folder.
+"""A SLURM of its own: munged, slurmctld and slurmd, all their files in one folder; one node on loopback, or two hosts.
 
 It needs Debian's slurm-wlm and munge, but none of their services, no systemd, no cgroups and no accounting database.
-The node has one GPU in name only (a `gres` of one), so that two jobs that ask for one stand in line.
+Each node has one GPU in name only (a `gres` of one), so that two jobs that ask for one stand in line.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.runs.slurm.hosts import NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.runs.slurm.hosts import Hosts
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 CONFIG = """
 ClusterName=test
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({address})
 SlurmUser={user}
 SlurmdUser={user}
 SlurmctldPort={ctld_port}
@@ -34,11 +38,11 @@ AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -60,10 +64,11 @@ MinJobAge=300
 ReturnToService=2
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=16000 Gres=gpu:1 State=UNKNOWN
-PartitionName=day Nodes={host} Default=YES MaxTime=1-00:00:00 PriorityTier=1 State=UP
-PartitionName=urgent Nodes={host} MaxTime=1-00:00:00 PriorityTier=10 State=UP
+{nodes}
+PartitionName=day Nodes=ALL Default=YES MaxTime=1-00:00:00 PriorityTier=1 State=UP
+PartitionName=urgent Nodes=ALL MaxTime=1-00:00:00 PriorityTier=10 State=UP
 """
+NODE = "NodeName={name} NodeHostname={name} NodeAddr={address} CPUs=8 RealMemory=16000 Gres=gpu:1 State=UNKNOWN"
 
 
 def missing_programs() -> list[str]:
@@ -73,9 +78,13 @@ def missing_programs() -> list[str]:
 
 @dataclass
 class Cluster:
-    """A cluster whose files lie in `folder`; `start` it, and always `stop` it."""
+    """A cluster whose files lie in `folder`; `start` it, and always `stop` it.
+
+    With `hosts`, which have been started, each of them is a node; the controller runs here.
+    """
 
     folder: Path
+    hosts: Hosts | None = None
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -84,9 +93,9 @@ class Cluster:
         return self.folder / "slurm.conf"
 
     def start(self) -> None:
-        """Write the configuration and start the three daemons; returns when the node is idle."""
+        """Write the configuration and start the daemons; returns when the nodes are idle."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("state", "spool"):
+        for name in ("state", *(f"spool-{node}" for node in self._nodes)):
             (self.folder / name).mkdir(exist_ok=True)
         self._write()
         munge = {name: f"{self.folder}/munge.{name}" for name in ("key", "socket", "pid", "log", "seed")}
@@ -99,8 +108,10 @@ class Cluster:
         )  # fmt: skip
         self._wait(lambda: os.path.exists(munge["socket"]), "munged opens its socket")
         self._run("slurmctld", "-D", "-f", str(self.config))
-        self._run("slurmd", "-D", "-f", str(self.config))
-        self._wait(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "the node is idle")
+        for node in self._nodes:
+            self._run("slurmd", "-D", "-N", node, "-f", str(self.config), on=node)
+        idle = ["idle"] * len(self._nodes)
+        self._wait(lambda: self.ask("sinfo", "-hN", "-p", "day", "-o", "%T").split() == idle, "the nodes are idle")
 
     def stop(self) -> None:
         """End the jobs, then the daemons."""
@@ -136,22 +147,34 @@ class Cluster:
         paths = sorted(self.folder.glob("*.log")) + sorted(self.folder.glob("*.out"))
         return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in paths)
 
+    @property
+    def _nodes(self) -> dict[str, str]:
+        """Addresses by name."""
+        if self.hosts is None:
+            return {socket.gethostname().split(".")[0]: "127.0.0.1"}
+        return {name: self.hosts.address(name) for name in NAMES}
+
     def _write(self) -> None:
         host, user = socket.gethostname().split(".")[0], pwd.getpwuid(os.geteuid()).pw_name
         ctld_port, d_port = _free_ports(2)
         self.config.write_text(
-            CONFIG.format(host=host, user=user, folder=self.folder, ctld_port=ctld_port, d_port=d_port)
-        )
+            CONFIG.format(
+                host=host, user=user, folder=self.folder, ctld_port=ctld_port, d_port=d_port,
+                address="127.0.0.1" if self.hosts is None else self.hosts.here,
+                nodes="\n".join(NODE.format(name=name, address=address) for name, address in self._nodes.items()),
+            )
+        )  # fmt: skip
         (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
         (self.folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\nCgroupMountpoint={self.folder}/cgroup\n")
 
-    def _run(self, name: str, *arguments: str) -> None:
+    def _run(self, name: str, *arguments: str, on: str = "") -> None:
         program = shutil.which(name, path=SEARCHED)
         assert program is not None
-        with (self.folder / f"{name}.out").open("wb") as output:
+        command = [program, *arguments] if self.hosts is None or not on else self.hosts.inside(on, program, *arguments)
+        with (self.folder / f"{name}{on}.out").open("wb") as output:
             self._processes.append(
                 subprocess.Popen(
-                    [program, *arguments],
+                    command,
                     stdout=output,
                     stderr=output,
                     stdin=subprocess.DEVNULL,
