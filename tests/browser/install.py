@@ -23,10 +23,9 @@ def main() -> None:
     if any(shutil.which(name) for name in NAMES) or _playwright_has_one():
         return
     print("No Chromium found; installing one for the browser tests.", flush=True)
-    if not (
-        apt.install("chromium", "fonts-dejavu-core")
-        or apt.run([sys.executable, "-m", "playwright", "install", "chromium"])
-    ):
+    if apt.install("chromium", "fonts-dejavu-core", recommended=True):
+        return
+    if not apt.run([sys.executable, "-m", "playwright", "install", "chromium"]):
         print("No Chromium could be installed; the browser tests will skip (in CI: fail).", file=sys.stderr)
 
 
