@@ -85,8 +85,8 @@ def main() -> None:
             "",
             f"The shipped models on {device_name(torch.device('cpu'))}, their own sampler and steps, {len(SEEDS)} "
             "seeds; each figure is the mean over seeds ± one standard deviation between them. *Entries that are the "
-            "same* are those of the matrix of counts, with the same seed. What bfloat16 moves a figure by is to be held against "
-            "the ± beside it.",
+            "same* are those of the matrix of counts, with the same seed. What bfloat16 moves a figure by is "
+            "to be held against the ± beside it.",
             "",
             f"| {' | '.join(head)} |",
             f"|{'---|' * len(head)}",

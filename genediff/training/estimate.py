@@ -102,7 +102,7 @@ def estimate(
     fabric = make_fabric(config.device, config.precision)
     on_gpu = fabric.device.type == "cuda"
 
-    def make(kind: type[Stage]) -> Callable[[TrainConfig, int], Stage]:
+    def make(kind: Callable[..., Stage]) -> Callable[[TrainConfig, int], Stage]:
         return lambda changed, parts: kind(model, cells, changed, fabric=fabric, seed=0, accumulate=parts)
 
     first = 0.0
