@@ -46,10 +46,10 @@ HEAD = """# Every strategy under one budget
 
 Written by `python -m benchmarks.comparison --table`. Every row is trained for the same time and judged on held-out
 cells by the same evaluation; the budget in minutes was turned into steps on the machine that is named, before anything
-was trained. Mean ± standard deviation over training seeds (one split); where a row has one seed it was stopped for
-time, and what a single training says is worth little. "Shuffled" rows are controls: the same set sizes or degrees,
-and no biology. Two real samples are the floor. Seconds of training and cells per second were taken while other work
-went on.
+was trained. Mean ± standard deviation over two training seeds (one split), which is little. On Kang's data the second
+seed of ten rows was trained on another day, for the same steps. "Shuffled" rows are controls: the same set sizes or
+degrees, and no biology. Two real samples are the floor. Seconds of training and cells per second were taken while
+other work went on, so they differ by more than the rows do.
 """
 
 
