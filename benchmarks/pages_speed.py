@@ -1,17 +1,17 @@
 """How long does a reader wait? First draw and a change of colour or selection on every page, with 100,000 cells.
 
-    python -m benchmarks.pages_speed [--cells 100000] [--workspace KEPT]
+    python -m benchmarks.pages_speed [--cells 100000] [--workspace KEPT] [--only data tokens] [--app OTHER]
 
 The cells are draws from the shipped blood cells (each a Poisson draw around a mixture of two real cells of one type),
 imported like any file. Models of three strategies are trained on them for a few steps: what they say is not the point
 here. A real server and a real Chromium; every page is opened once to fill the caches, then again in a fresh browser,
-and then one choice is changed. Seconds end when the app has stopped running and its charts are drawn. Writes
-``benchmarks/pages_speed.md``.
+and then one choice after the other is changed. Writes ``benchmarks/pages_speed.md``.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import socket
@@ -21,11 +21,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 from genediff.data import ImportConfig, import_cells
 from genediff.presets import preset_run
@@ -33,9 +34,9 @@ from genediff.training.run import Training
 from genediff.workspace import DEMO_DATASET, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 PAGE = Path(__file__).with_suffix(".md")
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,53 +44,202 @@ STRATEGIES = ("latent", "pathway", "grn")
 FIRST, CHANGE = 3.0, 1.0  # seconds that are aimed at
 HEAD = """# Pages: how long a reader waits with {cells:,} cells
 
-Written by `python -m benchmarks.pages_speed`: the median of {repeats} visits, in a real browser in front of a real
-server on two shared CPU cores, caches filled by a visit before. Aims: first draw {first:g} s, a change {change:g} s. MB
-are what the server sent for the first draw (websocket and files), WebGL the number of charts that need it.
+Written by `python -m benchmarks.pages_speed`: the median of {repeats} visits, each in a fresh browser in front of a
+real server on two CPU cores that other programs used too (load {load:.1f}); a visit before fills the caches. Aims:
+first draw {first:g} s, a change {change:g} s.
 
-| page | first draw (s) | change | seconds | MB | WebGL charts |
-|---|---|---|---|---|---|
+A change begins when the pointer or key is let go, and ends when the new picture is decoded and two more frames are
+painted. Server and wire: until the last message has come; browser: what is left until the picture. CPU seconds are
+those of the server and of all of the browser's processes: on a busy machine they tell more than seconds do. MB are
+what the server sent (at a first draw mostly the app itself), WebGL the number of charts that need it.
+
+| page | what | seconds | server and wire | browser | CPU server | CPU browser | MB | WebGL charts |
+|---|---|---|---|---|---|---|---|---|
 """
-QUIET = """() => {
+# Signs of life: what is on the page, and whether anything is still on its way.
+SCRIPT = """
+window.gd = {
+  last: 0,
+  ran: false,  // whether the app has begun to run since
+  sign() {
+    const charts = [...document.querySelectorAll('.js-plotly-plot')].map(one => {
+      const images = (one.layout.images || []).map(i => i.source.length + i.source.slice(-400, -200));
+      const traces = (one.data || []).map(t => [t.type, t.x && t.x.length, String((t.marker || {}).color).slice(0, 300),
+        t.x && String(Array.from(t.x).slice(0, 5)), t.y && String(Array.from(t.y).slice(0, 5))]);
+      const opacity = (one.data || []).map(t => t.marker && t.marker.opacity && String(t.marker.opacity).slice(0, 300));
+      return [images, traces, opacity, (one.layout.shapes || []).length];
+    });
+    const main = document.querySelector('[data-testid=stMain]');
+    return JSON.stringify(charts) + (main ? main.textContent : '');
+  },
+  busy() {
+    const app = document.querySelector('[data-testid=stApp]');
+    if (!app) return true;
+    if (app.getAttribute('data-test-script-state') !== 'notRunning') return true;
+    if (document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]')) return true;
+    return [...document.querySelectorAll('.js-plotly-plot')].some(one => !one._fullLayout
+      || !one.querySelector('.main-svg')
+      || one.querySelectorAll('.layer-below image, .imagelayer image').length < (one.layout.images || []).length);
+  },
+  async painted() {
+    for (const one of document.querySelectorAll('.js-plotly-plot image')) {
+      const picture = new Image();
+      picture.src = one.getAttribute('href') || one.getAttribute('xlink:href');
+      await picture.decode().catch(() => {});
+    }
+    for (let i = 0; i < 2; i++) await new Promise(done => requestAnimationFrame(done));
+    return performance.now();
+  },
+  async quiet(before) {  // when the page, run and changed from `before`, has been at rest for .4 s: when that began
+    gd.ran = false;
+    let since = 0, sign = '';
+    const end = performance.now() + 300000;
+    while (performance.now() < end) {
+      const now = gd.busy() ? '' : gd.sign();
+      if (gd.ran && now && now !== before) {
+        if (now !== sign || !since) { since = await gd.painted(); sign = now; }
+        else if (performance.now() - since > 400) return since;
+      } else since = 0;
+      await new Promise(done => setTimeout(done, 25));
+    }
+    return -1;
+  },
+};
+for (const kind of ['pointerup', 'mouseup', 'keydown'])
+  document.addEventListener(kind, () => { gd.last = performance.now(); }, true);
+new MutationObserver(() => {
   const app = document.querySelector('[data-testid=stApp]');
-  const busy = !app || app.getAttribute('data-test-script-state') !== 'notRunning'
-    || document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]');
-  const charts = [...document.querySelectorAll('.js-plotly-plot')];
-  return !busy && charts.every(one => one._fullLayout && one.querySelector('.main-svg'));
-}"""
+  if (app && app.getAttribute('data-test-script-state') === 'running') gd.ran = true;
+}).observe(document, {subtree: true, attributes: true, childList: true, attributeFilter: ['data-test-script-state']});
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One choice that a reader changes: what is done before the clock runs, and what sets it off."""
+
+    name: str
+    ready: Callable[[Page], None]
+    act: Callable[[Page], None]
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A page, the strategy whose model it is shown, and one choice that a reader changes on it."""
+    """A page, the strategy whose model it is shown, and what a reader changes on it, one after the other."""
 
     name: str
     strategy: str
-    change: str
-    do: Callable[[Page], None]
+    changes: tuple[Change, ...]
     path: str = ""
+    prepare: Callable[[Page], None] | None = None
+    """Done once, before the caches are filled; the address that it leads to is then the page's."""
 
 
-def choose(label: str, option: str) -> Callable[[Page], None]:
-    """Return what chooses an option of a select box."""
+@dataclass(frozen=True)
+class Wait:
+    """Seconds that a reader waited, where they went, and what came over the wire."""
 
-    def do(page: Page) -> None:
-        page.get_by_role("combobox", name=label).first.click()
-        page.get_by_role("option", name=option).first.click()
-
-    return do
-
-
-def press(name: str) -> Callable[[Page], None]:
-    """Return what presses a segment or a button."""
-    return lambda page: page.get_by_text(name, exact=True).first.click()
+    seconds: float
+    server: float
+    browser: float
+    cpu_server: float
+    cpu_browser: float
+    megabytes: float
 
 
+def choose(name: str, label: str, option: str) -> Change:
+    """Choose an option of a select box."""
+
+    def ready(page: Page) -> None:
+        box = page.get_by_role("combobox", name=label).first
+        box.click()
+        box.fill(option)
+        page.get_by_role("option", name=option).first.wait_for()
+
+    return Change(name, ready, lambda page: page.get_by_role("option", name=option).first.click())
+
+
+def press(name: str, text: str) -> Change:
+    """Press a segment or a button."""
+    return Change(name, lambda page: None, lambda page: page.get_by_text(text, exact=True).first.click())
+
+
+def lasso(name: str, *, shift: float = 0.0) -> Change:
+    """Draw a lasso around the middle of the first chart."""
+
+    def corners(page: Page) -> list[tuple[float, float]]:
+        place = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+        assert place is not None
+        x, y, w, h = place["x"], place["y"], place["width"], place["height"]
+        shape = ((0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7), (0.3, 0.32))
+        return [(x + (a + shift) * w, y + b * h) for a, b in shape]
+
+    def ready(page: Page) -> None:
+        page.locator(".js-plotly-plot .nsewdrag").first.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        first, *others = corners(page)
+        page.mouse.move(*first)
+        page.mouse.down()
+        for x, y in others:
+            page.mouse.move(x, y, steps=4)
+
+    return Change(name, ready, lambda page: page.mouse.up())
+
+
+def generate(page: Page) -> None:
+    """Make a thousand cells, and wait until they are judged."""
+    page.get_by_role("button", name="Generate", exact=True).first.click()
+    page.get_by_text("generated cells", exact=False).first.wait_for(timeout=600_000)
+    page.get_by_text("Look closer", exact=False).first.wait_for(timeout=900_000)
+
+
+NUMBER, GENE, OTHER_GENE = "Counts per cell (chosen genes)", "CD3E", "LYZ"
 VISITS = (
-    Visit("data", "latent", "colour by library size", choose("Colour by", "Counts per cell (chosen genes)")),
-    Visit("tokens", "latent", "another view", press("One token")),
-    Visit("pathways", "pathway", "another view", press("Two groups")),
-    Visit("regulation", "grn", "", lambda page: None),
+    Visit(
+        "data",
+        "latent",
+        (
+            choose("colour by a number", "Colour by", NUMBER),
+            choose("colour by another label", "Colour by", "Split"),
+            choose("colour by a gene", "or by genes", GENE),
+            lasso("lasso"),
+            lasso("another lasso", shift=0.1),
+            press("another view", "Quality"),
+        ),
+    ),
+    Visit(
+        "tokens",
+        "latent",
+        (
+            press("another view: one token", "One token"),
+            lasso("lasso"),
+            choose("another token", "Token", "token 3"),
+            press("another view: cells", "Cells by tokens"),
+            choose("colour by a number", "Colour by", NUMBER),
+            choose("colour by a gene", "or by a gene", GENE),
+        ),
+    ),
+    Visit(
+        "pathways",
+        "pathway",
+        (
+            choose("another pathway", "Pathway", "Hypoxia"),
+            press("another view: two groups", "Two groups"),
+            lasso("lasso"),
+            press("another view: names", "Names put to the test"),
+        ),
+    ),
+    Visit(
+        "generate",
+        "latent",
+        (
+            press("colour by source", "Source"),
+            press("panels on top", "On top"),
+            lasso("lasso"),
+        ),
+        prepare=generate,
+    ),
+    Visit("regulation", "grn", (press("another view", "Key regulators"),)),
 )
 
 
@@ -147,14 +297,14 @@ def prepare(n: int, workspace: Workspace) -> tuple[str, dict[str, str]]:
     return found[0], models
 
 
-def serve(workspace: Workspace) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the app; return its process and its address."""
+def serve(workspace: Workspace, app: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the app that lies in a folder; return its process and its address."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GENEDIFF_HOME": str(workspace.root), "GENEDIFF_WARM_UP": "0"}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(command, cwd=app, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     address = f"http://localhost:{port}"
     for _ in range(300):
         try:
@@ -165,70 +315,132 @@ def serve(workspace: Workspace) -> tuple[subprocess.Popen[bytes], str]:
     raise SystemExit("the server did not start")
 
 
-def settled(page: Page, *, patience: float = 600) -> float:
-    """Wait until the page has been quiet for .4 s; return when it became quiet (`time.perf_counter`)."""
-    end, since = time.perf_counter() + patience, None
-    while time.perf_counter() < end:
-        if page.evaluate(QUIET):
-            since = since or time.perf_counter()
-            if time.perf_counter() - since > 0.4:
-                return since
-        else:
-            since = None
-        page.wait_for_timeout(30)
-    raise SystemExit(f"{page.url} did not come to rest")
+class Watch:
+    """What the browser and the server spend, and what passes between them, on one page."""
+
+    def __init__(self, page: Page, server: int) -> None:
+        self.page, self.server = page, server
+        self.sent: list[float] = []
+        self.came: list[tuple[float, int]] = []
+        self.files = 0
+        wire = page.context.new_cdp_session(page)
+        wire.send("Network.enable")
+        wire.send("Performance.enable")
+        wire.on("Network.webSocketFrameSent", lambda told: self.sent.append(told["timestamp"]))
+        wire.on("Network.webSocketFrameReceived", self._came)
+        wire.on("Network.loadingFinished", self._file)
+        self.wire = wire
+
+    def _came(self, told: dict[str, Any]) -> None:
+        self.came.append((told["timestamp"], len(told["response"]["payloadData"]) * 3 // 4))
+
+    def _file(self, told: dict[str, Any]) -> None:
+        self.files += int(told["encodedDataLength"])
+
+    def start(self) -> None:
+        """Begin a new account."""
+        self.sent.clear()
+        self.came.clear()
+        self.files = 0
+        self.cpu = _cpu(self.server), _cpu_of_browser()
+
+    def stop(self, began: float, ended: float) -> Wait:
+        """Return the account, between two times of the page's own clock (ms)."""
+        told = {one["name"]: one["value"] for one in self.wire.send("Performance.getMetrics")["metrics"]}
+        zero = told["NavigationStart"]  # of the page's clock, on the clock of the wire
+        last = max((time for time, _ in self.came if time - zero <= ended / 1000), default=zero + began / 1000)
+        server = max(0.0, last - zero - began / 1000)
+        seconds = (ended - began) / 1000
+        spent = _cpu(self.server) - self.cpu[0], _cpu_of_browser() - self.cpu[1]
+        size = (sum(size for _, size in self.came) + self.files) / 1e6
+        return Wait(seconds, server, seconds - server, *spent, size)
 
 
-def visit(browser, address: str) -> tuple[Page, float, float]:
-    """Open an address in a fresh browser; return the page, seconds to its first draw, and MB that came."""
+def _cpu(process: int) -> float:
+    times = psutil.Process(process).cpu_times()
+    return float(times.user + times.system)
+
+
+def _cpu_of_browser() -> float:
+    total = 0.0
+    for one in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "chrom" in one.name():
+                total += _cpu(one.pid)
+    return total
+
+
+def visit(browser: Browser, address: str, server: int) -> tuple[Page, Watch, Wait]:
+    """Open an address in a fresh browser; return the page, what watches it, and what its first draw took."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(120_000)
-    page, came = context.new_page(), [0]
-
-    def count(frame) -> None:
-        came[0] += len(frame)
-
-    page.on("websocket", lambda socket: socket.on("framereceived", count))
-    page.on("response", lambda answer: came.__setitem__(0, came[0] + int(answer.headers.get("content-length", 0))))
-    begun = time.perf_counter()
+    context.set_default_timeout(180_000)
+    context.add_init_script(SCRIPT)
+    page = context.new_page()
+    watch = Watch(page, server)
+    watch.start()
     page.goto(address)
     page.get_by_role("heading", level=1).first.wait_for()
-    return page, settled(page) - begun, came[0] / 1e6
+    ended = page.evaluate("gd.quiet('')")
+    return page, watch, watch.stop(0.0, ended)
 
 
-def measure(address: str, dataset: str, models: dict[str, str], repeats: int) -> list[str]:
-    """Return a row for every page."""
+def change(page: Page, watch: Watch, one: Change) -> Wait:
+    """Make a change; return what it took."""
+    one.ready(page)
+    page.wait_for_timeout(500)
+    page.evaluate("() => { window.waited = gd.quiet(gd.sign()); }")
+    watch.start()
+    one.act(page)
+    ended = page.evaluate("waited")
+    if ended < 0:
+        raise SystemExit(f"{page.url}: “{one.name}” changed nothing that can be seen")
+    return watch.stop(page.evaluate("gd.last"), ended)
+
+
+def measure(
+    address: str, server: int, dataset: str, models: dict[str, str], repeats: int, only: Sequence[str]
+) -> list[str]:
+    """Return a row for every page and change."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import FLAGS, NAMES
 
-    rows = []
+    rows: list[str] = []
     with sync_playwright() as playwright:
         path = next((found for name in NAMES if (found := shutil.which(name))), playwright.chromium.executable_path)
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         for one in VISITS:
+            if only and one.name not in only:
+                continue
             where = f"{address}/{one.name}?dataset={dataset}&model={models[one.strategy]}{one.path}"
-            first, second, size, charts = [], [], 0.0, 0
+            found: dict[str, list[Wait]] = {}
+            charts: dict[str, int] = {}
             for turn in range(repeats + 1):  # the first visit fills the caches
-                page, seconds, size = visit(browser, where)
-                charts = page.locator(".gl-canvas-focus").count()
-                changed = 0.0
-                if one.change:
-                    begun = time.perf_counter()
-                    one.do(page)
-                    changed = settled(page) - begun
-                if turn:
-                    first.append(seconds)
-                    second.append(changed)
-                elif one.change:
-                    page.screenshot(path=str(Path(tempfile.gettempdir()) / f"pages-speed-{one.name}.png"))
-                page.context.close()
-            rows.append(
-                f"| {one.name} ({one.strategy}) | {np.median(first):.1f} | {one.change or '–'} | "
-                f"{np.median(second):.1f} | {size:.1f} | {charts} |"
-            )
-            print(rows[-1], flush=True)
-        browser.close()
+                # A browser of its own: nothing is in its caches.
+                browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+                if one.prepare is not None and not turn:
+                    page, _, _ = visit(browser, where, server)
+                    one.prepare(page)
+                    page.wait_for_timeout(2000)
+                    where = page.url
+                    page.context.close()
+                page, watch, first = visit(browser, where, server)
+                waits = {"first draw": first}
+                charts["first draw"] = page.locator(".gl-canvas-focus").count()
+                for step in one.changes:
+                    waits[step.name] = change(page, watch, step)
+                    charts[step.name] = page.locator(".gl-canvas-focus").count()
+                    if not turn:
+                        stem = f"pages-speed-{one.name}-{step.name}".replace(" ", "-").replace(":", "")
+                        page.screenshot(path=str(Path(tempfile.gettempdir()) / f"{stem}.png"))
+                browser.close()
+                for name, wait in waits.items():
+                    if turn:
+                        found.setdefault(name, []).append(wait)
+            for name, measured in found.items():
+                middle = np.median([astuple(wait) for wait in measured], axis=0)
+                figures = " | ".join(f"{number:.2f}" for number in middle)
+                rows.append(f"| {one.name} ({one.strategy}) | {name} | {figures} | {charts[name]} |")
+                print(rows[-1], flush=True)
     return rows
 
 
@@ -238,18 +450,24 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workspace", type=Path, default=Path.home() / ".cache" / "genediff-pages-speed")
+    parser.add_argument("--only", nargs="*", default=(), help="names of pages")
+    parser.add_argument("--app", type=Path, default=ROOT, help="another checkout of the app, to compare with")
+    parser.add_argument("--keep", type=Path, default=PAGE, help="where the table is written")
     args = parser.parse_args()
     workspace = Workspace(args.workspace)
     dataset, models = prepare(args.cells, workspace)
-    process, address = serve(workspace)
+    process, address = serve(workspace, args.app)
+    load = [os.getloadavg()[0]]
     try:
-        rows = measure(address, dataset, models, args.repeats)
+        rows = measure(address, process.pid, dataset, models, args.repeats, args.only)
     finally:
         process.terminate()
         process.wait(timeout=20)
-    text = HEAD.format(cells=args.cells, repeats=args.repeats, first=FIRST, change=CHANGE) + "\n".join(rows) + "\n"
+    load.append(os.getloadavg()[0])
+    head = HEAD.format(cells=args.cells, repeats=args.repeats, first=FIRST, change=CHANGE, load=np.mean(load))
+    text = head + "\n".join(rows) + "\n"
     print(text)
-    PAGE.write_text(text, encoding="utf-8")
+    args.keep.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

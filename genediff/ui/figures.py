@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from genediff.plots import picture
 from genediff.ui import downloads, explain
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def show_figure(
     key: str | None = None,
 ) -> dict[str, Any]:
     """Draw a figure with its reading help below it and its downloads (SVG, PNG, CSV) beside that.
+
+    Clouds of very many dots reach the browser as a picture; downloads hold every dot.
 
     Parameters
     ----------
@@ -68,10 +71,11 @@ def show_figure(
         told: Any = "rerun"
         if when_selected is not None:
             told = lambda: when_selected(st.session_state[chart_key]["selection"])  # noqa: E731
-        event: Any = st.plotly_chart(fig, key=chart_key, on_select=told, selection_mode=tuple(select), config=config)
+        shown = fig if "points" in select else picture.with_pictures(fig)
+        event: Any = st.plotly_chart(shown, key=chart_key, on_select=told, selection_mode=tuple(select), config=config)
         selection.update(event["selection"] if event else {})
     else:
-        st.plotly_chart(fig, key=chart_key, config=config)
+        st.plotly_chart(picture.with_pictures(fig), key=chart_key, config=config)
     with st.container(horizontal=True, wrap=False, gap="small"):
         explain.how_to_read(how_to_read)
         downloads.figure_downloads(fig, name=name, table=table, publication=publication, key=chart_key)
