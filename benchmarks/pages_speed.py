@@ -407,7 +407,7 @@ def measure(
 
     rows: list[str] = []
     with sync_playwright() as playwright:
-        path = next((found for name in NAMES if (found := shutil.which(name))), playwright.chromium.executable_path)
+        path = next((at for name in NAMES if (at := shutil.which(name))), playwright.chromium.executable_path)
         for one in VISITS:
             if only and one.name not in only:
                 continue

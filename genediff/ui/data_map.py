@@ -10,15 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import embedding, palettes, publication
-from genediff.ui import data_columns, downloads, figures, frame, genes, selections, theme
+from genediff.ui import data_columns, downloads, drawn, figures, frame, genes, selections, theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from genediff.data import Dataset
 
-MOST_DRAWN = 100_000
-"""Cells that the map draws at most; a browser takes no more at ease."""
 LESS_SURE = (
     "Cells that lie close are alike; distances between groups, their sizes and the directions of the axes mean little. "
     "Validation and test cells were placed on a map made from the training cells."
@@ -104,7 +102,7 @@ def _draw(dataset: Dataset, colours: Colours, columns: data_columns.Columns, *, 
     dark = theme.is_dark()
     return figures.show_figure(
         _figure(dataset, colours, columns, dark=dark),
-        how_to_read=f"{_reading(dataset, colours, columns)}{_sampled(dataset)} {LESS_SURE}",
+        how_to_read=f"{_reading(dataset, colours, columns)}{drawn.said(dataset, lasso=selectable)} {LESS_SURE}",
         name=f"umap-{'-'.join(colours.genes) or colours.column}",
         table=lambda: _table(dataset, colours),
         publication=lambda: publication.from_plotly(_figure(dataset, colours, columns, dark=False)),
@@ -113,14 +111,8 @@ def _draw(dataset: Dataset, colours: Colours, columns: data_columns.Columns, *, 
     )
 
 
-def _drawn(dataset: Dataset) -> np.ndarray:
-    """Return the cells that the map shows: all, or always the same sample of very many."""
-    n = dataset.info.n_cells
-    return np.arange(n) if n <= MOST_DRAWN else np.sort(np.random.default_rng(0).choice(n, MOST_DRAWN, replace=False))
-
-
 def _figure(dataset: Dataset, colours: Colours, columns: data_columns.Columns, *, dark: bool) -> go.Figure:
-    scale, rows = palettes.sequential(colours.scale, dark=dark), _drawn(dataset)
+    scale, rows = palettes.sequential(colours.scale, dark=dark), drawn.rows(dataset)
     xy = dataset.umap[rows]
     if colours.genes:
         values = {name: data_columns.gene(dataset.info.id, name)[rows] for name in colours.genes}
@@ -135,15 +127,6 @@ def _figure(dataset: Dataset, colours: Colours, columns: data_columns.Columns, *
         numbers = data_columns.numbers(dataset, colours.column)[rows]
         title = data_columns.title(colours.column)
     return embedding.by_value(xy, numbers, title=title, quantiles=colours.quantiles, colour_scale=scale)
-
-
-def _sampled(dataset: Dataset) -> str:
-    if dataset.info.n_cells <= MOST_DRAWN:
-        return ""
-    return (
-        f" Of {dataset.info.n_cells:,} cells a random {MOST_DRAWN:,} are drawn; what you circle counts all of them, "
-        "drawn or not."
-    )
 
 
 def _reading(dataset: Dataset, colours: Colours, columns: data_columns.Columns) -> str:

@@ -12,7 +12,8 @@ import streamlit as st
 from genediff.errors import InputError
 from genediff.plots.embedding import by_label
 from genediff.plots.generated import Cells, Colouring, inside, map_figure, map_publication
-from genediff.ui import caching, downloads, explain, selections
+from genediff.plots.picture import with_pictures
+from genediff.ui import caching, data_columns, downloads, drawn, explain, selections
 from genediff.ui.figures import show_figure
 from genediff.ui.generate_job import log_values, mark_of, start
 from genediff.ui.genes import gene_search
@@ -45,7 +46,7 @@ def show(cells: AnnData, xy: np.ndarray, dataset: Dataset, *, name: str) -> None
     figure = map_figure(real, generated, colouring=colouring, side_by_side=side_by_side, region=region)
     key = f"map-{name}"
     st.plotly_chart(
-        figure,
+        with_pictures(figure),
         key=key,
         on_select=lambda: _remember(st.session_state[key]["selection"]),
         selection_mode=("lasso", "box"),
@@ -53,7 +54,7 @@ def show(cells: AnnData, xy: np.ndarray, dataset: Dataset, *, name: str) -> None
     )
     text, clear, save = st.columns([0.68, 0.2, 0.12])
     with text:
-        explain.how_to_read(_how_to_read(real, side_by_side))
+        explain.how_to_read(_how_to_read(real, side_by_side) + drawn.said(dataset, lasso=True))
     if region:
         clear.button("Clear region", icon=":material/deselect:", key="clear_region", on_click=forget_region)
     with save:
@@ -75,17 +76,17 @@ def show_real(dataset_id: str) -> None:
         xy = dataset.umap
     except InputError:
         return
-    label = dataset.info.label
+    label, some = dataset.info.label, drawn.rows(dataset)
     st.markdown(f"**What they will be compared with:** {len(xy):,} real cells of {dataset.info.name}")
     if label is not None:
-        figure = by_label(xy, dataset.codes(label), dataset.vocabulary(label), height=440)
+        figure = by_label(xy[some], dataset.codes(label)[some], dataset.vocabulary(label), height=440)
     else:
-        figure = by_label(xy, np.full(len(xy), -1), (), height=440)
+        figure = by_label(xy[some], np.full(len(some), -1), (), height=440)
     show_figure(
         figure,
         name="real-map",
         how_to_read="Each point is a measured cell; similar cells lie close together. Distances between "
-        "groups mean little.",
+        f"groups mean little.{drawn.said(dataset)}",
     )
 
 
@@ -150,19 +151,20 @@ def _controls(cells: AnnData, xy: np.ndarray, dataset: Dataset) -> tuple[Colouri
             "Panels", [SIDE_BY_SIDE, ON_TOP], default=SIDE_BY_SIDE, required=True, key="layout", bind="query-params"
         )
         judged = st.toggle("Mark the real cells they are judged by", value=True, key="judged", bind="query-params")
-    emphasis = (dataset.obs["split"] == "test").to_numpy() if judged else None
+    some = drawn.rows(dataset)
+    map_, emphasis = dataset.umap[some], (dataset.obs["split"] == "test").to_numpy()[some] if judged else None
     gene = gene_search(dataset.genes, key="gene") if colour == GENE else None
     if colour == GENE and gene:
         column = log_values(cells, dataset)[:, dataset.genes.index(gene)]
         values = sp.csc_matrix(column).toarray().ravel()
-        real = Cells(dataset.umap, dataset.gene_values(gene), emphasis)
+        real = Cells(map_, data_columns.gene(dataset.info.id, gene)[some], emphasis)
         return Colouring(gene, unit="log1p"), real, Cells(xy, values), layout == SIDE_BY_SIDE
     if colour in labels:
         levels = dataset.vocabulary(colour)
         codes = pd.Categorical(cells.obs[colour].astype(object), categories=list(levels)).codes
-        real = Cells(dataset.umap, dataset.codes(colour), emphasis)
+        real = Cells(map_, dataset.codes(colour)[some], emphasis)
         return Colouring(words[colour], levels=tuple(levels)), real, Cells(xy, codes), layout == SIDE_BY_SIDE
-    real = Cells(dataset.umap, None, emphasis)
+    real = Cells(map_, None, emphasis)
     return Colouring("Source", by_source=True), real, Cells(xy), layout == SIDE_BY_SIDE
 
 

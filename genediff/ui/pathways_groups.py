@@ -9,7 +9,7 @@ import streamlit as st
 
 from genediff.plots import embedding
 from genediff.plots import pathways as plots
-from genediff.ui import choices, data_columns, explain, figures, pathways_data, region, selections
+from genediff.ui import choices, data_columns, drawn, explain, figures, pathways_data, region, selections
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -46,14 +46,16 @@ def _map(dataset: Dataset) -> np.ndarray | None:
     columns = data_columns.colour_columns(dataset).classes
     codes, levels = data_columns.classes(dataset, columns[0]) if columns else (np.full(dataset.info.n_cells, -1), ())
     corners = region.read(REGION)
-    fig = embedding.by_label(dataset.umap, codes, levels, height=430)
+    some = drawn.rows(dataset)
+    fig = embedding.by_label(dataset.umap[some], codes[some], levels, height=430)
     if corners:
         region.outline(fig, corners)
     key = f"pathways-lasso-{dataset.info.id}"
     figures.show_figure(
         fig,
         how_to_read="Choose the lasso or the box in the corner of the map and draw around cells to test them. A group "
-        "drawn after looking differs by construction in what the map shows: its test describes, it proves nothing.",
+        "drawn after looking differs by construction in what the map shows: its test describes, it proves nothing."
+        f"{drawn.said(dataset, lasso=True)}",
         name=key,
         select=("lasso", "box"),
         when_selected=lambda selection: region.remember(REGION, selection),

@@ -11,7 +11,7 @@ from genediff.inspection.by_label import by_label
 from genediff.plots import pathways as plots
 from genediff.plots import token_views
 from genediff.plots.set_names import short_name
-from genediff.ui import caching, choices, data_columns, figures, pathways_source, theme
+from genediff.ui import caching, choices, data_columns, drawn, figures, pathways_source, theme
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -87,13 +87,13 @@ def _map(scored: Scored, dataset: Dataset, chosen: str) -> None:
         st.info("This data set was imported without a UMAP, so there is no map to colour.")
         return
     values = scored.of(chosen)
-    centred = values - values.mean()
+    centred, some = values - values.mean(), drawn.rows(dataset, scored.rows)
     figures.show_figure(
         token_views.signed_map(
-            dataset.umap[scored.rows], centred, title=short_name(chosen), dark=theme.is_dark(), height=400
+            dataset.umap[scored.rows][some], centred[some], title=short_name(chosen), dark=theme.is_dark(), height=400
         ),
         how_to_read="Each dot is a cell; red: more active than the average cell, blue: less. The most active cells are "
-        "drawn on top, so a pathway looks more widespread than it is.",
+        f"drawn on top, so a pathway looks more widespread than it is.{drawn.said(dataset, scored.rows)}",
         name="pathway-map",
         table=lambda: _points(scored, dataset, chosen),
     )

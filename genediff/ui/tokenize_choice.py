@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genediff.plots import embedding
-from genediff.plots.style import style
+from genediff.plots.picture import with_pictures
+from genediff.plots.style import HOVER_LIMIT, style
 from genediff.presets import DEFAULT_KNOWLEDGE, PRESETS
-from genediff.ui import caching, choices, data_columns, explain, figures, tokenize_data
+from genediff.ui import caching, choices, data_columns, drawn, explain, figures, tokenize_data
 
 if TYPE_CHECKING:
     from genediff.analysis.ground import Cell
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CELL = "cell"  # the part of the address that names the cell
 MOST_LISTED = 20_000
+MOST_CLICKED = 1500  # of more cells than a browser can search at ease, those that answer to a click
 _CLICK = "tokenize-click"
 
 
@@ -62,20 +64,33 @@ def show_map(dataset: Dataset, current: str) -> None:
         codes, levels = data_columns.classes(dataset, columns.classes[0])
     else:
         codes, levels = np.zeros(len(names), dtype=int), ("cells",)
-    # In the order of the cells, so that a point's number is its cell's.
-    fig = embedding.by_label(dataset.umap, codes, levels, shuffle=False, height=380)
+    # In the order of the cells, so that a point's number is its cell's. Of very many some answer to a click.
+    some = np.arange(len(names))
+    if len(names) > HOVER_LIMIT:
+        shown = drawn.rows(dataset)
+        fig = with_pictures(embedding.by_label(dataset.umap[shown], codes[shown], levels, height=380))
+        some = drawn.stratified(codes, MOST_CLICKED, least=10)
+        rims = {"size": 5, "color": "rgba(255,255,255,0.5)", "line": {"width": 1, "color": "#5C6773"}}
+        x, y = dataset.umap[some].T
+        fig.add_scatter(
+            x=x, y=y, mode="markers", marker=rims, showlegend=False, text=names[some], hoverinfo="text"
+        )  # fmt: skip
+        fig.data = (fig.data[-1], *fig.data[:-1])
+    else:
+        fig = embedding.by_label(dataset.umap, codes, levels, shuffle=False, height=380)
     ring = {"size": 17, "symbol": "circle-open", "color": "#AA4466", "line": {"width": 4}}
     x, y = dataset.umap[row]
     fig.add_trace(go.Scattergl(x=[x], y=[y], mode="markers", marker=ring, name="this cell", hoverinfo="skip"))
     style(fig, height=380)
     event = figures.show_figure(
         fig,
-        how_to_read="Each dot is a cell in the colour of its group; the ring is the chosen one. Click a dot to choose "
-        "it. Distances between groups and the axes mean little.",
+        how_to_read="Each dot is a cell in the colour of its group; the ring is the chosen one. "
+        f"{'Click a dot to choose it' if len(some) == len(names) else 'Click a cell with a rim to choose it'}. "
+        f"Distances between groups and the axes mean little.{drawn.said(dataset)}",
         name="tokenize-map",
         select=("points",),
     )
-    clicked = _clicked(event)
+    clicked = _clicked(event, some)
     if clicked is not None and clicked != st.session_state.get(_CLICK):
         st.session_state[_CLICK] = clicked
         if names[clicked] != current:
@@ -157,10 +172,10 @@ def _choose(name: str | None) -> None:
         st.query_params[CELL] = name
 
 
-def _clicked(event: dict[str, Any]) -> int | None:
+def _clicked(event: dict[str, Any], shown: np.ndarray) -> int | None:
     for point in event.get("points") or []:
         if point.get("curve_number", 0) == 0 and "point_index" in point:
-            return int(point["point_index"])
+            return int(shown[point["point_index"]])
     return None
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import embedding, palettes, publication, token_views
-from genediff.ui import data_columns, figures, genes, theme, tokens_data, tokens_one, tokens_words
+from genediff.ui import data_columns, drawn, figures, genes, theme, tokens_data, tokens_one, tokens_words
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -54,7 +54,7 @@ def _draw(
 ) -> np.ndarray | None:
     rows, dark = one.found.rows, theme.is_dark()
     percent = f"{100 * float(points.explained[: 2 if flat else 3].sum()):.0f} %"
-    less = ""
+    less = drawn.said(one.dataset, rows, lasso=True) if flat else ""
     if not flat and len(rows) > token_views.MOST_IN_3D:
         less = f" A random sample of {token_views.MOST_IN_3D:,} of the {len(rows):,} cells is drawn."
     event: dict[str, Any] = figures.show_figure(
@@ -86,11 +86,11 @@ def _figure(
 ) -> go.Figure:
     rows = one.found.rows
     axes = tuple(f"token axis {i + 1} ({100 * share:.0f} %)" for i, share in enumerate(points.explained[:2]))
-    xy = points.positions[:, :2]
+    xy, some = points.positions[:, :2], drawn.rows(one.dataset, rows)
     if gene is None and colour in columns.classes:
         codes, levels = data_columns.classes(one.dataset, colour)
         if flat:
-            return embedding.by_label(xy, codes[rows], levels, axes=(axes[0], axes[1]), height=560)
+            return embedding.by_label(xy[some], codes[rows][some], levels, axes=(axes[0], axes[1]), height=560)
         known = palettes.for_levels(levels)
         names = np.array([*(known[level] for level in levels), palettes.GREY])
         return token_views.cells_in_space(points.positions, points.explained, names[codes[rows]], legend=known)
@@ -98,8 +98,12 @@ def _figure(
     scale = palettes.diverging(dark=dark) if signed else palettes.sequential(palettes.SEQUENTIAL_NAMES[0], dark=dark)
     if flat:
         if signed:
-            return token_views.signed_map(xy, values, title=title, dark=dark, axes=(axes[0], axes[1]), height=560)
-        return embedding.by_value(xy, values, title=title, colour_scale=scale, axes=(axes[0], axes[1]), height=560)
+            return token_views.signed_map(
+                xy[some], values[some], title=title, dark=dark, axes=(axes[0], axes[1]), height=560
+            )
+        return embedding.by_value(
+            xy[some], values[some], title=title, colour_scale=scale, axes=(axes[0], axes[1]), height=560
+        )
     top = token_views.signed_range(values)
     limits = (-top, top) if signed else embedding.colour_range(values, (0.0, 0.99))
     return token_views.cells_in_space(

@@ -12,6 +12,7 @@ from genediff.plots import embedding, palettes, publication, token_views
 from genediff.ui import (
     choices,
     data_columns,
+    drawn,
     explain,
     figures,
     selections,
@@ -100,16 +101,16 @@ def _map(one: Subject, token: int) -> np.ndarray | None:
         words = "the main axes of token space, as the data set has no UMAP"
         if xy.shape[1] < 2:
             xy = np.column_stack([xy[:, 0], values])
-    title = f"{token_views.short(name)}: activity"
+    title, some = f"{token_views.short(name)}: activity", drawn.rows(dataset, found.rows)
 
     def draw(*, dark: bool) -> token_views.go.Figure:
-        return token_views.signed_map(xy, values, title=title, dark=dark, axes=axes)
+        return token_views.signed_map(xy[some], values[some], title=title, dark=dark, axes=axes)
 
     event = figures.show_figure(
         draw(dark=theme.is_dark()),
         how_to_read=f"Each dot is a cell on {words}; warm colours: more active than the average cell, blue: less. "
         "Draw a lasso to ask about cells. The sign follows the genes that the token drives; for a free token the "
-        "other sign would do as well.",
+        f"other sign would do as well.{drawn.said(dataset, found.rows, lasso=True)}",
         name=f"token-map-{one.info.id}",
         table=lambda: pd.DataFrame(
             {"x": xy[:, 0], "y": xy[:, 1], "activity": values},
