@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genediff.response.gate import FEW, RECIPES, Gate, LeftOut, correlations, decide, errors
+from genediff.response.gate import FEW, RECIPES, Gate, LeftOut, correlations, decide, errors, gaps
 from genediff.response.identity import find_identity
 from genediff.response.kinds import KINDS, Kind
 from genediff.response.leave_out import Fold, leave_out, predict_fold
@@ -62,7 +62,7 @@ def fit_response(
     identity = find_identity(task, None if network is None else Spread(network, task.genes), seed=seed)
     left = leave_out(known, identity, seed=seed, progress=progress, check=check)
     asked = _ask_validation(known, identity, left)
-    gates = {kind: decide(kind, left[kind], DEFAULTS[kind]) for kind in KINDS}
+    gates = {kind: decide(kind, left[kind], DEFAULTS[kind], task.dataset.pca.components) for kind in KINDS}
     model = ResponseModel(
         known, identity, gates, members=[known.resampled(seed * 1000 + n) for n in range(members)], title=title
     )
@@ -88,22 +88,26 @@ def _ask_validation(task: MeasuredTask, identity: Identity, left: dict[Kind, Lef
 
 def judge(model: ResponseModel, part: Part) -> dict[Kind, dict[str, float]]:
     """Hold predicted changes of a part's groups against measured ones and against the baseline they start from."""
-    rows: dict[Kind, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+    rows: dict[Kind, list[tuple[np.ndarray, ...]]] = {}
     for group in model.task.part(part):
         kind = model.kind(group.perturbation, group.context)
         predicted = model.delta(group.perturbation, group.context)
         start = model.baseline(group.perturbation, group.context).delta(group.perturbation, group.context)
-        rows.setdefault(kind, []).append((predicted, start, model.task.delta(group)))
+        control = model.task.control_mean(group.part, group.context)
+        rows.setdefault(kind, []).append((predicted, start, model.task.delta(group), control))
     found = {}
-    for kind, triples in rows.items():
-        predicted, start, truth = (np.stack([triple[place] for triple in triples]) for place in range(3))
+    axes = model.task.dataset.pca.components
+    for kind, groups in rows.items():
+        predicted, start, truth, control = (np.stack([group[place] for group in groups]) for place in range(4))
         own, base = errors(predicted, truth), errors(start, truth)
         found[kind] = {
-            "n": float(len(triples)),
+            "n": float(len(groups)),
             "r": float(correlations(predicted, truth).mean()),
             "r_baseline": float(correlations(start, truth).mean()),
             "error": float(own.mean()),
             "error_baseline": float(base.mean()),
+            "gap": float(gaps(predicted, truth, control, axes).mean()),
+            "gap_baseline": float(gaps(start, truth, control, axes).mean()),
             "harm": float((own > base * (1 + 1e-9)).mean()),
         }
     return found
@@ -111,14 +115,22 @@ def judge(model: ResponseModel, part: Part) -> dict[Kind, dict[str, float]]:
 
 def _checked(gate: Gate, seen: dict[str, float]) -> Gate:
     """Close a gate where the validation part, which had no say so far, says that the baseline is better."""
-    if gate.weight == 0 or (seen["error"] <= seen["error_baseline"] and seen["r"] >= seen["r_baseline"]):
+    no_worse = seen["r"] >= seen["r_baseline"] and all(seen[k] <= seen[f"{k}_baseline"] for k in ("error", "gap"))
+    if gate.weight == 0 or no_worse:
         return gate
     why = (
         "Left-out training perturbations spoke for a step away from the baseline, but the validation part did not, so "
         "the baseline stays."
     )
     return gate.model_copy(
-        update={"weight": 0.0, "why": why, "error": gate.error_baseline, "r": gate.r_baseline, "harm": 0.0}
+        update={
+            "weight": 0.0,
+            "why": why,
+            "error": gate.error_baseline,
+            "r": gate.r_baseline,
+            "gap": gate.gap_baseline,
+            "harm": 0.0,
+        }  # fmt: skip
     )
 
 

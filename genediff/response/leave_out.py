@@ -101,7 +101,9 @@ def predict_fold(
     for group, kind in zip(test, kinds, strict=True):
         left = found[kind]
         # The controls of a held-out part are the better half of what was measured there: training did not see them.
-        left.measured.append(task.mean(group.rows) - task.control_mean(group.part, group.context))
+        control = task.control_mean(group.part, group.context)
+        left.measured.append(task.mean(group.rows) - control)
+        left.controls.append(control)
         for name, shift in shifts.items():
             left.baselines.setdefault(name, []).append(shift.delta(group.perturbation, group.context))
     for place, recipe in enumerate(RECIPES):

@@ -29,6 +29,8 @@ LAW_RIDGE = 1e-2
 FEWEST_PAIRS = 4
 FLOOR = 0.05
 """Expression below which a product of two changes is no longer divided by it."""
+CARRY_FLOOR = 0.3
+"""Added to expression before shares of it are taken: of what is hardly there, shares are chance."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Recipe:
         Of the entries' changes before they are fitted; 0: as they are.
     network
         Whether changes run along the network, where there is one.
+    carry
+        Whether what was measured in other contexts alone is carried from there, in place of all of the above: a mean
+        over contexts whose controls are alike (within this many median distances); 0: it is not.
     """
 
     alike: float = 1.0
@@ -66,6 +71,7 @@ class Recipe:
     noise: float = 1.0
     rank: int = 0
     network: bool = True
+    carry: float = 0.0
 
 
 class Regression:
@@ -103,7 +109,13 @@ class Regression:
 
     def predict(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
         """Return expected changes, (entry, gene)."""
-        return self.alone(items, contexts) if self.together is None else self.together.predict(items, contexts)
+        found = self.alone(items, contexts) if self.together is None else self.together.predict(items, contexts)
+        if self.recipe.carry:
+            for row, (one, context) in enumerate(zip(items, contexts, strict=True)):
+                elsewhere = self.effects.elsewhere(one, context)
+                if elsewhere and self.effects.find(one, context) is None:
+                    found[row] = carried(self.effects, elsewhere, context, self.recipe.carry * self.reach)
+        return found
 
     def alone(self, items: Sequence[Items], contexts: Sequence[str]) -> np.ndarray:
         """Return what the parts of perturbations do without one another, (entry, gene)."""
@@ -190,6 +202,22 @@ class Regression:
         if key not in self.single_effects:
             self.single_effects[key] = self.alone([(name,)], [context])[0]
         return self.single_effects[key]
+
+
+def carried(effects: Effects, places: Sequence[int], context: str, reach: float) -> np.ndarray:
+    """Return what entries from other contexts would be in this one, on average, (gene,).
+
+    A gene that rises rises by the same amount. One that falls loses the same share of its expression, for it cannot
+    lose more than there is of it: a context that hardly has it loses hardly anything.
+    """
+    level = {name: np.maximum(mean, 0) + CARRY_FLOOR for name, mean in effects.control.items()}
+    change = effects.change[places]  # (entry, gene)
+    share = level[context] / np.stack([level[effects.contexts[place]] for place in places])
+    apart = np.array(
+        [((effects.control[effects.contexts[place]] - effects.control[context]) ** 2).sum() for place in places]
+    )
+    weight = np.exp(-(apart - apart.min()) / reach)
+    return np.average(np.where(change < 0, change * share, change), axis=0, weights=weight)
 
 
 class _Together:

@@ -13,14 +13,14 @@ from genediff.data.targets import Perturbation
 from genediff.errors import InputError
 from genediff.knowledge.network import make_network
 from genediff.perturbation import ALL_CELLS, BASELINES, BaselinePredictor, Predictor, Task
-from genediff.response.effects import effects_of
+from genediff.response.effects import Effects, effects_of
 from genediff.response.fit import fit_response, judge
 from genediff.response.gate import RECIPES, Gate, LeftOut, decide, lower_bound
 from genediff.response.identity import Identity
 from genediff.response.kinds import KINDS, kind_of
 from genediff.response.measured import measured
 from genediff.response.model import ResponseModel
-from genediff.response.regression import Recipe, Regression
+from genediff.response.regression import CARRY_FLOOR, Recipe, Regression, carried
 from genediff.response.spread import Spread
 from genediff.response.store import Saved, load_response, save_response
 
@@ -56,15 +56,22 @@ def test_a_gate_opens_for_a_sure_gain_and_stays_shut_for_chance():
     noisy = [one + draw.normal(size=50) for one in measured]
     better = [one + 0.3 * draw.normal(size=50) for one in measured]
     as_bad = [one + draw.normal(size=50) for one in measured]
-    good = LeftOut(measured, {"additive": noisy}, {0: better})
-    assert decide("double_2", good, "additive").weight == 1.0
-    assert decide("double_2", good, "additive").harm < 0.1
-    bad = LeftOut(measured, {"additive": noisy}, {0: [one + 2 * draw.normal(size=50) for one in as_bad]})
-    assert decide("double_2", bad, "additive").weight == 0.0
-    few = LeftOut(measured[:2], {"additive": noisy[:2]}, {0: better[:2]})
-    assert decide("double_2", few, "additive") == Gate(
-        baseline="additive", n=2, why=decide("double_2", few, "additive").why
-    )
+    control = [np.full(50, 10.0)] * 20
+    every = np.eye(50)
+
+    def left(recipe: list[np.ndarray], n: int = 20) -> LeftOut:
+        return LeftOut(measured[:n], control[:n], {"additive": noisy[:n]}, {0: recipe[:n]})
+
+    opened = decide("double_2", left(better), "additive", every)
+    assert opened.weight == 1.0 and opened.harm < 0.1 and opened.gap < opened.gap_baseline
+    bad = [one + 2 * draw.normal(size=50) for one in as_bad]
+    assert decide("double_2", left(bad), "additive", every).weight == 0.0
+    few = decide("double_2", left(better, 2), "additive", every)
+    assert few == Gate(baseline="additive", n=2, why=few.why)
+    # Where cells are compared on one axis and come no nearer on it, errors and correlations do not open the gate.
+    aside = [np.concatenate([start[:1], one[1:]]) for one, start in zip(better, noisy, strict=True)]
+    assert decide("double_2", left(aside), "additive", every).weight > 0
+    assert decide("double_2", left(aside), "additive", every[:1]).weight == 0.0
     assert lower_bound([1.0]) == -np.inf
 
 
@@ -272,3 +279,21 @@ def test_a_saved_model_predicts_the_same(model, screen, tmp_path):
 
 def test_recipes_differ():
     assert len(set(RECIPES)) == len(RECIPES)
+
+
+def test_a_change_is_carried_to_another_type_by_what_there_is_to_lose():
+    """Planted: a third of each gene's expression is lost everywhere, and some genes rise by as much everywhere."""
+    draw = np.random.default_rng(0)
+    levels = {name: draw.gamma(1.0, 1.0, 200) for name in ("a", "b", "far")}
+    levels["far"] += 3
+    rises = draw.random(200) < 0.2
+
+    def change(name: str) -> np.ndarray:
+        return np.where(rises, 0.7, -(levels[name] + CARRY_FLOOR) / 3)
+
+    effects = Effects(tuple(map(str, range(200))), (("drug",),) * 2, ("b", "far"), np.ones(2),
+                      np.stack([change("b"), change("far") + rises]), levels)  # fmt: skip
+    found = carried(effects, [0, 1], "a", reach=float(((levels["a"] - levels["b"]) ** 2).sum()))
+    np.testing.assert_allclose(found[~rises], change("a")[~rises])
+    assert np.all(np.abs(found[rises] - 0.7) < 0.2), "the type that is far off hardly counts"
+    assert np.abs(change("b") - change("a")).max() > 0.5, "the same amount would be wrong"
