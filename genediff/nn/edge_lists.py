@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SELF, UNKNOWN, ACTIVATION, REPRESSION = range(N_KINDS := 4)
 
@@ -93,6 +97,19 @@ class Graph(nn.Module):
     def n_edges(self) -> int:
         """The number of edges, self-loops among them."""
         return self.edges.shape[1]
+
+    def kept_without(self, sources: Sequence[int]) -> Tensor:
+        """Say which edges stay when those that leave some tokens are cut, (edge,); self-loops stay."""
+        cut = torch.isin(self.edges[0], torch.as_tensor(list(sources), device=self.edges.device))
+        return ~cut | (self.kind == SELF)
+
+    def without(self, sources: Sequence[int]) -> Graph:
+        """Return the graph without the edges that leave some tokens, as if it had been built without them."""
+        loops = self.kind == SELF
+        keep = self.kept_without(sources) & ~loops
+        signs = (self.kind == ACTIVATION).long() - (self.kind == REPRESSION).long()
+        graph = Graph(self.edges[:, keep], self.n_tokens, signs=signs[keep], loops=bool(loops.any()))
+        return graph.to(self.edges.device)
 
     def group(self, heads: int) -> int:
         """Return how many cells a kernel takes at once."""

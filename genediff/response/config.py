@@ -32,7 +32,7 @@ class ResponseConfig(BaseModel):
     base_id: str | None = Field(
         None,
         title="Token model",
-        description="A trained model of the same data set, in latent space, whose tokens the flow from control to "
+        description="A trained model of the same data set, of any strategy, whose tokens the flow from control to "
         "perturbed cells runs on; None: control cells are moved without a flow.",
     )
     flow_steps: int = Field(

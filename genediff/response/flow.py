@@ -3,8 +3,9 @@
 Control cells are moved by the predicted change and cut into tokens; from there the flow carries them to where the
 tokens of perturbed cells lie. It is told the predicted change itself, on the components of the training changes, and
 the state of the controls: so it knows a perturbation by what its targets do, not by a number, and unseen genes and
-combinations are no special case. Its last layer starts at zero, where it leaves moved cells where they are. Whether
-cells are drawn by it is decided by the energy distance to the cells of the validation part.
+combinations are no special case. On tokens that are genes a knock-out sets the gene's value and cuts its outgoing
+edges, in the tokenizer and in the flow's attention. Its last layer starts at zero, where it leaves moved cells where
+they are. Whether cells are drawn by it is decided by the energy distance to the cells of the validation part.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from torch import Tensor, nn
 from genediff.checkpoint import read_json, read_tensors, settle, write_folder
 from genediff.denoiser import TokenBackbone
 from genediff.errors import InputError
+from genediff.nn.edge_block import without_edges_from
+from genediff.nn.edge_lists import Graph
 from genediff.nn.embeddings import TimeEmbedding
 from genediff.perturbation.metrics import e_distance
 from genediff.perturbation.moved import cells_with_mean, move_cells
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from genediff.data.dataset import Dataset
     from genediff.model import GeneDiff
-    from genediff.perturbation import Group
+    from genediff.perturbation import Group, Perturbation
     from genediff.response.config import ResponseConfig
     from genediff.response.model import ResponseModel
 
@@ -37,6 +40,9 @@ WIDTH, DEPTH, HEADS = 64, 2, 4
 BATCH, RATE, N_STEPS = 64, 1e-3, 8
 CHECKPOINT_EVERY = 200
 MOST_CELLS = 400
+MOST_TWINS = 8
+SILENT = ("knock_out", "knock_down")
+"""What is done to genes that then send less than they did; their edges are cut."""
 
 
 class Told(nn.Module):
@@ -72,7 +78,7 @@ class TokenFlow:
     def __init__(
         self, base: GeneDiff, base_id: str, axes: np.ndarray, scales: np.ndarray, dataset: Dataset, control: np.ndarray
     ) -> None:
-        self.base, self.base_id, self.axes, self.scales = base.eval(), base_id, axes, scales
+        self.base, self.base_id, self.axes, self.scales = base.eval().requires_grad_(False), base_id, axes, scales
         self.dataset, self.control = dataset, control
         self.gain: tuple[float, float] = (0.0, 0.0)
         config = base.spec.run.model.model_copy(
@@ -82,6 +88,13 @@ class TokenFlow:
         self.network = TokenBackbone(base.tokenizer.layout, config, (), library=True)
         self.network.steering = Told(len(scales), WIDTH)  # type: ignore[assignment]
         self.network.to(base.device)
+        self.places = {name: place for place, name in enumerate(base.genes)}
+        # Only edges between genes are cut: tokens of another kind are no one gene's.
+        self.has_edges = any(
+            isinstance(part, Graph) and part.n_tokens == len(base.genes)
+            for module in (self.network, base.tokenizer) for part in module.modules()
+        )  # fmt: skip
+        self._twins: dict[tuple[int, ...], tuple[GeneDiff, TokenBackbone]] = {}
 
     # -- between cells, states and descriptions --------------------------------------------------------------------
 
@@ -94,30 +107,63 @@ class TokenFlow:
         """Whether its cells came nearer to the validation part's than moved cells did."""
         return self.gain[1] < self.gain[0]
 
+    def cut(self, perturbation: Perturbation) -> tuple[int, ...]:
+        """Return the genes, by their places, whose outgoing edges a perturbation cuts; none without edges."""
+        if not self.has_edges or perturbation.kind != "gene" or perturbation.mode not in SILENT:
+            return ()
+        return tuple(sorted(self.places[name] for name in perturbation.targets if name in self.places))
+
+    def _without(self, cut: tuple[int, ...]) -> tuple[GeneDiff, TokenBackbone]:
+        """Return token model and network without the edges that leave some genes; weights are shared."""
+        if not cut:
+            return self.base, self.network
+        if cut not in self._twins:
+            while len(self._twins) >= MOST_TWINS:  # each keeps lists of its edges
+                self._twins.pop(next(iter(self._twins)), None)
+            self._twins[cut] = without_edges_from(self.base, cut), without_edges_from(self.network, cut)
+        return self._twins[cut]
+
     @torch.no_grad()
-    def encode(self, counts: np.ndarray) -> Tensor:
-        """Return states (cell, token x channel + 1) of counts (cell, gene)."""
-        measured = torch.from_numpy(np.asarray(counts, dtype=np.float32)).to(self.base.device)
+    def encode(self, counts: np.ndarray, cut: tuple[int, ...] = ()) -> Tensor:
+        """Return states of counts (cell, gene): tokens or, for a model in gene space, expression; the library last."""
+        base, _ = self._without(cut)
+        measured = torch.from_numpy(np.asarray(counts, dtype=np.float32)).to(base.device)
         library = measured.sum(1).clamp(min=1)  # (cell,)
-        x = torch.log1p(measured * (self.base.spec.target_sum / library)[:, None])
-        tokens = self.base.tokenizer.posterior(self.base.standardise(x)).mean.flatten(1)
-        scaled = (tokens - self.base.token_mean) / self.base.token_std
-        return torch.cat([scaled, self.base.standardise_library(library)], dim=1)
+        x = torch.log1p(measured * (base.spec.target_sum / library)[:, None])
+        scaled = base.standardise(x)
+        if base.in_latent_space:
+            scaled = (base.tokenizer.encode(scaled).flatten(1) - base.token_mean) / base.token_std
+        return torch.cat([scaled, base.standardise_library(library)], dim=1)
+
+    def start(self, moved: np.ndarray, perturbation: Perturbation) -> Tensor:
+        """Return the states where the flow starts: of moved control cells (cell, gene), with knocked-out genes at 0."""
+        cut = self.cut(perturbation)
+        if cut and perturbation.mode == "knock_out":
+            moved = moved.copy()
+            moved[:, list(cut)] = 0
+        return self.encode(moved, cut)
 
     def describe_change(self, delta: np.ndarray, control_mean: np.ndarray) -> np.ndarray:
         """Return what tells the flow of a change and its controls, (2 x component,)."""
         said = np.concatenate([self.axes @ delta, self.axes @ (control_mean - self.control)])
         return said / self.scales
 
-    def velocity(self, state: Tensor, t: Tensor, given: Tensor) -> Tensor:
+    def velocity(self, state: Tensor, t: Tensor, given: Tensor, cut: tuple[int, ...] = ()) -> Tensor:
         """Return where states (cell, dim) move at times t (cell,)."""
-        tokens = state[:, :-1].unflatten(1, self.network.shape)
-        moved, library = self.network(tokens, state[:, -1:], t, given)
-        return torch.cat([moved.flatten(1), library], dim=1)
+        base, network = self._without(cut)
+        if base.in_latent_space:
+            moved, library = network(state[:, :-1].unflatten(1, network.shape), state[:, -1:], t, given)
+            return torch.cat([moved.flatten(1), library], dim=1)
+        tokens = base.tokenizer.encode(state[:, :-1])  # (cell, token, channel)
+        moved, library = network(tokens, state[:, -1:], t, given)
+        change = base.tokenizer.decode(tokens + moved) - base.tokenizer.decode(tokens)  # (cell, gene)
+        return torch.cat([change, library], dim=1)
 
     # -- cells -----------------------------------------------------------------------------------------------------
 
-    def cells(self, source: np.ndarray, delta: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def cells(
+        self, source: np.ndarray, delta: np.ndarray, perturbation: Perturbation, *, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return x and counts, (cell, gene) each, of control cells moved and carried on; their mean is as predicted.
 
         Parameters
@@ -126,23 +172,27 @@ class TokenFlow:
             Row numbers of control cells.
         delta
             Predicted mean change of x, (gene,).
+        perturbation
+            What is done.
         seed
             The same seed gives the same cells.
         """
         _, moved = move_cells(self.dataset, source, delta, seed=seed)
         assert moved is not None
         mean = np.asarray(self.dataset.x()[source].mean(0), dtype=np.float64).ravel()
-        drawn = self._carried(moved, self.describe_change(delta, mean), seed)
+        drawn = self._carried(moved, self.describe_change(delta, mean), perturbation, seed)
         return cells_with_mean(self.dataset, drawn, np.maximum(mean + delta, 0.0), seed=seed)
 
     @torch.no_grad()
-    def _carried(self, moved: np.ndarray, given: np.ndarray, seed: int) -> np.ndarray:
-        state = self.encode(moved)
+    def _carried(self, moved: np.ndarray, given: np.ndarray, perturbation: Perturbation, seed: int) -> np.ndarray:
+        cut = self.cut(perturbation)
+        state = self.start(moved, perturbation)
         told = torch.from_numpy(given.astype(np.float32)).to(state).expand(len(state), -1)
         for step in range(N_STEPS):
             t = state.new_full((len(state),), (step + 0.5) / N_STEPS)
-            state = state + self.velocity(state, t, told) / N_STEPS
-        counts, _ = self.base.to_cells(state, generator=torch.Generator().manual_seed(seed))
+            state = state + self.velocity(state, t, told, cut) / N_STEPS
+        base, _ = self._without(cut)
+        counts, _ = base.to_cells(state, generator=torch.Generator().manual_seed(seed))
         return counts.numpy()
 
     # -- storage ---------------------------------------------------------------------------------------------------
@@ -190,21 +240,24 @@ def train_flow(
     axes = np.linalg.svd(model.effects.change, full_matrices=False)[2][:20]
     control = np.mean(list(model.effects.control.values()), axis=0)
     flow = TokenFlow(_base(base, dataset, device), base.name, axes, np.ones(2 * len(axes)), dataset, control)
-    pairs = [_pairs(flow, model, group, config.seed) for group in task.part("train")]
-    flow.scales = np.maximum(np.std([said for _, _, said in pairs], axis=0), 1e-3)
-    weights = np.array([len(after) for _, after, _ in pairs], dtype=float)
+    pairs = []
+    for group in task.part("train"):
+        check()
+        pairs.append(_pairs(flow, model, group, config.seed))
+    flow.scales = np.maximum(np.std([said for _, _, said, _ in pairs], axis=0), 1e-3)
+    weights = np.array([len(after) for _, after, _, _ in pairs], dtype=float)
     optimizer = torch.optim.AdamW(flow.network.parameters(), lr=RATE)
     first = _resume(flow, optimizer, folder)
     for step in range(first, config.flow_steps):
         check()
         draw = np.random.default_rng([config.seed, 41, step])
-        before, after, said = pairs[draw.choice(len(pairs), p=weights / weights.sum())]
+        before, after, said, cut = pairs[draw.choice(len(pairs), p=weights / weights.sum())]
         x_0 = before[torch.from_numpy(draw.choice(len(before), BATCH))]
         x_1 = after[torch.from_numpy(draw.choice(len(after), BATCH))]
         x_1 = x_1[linear_sum_assignment(torch.cdist(x_0, x_1).square().cpu().numpy())[1]]
         t = torch.from_numpy(draw.random(BATCH).astype(np.float32)).to(x_0)
         given = torch.from_numpy((said / flow.scales).astype(np.float32)).to(x_0).expand(BATCH, -1)
-        loss = (flow.velocity(x_0 + t[:, None] * (x_1 - x_0), t, given) - (x_1 - x_0)).square().mean()
+        loss = (flow.velocity(x_0 + t[:, None] * (x_1 - x_0), t, given, cut) - (x_1 - x_0)).square().mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(flow.network.parameters(), 1.0)
@@ -222,16 +275,18 @@ def _base(folder: Path, dataset: Dataset, device: str) -> GeneDiff:
     from genediff.model_info import read_spec
 
     spec = read_spec(folder)
-    if spec.run.model.space != "latent" or not spec.has_counts or tuple(spec.genes) != tuple(dataset.genes):
+    if not spec.has_counts or tuple(spec.genes) != tuple(dataset.genes):
         raise InputError(
-            f"“{spec.title}” cannot carry a flow here: it has to be a model of counts in latent space, of the genes of "
+            f"“{spec.title}” cannot carry a flow here: it has to be a model of counts, of the genes of "
             f"{dataset.info.name!r}."
         )
     return GeneDiff.load(folder, device=device)
 
 
-def _pairs(flow: TokenFlow, model: ResponseModel, group: Group, seed: int) -> tuple[Tensor, Tensor, np.ndarray]:
-    """Return states of moved control cells and of perturbed cells of a training group, and what describes the group."""
+def _pairs(
+    flow: TokenFlow, model: ResponseModel, group: Group, seed: int
+) -> tuple[Tensor, Tensor, np.ndarray, tuple[int, ...]]:
+    """Return states of moved control cells and of perturbed cells of a group, what describes it, and what it cuts."""
     task, dataset = model.task, flow.dataset
     draw = np.random.default_rng([seed, 43])
     controls = task.control_rows("train", group.context)
@@ -242,7 +297,9 @@ def _pairs(flow: TokenFlow, model: ResponseModel, group: Group, seed: int) -> tu
     rows = group.rows[:MOST_CELLS]
     mean = np.asarray(dataset.x()[source].mean(0), dtype=np.float64).ravel()
     said = flow.describe_change(delta, mean)
-    return flow.encode(moved), flow.encode(dataset.counts()[rows].toarray()), said
+    cut = flow.cut(group.perturbation)
+    after = flow.encode(dataset.counts()[rows].toarray(), cut)
+    return flow.start(moved, group.perturbation), after, said, cut
 
 
 def _gain(flow: TokenFlow, model: ResponseModel, seed: int) -> tuple[float, float]:
@@ -255,7 +312,7 @@ def _gain(flow: TokenFlow, model: ResponseModel, seed: int) -> tuple[float, floa
         delta = model.delta(group.perturbation, group.context)
         real = dataset.project(dataset.x()[group.rows[:MOST_CELLS]])
         moved = move_cells(dataset, source, delta, seed=seed)[0]
-        carried = flow.cells(source, delta, seed=seed)[0]
+        carried = flow.cells(source, delta, group.perturbation, seed=seed)[0]
         found.append([e_distance(dataset.project(x), real) for x in (moved, carried)])
     before, after = np.mean(found, axis=0)
     return float(before), float(after)

@@ -218,7 +218,7 @@ class ResponseModel:
         source = np.asarray(source)
         delta = self.delta(perturbation, context)
         if self.flow is not None and self.flow.helps:
-            x, counts = self.flow.cells(source, delta, seed=seed)
+            x, counts = self.flow.cells(source, delta, perturbation, seed=seed)
         else:
             x, counts = move_cells(self.task.dataset, source, delta, seed=seed)
         low, high = self.interval(perturbation, context)

@@ -74,13 +74,11 @@ def _ask(dataset: Dataset, place: Any) -> ResponseConfig | None:
         )  # fmt: skip
     with middle:
         bases = {NONE: "None: control cells are moved"} | {
-            info.id: info.title
-            for info in caching.workspace().list_models()
-            if info.dataset_id == dataset.info.id and info.space == "latent"
+            info.id: info.title for info in caching.workspace().list_models() if info.dataset_id == dataset.info.id
         }
         base = choices.select(
             "Token model for the flow", bases, key="base",
-            help="A trained model of these cells, in latent space: cells then flow along its tokens. Takes longer.",
+            help="A trained model of these cells, of any strategy: cells then flow along its tokens. Takes longer.",
         )  # fmt: skip
     with right:
         name = st.text_input("Name", key="perturb-name", placeholder=f"Perturbations of {dataset.info.name}")
