@@ -186,12 +186,7 @@ class Workspace:
 
     def rename_model(self, model_id: str, title: str) -> None:
         """Give a model another title; its id stays."""
-        path = self._own("models", model_id, "renamed") / _MODEL_FILE
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        stored["title"] = _checked_name(title)
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        _retitle(self._own("models", model_id, "renamed") / _MODEL_FILE, title)
 
     def delete_model(self, model_id: str) -> None:
         """Put a model into the trash; ``restore_model`` brings it back."""
@@ -245,6 +240,10 @@ class Workspace:
         """
         return self._find("responses", response_id)[0]
 
+    def rename_response(self, response_id: str, title: str) -> None:
+        """Give a model of perturbations another title; its id stays."""
+        _retitle(self._own("responses", response_id, "renamed") / _RESPONSE_FILE, title)
+
     def delete_response(self, response_id: str) -> None:
         """Put a model of perturbations into the trash; ``restore_response`` brings it back."""
         self._to_trash("responses", response_id)
@@ -297,6 +296,14 @@ class Workspace:
         if target.exists():
             raise InputError(f"{wanted!r} is there again already; delete that one first to restore the older one.")
         shutil.move(self.trash / kind / wanted, target)
+
+
+def _retitle(path: Path, title: str) -> None:
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["title"] = _checked_name(title)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
 
 
 def _marker(kind: Kind) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genediff.ui import caching, frame, model_library, needs, transfer_view
+from genediff.ui import caching, frame, model_library, needs, response_library, transfer_view
 
 frame.guard()
 frame.header("Models", "Every model that came with the app, was trained here or uploaded: their figures side by side.")
@@ -19,6 +19,7 @@ if not models:
     )
     model_library.upload()
     model_library.trash()
+    response_library.show()
     st.stop()
 
 # --- inputs -------------------------------------------------------------------------------------------------------
@@ -45,3 +46,4 @@ with st.container(border=True):
     transfer_view.show(info)
 model_library.upload()
 model_library.trash()
+response_library.show()

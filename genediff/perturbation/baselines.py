@@ -10,6 +10,7 @@ import numpy as np
 
 from genediff.perturbation.moved import move_cells
 from genediff.perturbation.prediction import Prediction
+from genediff.perturbation.standing import best_of
 
 if TYPE_CHECKING:
     from genediff.data.targets import Perturbation
@@ -252,8 +253,7 @@ def best_baseline(task: Task, shifts: dict[str, Shift] | None = None) -> Shift:
     def error(shift: Shift) -> float:
         return float(np.mean([((shift.delta(g.perturbation, g.context) - task.delta(g)) ** 2).mean() for g in groups]))
 
-    best = max(scores.values())
-    return min((shift for name, shift in shifts.items() if scores[name] >= best - 1e-9), key=error)
+    return shifts[best_of(scores, {name: error(shift) for name, shift in shifts.items()})]
 
 
 def _r(one: np.ndarray, other: np.ndarray) -> float:

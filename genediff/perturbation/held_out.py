@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from genediff.perturbation.standing import FEWEST, Level, best_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 N_CELLS = 100
 _DRAWS = 2000
-_TIE = 1e-6  # a correlation does not tell half an effect from a whole one: the squared error then decides
-Level = Literal["better", "same", "worse", "unknown"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,8 @@ class Judged:
     titles
         Of the columns.
     best
-        The baseline with the highest mean on these groups. That is a choice in its favour, so that beating it counts.
+        The baseline with the highest mean on these groups, by ``best_of``. That is a choice in its favour, so that
+        beating it counts.
     """
 
     table: pd.DataFrame
@@ -43,8 +44,9 @@ class Judged:
 
     @property
     def means(self) -> pd.Series:
-        """Mean of every column of scores, the highest first."""
-        return self.table[list(self.titles)].mean().sort_values(ascending=False)
+        """Mean of every column of scores, the highest first; of baselines that tie, the best one."""
+        means = self.table[list(self.titles)].mean()
+        return means[sorted(means.index, key=lambda name: (-round(float(means[name]), 6), name != self.best))]
 
     def gain(self, *, seed: int = 0) -> tuple[float, float, float]:
         """Return the mean gain of the predictor over the best baseline with its 95 % bootstrap interval, paired."""
@@ -61,7 +63,7 @@ class Judged:
     @property
     def level(self) -> Level:
         """Whether the predictor is better than the best baseline, about the same, or worse."""
-        if "predictor" not in self.table or len(self.table) < 3:
+        if "predictor" not in self.table or len(self.table) < FEWEST:
             return "unknown"
         _, low, high = self.gain()
         return "better" if low > 0 else "worse" if high < 0 else "same"
@@ -115,9 +117,7 @@ def judge(
     if predictor is not None:
         titles = {"predictor": predictor.title, **titles}
     table = pd.DataFrame(rows)
-    means = table[list(shifts)].mean()
-    first = [name for name in shifts if means[name] > means.max() - _TIE]
-    return Judged(table, titles, min(first, key=errors.__getitem__))
+    return Judged(table, titles, best_of({name: float(table[name].mean()) for name in shifts}, errors))
 
 
 def ceiling(task: Task, group: Group, keep: np.ndarray, *, seed: int = 0) -> float:

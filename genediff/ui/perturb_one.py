@@ -42,7 +42,9 @@ def show(dataset: Dataset) -> None:
         _start(dataset, source)
         return
     judged, why = perturb_trust.judged(question)
-    perturb_trust.verdict(question, judged, why)
+    top = st.empty()
+    with top.container():
+        perturb_trust.verdict(question, judged, why)
     found = perturb_data.answer(question)
     name = file_name(question)
     shown = _whose(found, judged)
@@ -51,7 +53,10 @@ def show(dataset: Dataset) -> None:
         perturb_map.show(question, found, shown, name=name)
         perturb_trust.cases(judged, name=name)
     with trust:
-        perturb_trust.show(question, found, judged)
+        others = perturb_trust.show(question, found, judged)
+    if others:
+        with top.container():
+            perturb_trust.verdict(question, judged, why, others)
     st.subheader("Genes that change", anchor=False)
     perturb_genes.show(question, found, first="baseline" if shown is found.baseline else "predicted", name=name)
     _closer(question, found, name=name)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from genediff.plots import perturbation as plots
-from genediff.ui import background, explain, figures, perturb_task
+from genediff.ui import background, explain, figures, perturb_measures, perturb_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from genediff.perturbation.held_out import Judged
+    from genediff.perturbation.standing import Standing
     from genediff.ui.perturb_data import Answer
     from genediff.ui.perturb_question import Question
 
@@ -45,8 +46,8 @@ def judged(question: Question) -> tuple[Judged | None, str]:
     return found, ""
 
 
-def verdict(question: Question, found: Judged | None, why: str) -> None:
-    """Write the verdict in words, in the colour of its level."""
+def verdict(question: Question, found: Judged | None, why: str, others: Sequence[Standing] | None = None) -> None:
+    """Write the verdict in words, in the colour of its level; ``others`` are the measures beside the correlation."""
     if found is None:
         st.warning(why, icon=":material/help:")
         return
@@ -54,6 +55,7 @@ def verdict(question: Question, found: Judged | None, why: str) -> None:
     on = f"On {n} held-out cases ({kind})"
     best = found.titles[found.best]
     ceiling = float(found.table["ceiling"].mean())
+    more = perturb_measures.clause(others)
     if not question.source.is_model:
         _verdict_of_baseline(question, found, on, ceiling)
         return
@@ -69,34 +71,41 @@ def verdict(question: Question, found: Judged | None, why: str) -> None:
     if low == high == 0:
         st.info(
             f"{on} the model's predictions are those of the simple baseline {best.lower()} (r = "
-            f"{found.means[found.best]:.2f}; ceiling {ceiling:.2f}): it found nothing beyond it that was sure.",
+            f"{found.means[found.best]:.2f}; ceiling {ceiling:.2f}): it found nothing beyond it that was sure.{more}",
             icon=":material/balance:",
         )
         return
     figures_ = f"r = {found.means['predictor']:.2f} against {found.means[found.best]:.2f}; ceiling {ceiling:.2f}"
+    interval = f"gain {gain:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    better_elsewhere = any(one.level == "better" for one in others or ())
     if found.level == "better":
-        st.success(
-            f"{on} the model was better than the best simple baseline, {best.lower()} ({figures_}; gain "
-            f"{gain:+.3f}, 95 % "
-            f"interval {low:+.3f} to {high:+.3f}). It did worse on {_share(found.harm)} of them.",
-            icon=":material/verified:",
+        text = (
+            f"{on} the model was better than the best simple baseline, {best.lower()} ({figures_}; {interval}). It did "
+            f"worse on {_share(found.harm)} of them.{more}"
         )
+        if perturb_measures.any_worse(others):
+            st.warning(text, icon=":material/balance:")
+        else:
+            st.success(text, icon=":material/verified:")
     elif found.level == "worse":
         st.error(
-            f"{on} the model was worse than a simple baseline, {best.lower()} ({figures_}): use the baseline. It "
-            "is shown "
-            "first below.",
+            f"{on} the model was worse than a simple baseline, {best.lower()} ({figures_}): use the baseline. It is "
+            f"shown first below.{more}",
             icon=":material/report:",
         )
     elif found.level == "same":
+        advice = (
+            "the baseline is shown first below" if better_elsewhere else "use the baseline. It is shown first below"
+        )
         st.warning(
-            f"{on} the model was no better than a simple baseline, {best.lower()} ({figures_}; gain {gain:+.3f}, 95 % "
-            f"interval {low:+.3f} to {high:+.3f}): use the baseline. It is shown first below.",
+            f"{on} the model was no better than a simple baseline, {best.lower()} ({figures_}; {interval}): {advice}."
+            f"{more}",
             icon=":material/balance:",
         )
     else:
         st.warning(
-            f"Only {n} cases could be held out: too few to say whether the model beats {best.lower()}.",
+            f"Only {n} {'case' if n == 1 else 'cases'} could be held out: too few to say whether the model beats "
+            f"{best.lower()}. There it reached {figures_}.",
             icon=":material/help:",
         )
 
@@ -106,8 +115,9 @@ def loses(found: Judged | None) -> bool:
     return found is not None and found.level in ("worse", "same")
 
 
-def show(question: Question, answer: Answer, found: Judged | None) -> None:
-    """Draw the confidence panel."""
+def show(question: Question, answer: Answer, found: Judged | None) -> Sequence[Standing] | None:
+    """Draw the confidence panel; returns where the predictor stands in other measures, once that is known."""
+    others: Sequence[Standing] | None = None
     with st.container(border=True):
         st.markdown("**How far this can be trusted**")
         st.markdown(
@@ -123,6 +133,9 @@ def show(question: Question, answer: Answer, found: Judged | None) -> None:
             )
         if found is not None:
             _table(found)
+            others = perturb_measures.standings(question)
+            perturb_measures.show(question, others)
+    return others
 
 
 def _verdict_of_baseline(question: Question, found: Judged, on: str, ceiling: float) -> None:
@@ -181,6 +194,12 @@ def _distance(question: Question) -> list[str]:
     return said
 
 
+def _row_title(found: Judged, name: str) -> str:
+    if name == "predictor":
+        return "The model"
+    return f"{found.titles[name]} · best baseline" if name == found.best else found.titles[name]
+
+
 def _table(found: Judged) -> None:
     import pandas as pd
 
@@ -188,7 +207,7 @@ def _table(found: Judged) -> None:
     rows = [{"": "split-half ceiling", "mean r": float(found.table["ceiling"].mean()), "held out": len(found.table)}]
     rows += [
         {
-            "": ("The model" if name == "predictor" else found.titles[name]),
+            "": _row_title(found, str(name)),
             "mean r": float(value),
             "held out": len(found.table),
         }

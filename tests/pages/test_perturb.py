@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import threading
 import time
+import zipfile
 from typing import TYPE_CHECKING
 
 import anndata
@@ -15,8 +17,9 @@ from genediff.data.simulate import perturbation_plan, simulate
 from genediff.data.truth_draw import TruthConfig, draw_truth
 from genediff.perturbation.held_out import Judged
 from genediff.response.config import ResponseConfig
+from genediff.response.info import ResponseInfo
 from genediff.response.train import train_response
-from genediff.ui import caching, perturb_trust
+from genediff.ui import caching, perturb_trust, response_library
 from genediff.workspace import ASSETS, Workspace
 from tests.pages.conftest import texts
 
@@ -116,8 +119,9 @@ def test_a_baseline_predicts_a_pair_that_is_held_out(opened):
     assert "held out here" in said and "pairs that training never saw together" in said
     assert "“Additive” reached r =" in said
     assert len(app.get("plotly_chart")) >= 3  # the map, the genes, the held-out cases
-    table = app.dataframe[0].value
-    assert {"split-half ceiling", "Additive", "No change"} <= set(table.iloc[:, 0])
+    rows = list(app.dataframe[0].value.iloc[:, 0])
+    assert {"split-half ceiling", "Additive", "No change"} <= {row.removesuffix(" · best baseline") for row in rows}
+    assert [row.endswith("best baseline") for row in rows].index(True) == 1, "below the ceiling stands the best one"
 
 
 def test_unknown_and_unseen_genes_are_named_at_once(opened):
@@ -152,6 +156,23 @@ def test_where_the_model_loses_the_baseline_is_shown_first(opened, monkeypatch):
         assert shown.value == ("baseline" if first == "Baseline" else "model")
     monkeypatch.setattr(Judged, "level", honest)
     assert not perturb_trust.loses(None)
+
+
+def test_the_verdict_and_the_panel_name_one_best_baseline_and_know_other_measures(opened):
+    app = opened(by=MODEL)
+    settled(next(one for one in app.button if "never measured together" in one.label).click().run())
+    table, measures = (app.dataframe[place].value for place in (0, 1))
+    best = next(row for row in table.iloc[:, 0] if row.endswith("best baseline")).removesuffix(" · best baseline")
+    verdict = next(
+        one.value for kind in (app.success, app.info, app.warning, app.error) for one in kind if "held-out" in one.value
+    )
+    assert best.lower() in verdict and "By other measures it is" in verdict
+    assert measures["measure"].str.contains("E-distance").any() and measures["measure"].str.contains("move").any()
+    assert set(measures["verdict"]) <= {"better", "worse", "no difference", "too few"}
+    assert measures["worse on"].str.endswith("%").all() and measures["gain"].str.contains(r"\[").all()
+    says = {"better": "surely better", "worse": "surely worse"}
+    verdict = verdict.replace("neither surely better nor surely worse", "")
+    assert all((words in verdict) == (level in set(measures["verdict"])) for level, words in says.items())
 
 
 def test_perturbations_are_ranked_by_a_wish(opened):
@@ -197,3 +218,25 @@ def test_the_bundle_of_a_view_holds_question_and_predictor(opened):
     said = "\n".join(block.value for block in opened(by=MODEL, gene="REG11").code)
     assert "knock-out of REG11 was predicted by the model “Pairs”" in said
     assert "perturb?dataset=" in said and f"genediff predict {MODEL} -p REG11" in said
+
+
+def test_the_models_page_lists_renames_deletes_and_brings_back(screen, open_page, tmp_path):
+    app = open_page("models")
+    listed = next(one.value for one in app.dataframe if "r, baseline" in one.value)
+    assert listed["model"].tolist()[0] == "Pairs" and listed["cases"].min() >= 1
+    assert listed["held out"].str.contains("combinations").all() and listed["network"][0] != "none"
+    app.text_input(key=f"response-title-{MODEL}").set_value("Of pairs").run()
+    app.button(key=f"response-save-{MODEL}").click().run()
+    place = caching.workspace()
+    assert [one.title for one in place.list_responses()] == ["Of pairs"] and not app.exception
+    app.text_input(key=f"response-title-{MODEL}").set_value(" ").run()
+    app.button(key=f"response-save-{MODEL}").click().run()
+    assert "letters" in app.error[0].value
+    app.button(key=f"response-delete-{MODEL}").click().run()
+    assert place.list_responses() == [] and "was deleted" in texts(app)
+    app.button(key="undo_response").click().run()
+    assert [one.id for one in place.list_responses()] == [MODEL] and not app.exception
+    packed = response_library.zipped(place.response_folder(MODEL))
+    zipfile.ZipFile(io.BytesIO(packed)).extractall(tmp_path)
+    assert ResponseInfo.read(tmp_path / MODEL).title == "Of pairs"
+    place.rename_response(MODEL, "Pairs")

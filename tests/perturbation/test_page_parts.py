@@ -16,9 +16,11 @@ from genediff.knowledge import make_gene_sets
 from genediff.perturbation import BaselinePredictor, Task, fit_baselines
 from genediff.perturbation.answer import predict_group
 from genediff.perturbation.changes import changes, over_sets
+from genediff.perturbation.evaluate import score
 from genediff.perturbation.export import means_table, to_anndata
 from genediff.perturbation.held_out import judge, nearest
 from genediff.perturbation.route import route
+from genediff.perturbation.standing import best_of, standings
 from genediff.perturbation.wish import CellWish, GeneWish
 from genediff.workspace import Workspace
 
@@ -130,6 +132,35 @@ def test_an_oracle_is_better_and_a_shuffled_one_worse_than_baselines(task: Task)
     same = judge(doubles, shifts, BaselinePredictor(shifts[found.best]))
     assert same.level == "same" and same.harm == 0
     assert found.table["ceiling"].between(0, 1).all()
+
+
+def test_a_predictor_is_held_against_the_best_baseline_of_each_measure(task: Task) -> None:
+    """The answer must be able to fall either way: for a predictor that knows the answer, and for its opposite."""
+    shifts = fit_baselines(task)
+    truth = {(g.perturbation.label, g.context): task.delta(g) for g in task.part("test")}
+
+    class Oracle(type(shifts["no_change"])):  # type: ignore[misc]
+        name, title = "oracle", "Oracle"
+        sign = 1
+
+        def _delta(self, perturbation, context):
+            return self.sign * truth[perturbation.label, context]
+
+    oracle = Oracle(task)
+    right = {one.metric: one for one in standings(score(task, [BaselinePredictor(oracle)], n_cells=60), "oracle")}
+    assert set(right) >= {"e_distance", "weighted_mse", "discrimination_score_l1", "de_direction_match"}
+    oracle.sign = -1
+    wrong = {one.metric: one for one in standings(score(task, [BaselinePredictor(oracle)], n_cells=60), "oracle")}
+    for metric in ("e_distance", "weighted_mse"):
+        assert right[metric].level == "better" and right[metric].harm == 0 and right[metric].low > 0
+        assert wrong[metric].level == "worse" and wrong[metric].harm == 1 and wrong[metric].high < 0
+        assert right[metric].best == wrong[metric].best in shifts
+    means, errors = {"a": 0.5, "b": 0.5 + 1e-9, "c": 0.1}, {"a": 1.0, "b": 2.0, "c": 0.0}
+    assert best_of(means, errors) == "a" and best_of(means, {**errors, "b": 0.5}) == "b"
+    assert best_of(means, errors, lower=True) == "c" and best_of({"a": np.nan, "c": 0.0}, errors) == "c"
+    oracle = judge(task, shifts, BaselinePredictor(shifts["matching_mean"]))
+    ranked = [name for name in oracle.means.index if name != "predictor"]
+    assert ranked[0] == oracle.best, "the table's first baseline is the one that the verdict names"
 
 
 def test_the_nearest_trained_gene_is_another_one(task: Task) -> None:
