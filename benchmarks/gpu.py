@@ -36,6 +36,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.naive import plain
+from genediff.config import SpeedConfig
 from genediff.data.info import DatasetInfo
 from genediff.knowledge import Library, stand_in
 from genediff.model import GeneDiff
@@ -56,7 +57,13 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "gpu"
 GENES = (2000, 20_000)
-WAYS = ("ours", "plain")
+WAYS = ("ours", "plain", "fast")
+SPEEDS = {
+    "32 bits": SpeedConfig(precision="fp32"),
+    "bfloat16": SpeedConfig(precision="bf16"),
+    "compiled": SpeedConfig(precision="fp32", compiled=True),
+    "both": SpeedConfig(precision="bf16", compiled=True),
+}
 MOST_MEMORY = 8  # GB that a case may take on a machine without a GPU, which it shares with others
 MOST_SECONDS = 1800.0  # that a case may take
 SETS, EDGES_PER_GENE, SOLVER_STEPS = 50, 5, 10
@@ -167,11 +174,13 @@ def case(strategy: str, n_genes: int, preset: str, way: str, device: torch.devic
         del stage
         gc.collect()
     found |= {"train": 1 / per_cell, "train_flops": arithmetic, "train_bytes": moved, "train_peak": peak_bytes(device)}
-    n = few or (1024 if device.type == "cuda" else 128 if model.tokenizer.layout.n_tokens < 5000 else 8)
+    n = few or drawn_at_once(model, device)
     codes, config = model.level_codes(n, None, seed=0), model.sample_config(n_steps=SOLVER_STEPS, sampler="heun")
 
+    speed = SpeedConfig(precision="auto" if way == "ours" else "fp32")
+
     def draw(_: int) -> None:
-        list(model.batches(codes, config=config, seed=0, batch_size=n))
+        list(model.batches(codes, config=config, seed=0, batch_size=n, speed=speed))
 
     with FlopCounterMode(display=False) as counter:
         draw(0)  # and warms up
@@ -180,9 +189,7 @@ def case(strategy: str, n_genes: int, preset: str, way: str, device: torch.devic
     found["sample_flops"] = counter.get_total_flops() / n + edges
     weights = 4 * sum(p.numel() for p in model.denoiser.parameters())
     found["sample_bytes"] = evaluations * weights / n + 4 * n_genes
-    precision = torch.autocast(device.type, torch.bfloat16, enabled=way == "ours" and device.type == "cuda")
-    with precision:
-        found["sample"] = n / timed(draw, device, budget)
+    found["sample"] = n / timed(draw, device, budget)
     found["cells"] = n
     return found
 
@@ -192,6 +199,31 @@ def peak_bytes(device: torch.device) -> float:
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def fast_case(strategy: str, n_genes: int, preset: str, device: torch.device, budget: float) -> dict[str, float]:
+    """Measure how fast one strategy draws cells in 32 bits, in bfloat16, compiled, and both."""
+    run, info = configuration(strategy, n_genes, preset)
+    model, _ = build(run, info, device)
+    n = drawn_at_once(model, device)
+    codes, config = model.level_codes(n, None, seed=0), model.sample_config(n_steps=SOLVER_STEPS, sampler="heun")
+    found: dict[str, float] = {"cells": n, "width": run.model.width}
+    for name, speed in SPEEDS.items():
+
+        def draw(_: int, speed: SpeedConfig = speed) -> None:
+            list(model.batches(codes, config=config, seed=0, batch_size=n, speed=speed))
+
+        begun = time.monotonic()
+        draw(0)  # compiles, where asked
+        found[f"{name}, first call"] = time.monotonic() - begun
+        found[name] = n / timed(draw, device, budget)
+    return found
+
+
+def drawn_at_once(model: GeneDiff, device: torch.device) -> int:
+    if device.type == "cuda":
+        return 1024
+    return 128 if model.tokenizer.layout.n_tokens < 5000 else 8
 
 
 def counted(stage: Stage, model: GeneDiff) -> float:
@@ -284,6 +316,25 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 20 else f"{value:,.1f}" if value >= 1 else f"{value:,.2f}"
 
 
+def fast_cases(device: torch.device, preset: str) -> list[tuple[str, int, str]]:
+    """Return strategy, genes and preset of the table of faster drawing: on a CPU at 2,000 genes, some of them wider."""
+    if device.type == "cuda":
+        return [(strategy, n_genes, preset) for n_genes in GENES for strategy in TOKENIZERS]
+    return [*((strategy, GENES[0], preset) for strategy in TOKENIZERS),
+            *((strategy, GENES[0], "standard") for strategy in ("latent", "pathway", "mlp"))]  # fmt: skip
+
+
+def fast_row(strategy: str, n_genes: int, preset: str, device: torch.device) -> str:
+    found = result(strategy, n_genes, preset, "fast", device)
+    if "failed" in found:
+        return f"| {strategy} | {n_genes:,} | {preset} | {found['failed']} | | | | |"
+    usual = found["32 bits"]
+    faster = [f"{number(found[name])} ({found[name] / usual:.2f} ×)" for name in SPEEDS if name != "32 bits"]
+    first = f"{found['compiled, first call']:.0f} s"
+    cells = [strategy, f"{n_genes:,}", f"{found['width']:.0f} ({preset})", number(usual), *faster, first]
+    return f"| {' | '.join(cells)} |"
+
+
 HEAD = ["strategy", "genes", "parameters"]
 for _part in ("training", "sampling"):
     HEAD += [f"{_part}, cells/s", "plain way", "ratio", "arithmetic / bytes per cell", "of the roofline"]
@@ -322,10 +373,35 @@ def intro(device: torch.device, kind: torch.dtype, preset: str, peak: tuple[floa
     )
 
 
+def has_bf16() -> bool:
+    try:
+        return bool(re.search("avx512_bf16|amx_bf16", Path("/proc/cpuinfo").read_text(encoding="utf-8")))
+    except OSError:
+        return False
+
+
 def write_table(device: torch.device, kind: torch.dtype, preset: str, peak: tuple[float, float]) -> None:
     lines = ["# Speed on one device", "", intro(device, kind, preset, peak), ""]
     lines += [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
     lines += [row(strategy, n_genes, preset, device, peak) for n_genes in GENES for strategy in TOKENIZERS]
+    lines += [
+        "",
+        "## Drawing faster",
+        "",
+        "Sampling, cells/s, with the network in 32 bits; in bfloat16; compiled by torch (on a GPU into CUDA graphs); "
+        "and both. In brackets: against 32 bits. What bfloat16 does to the cells is in "
+        "[sampling_precision.md](sampling_precision.md)."
+        + (
+            ""
+            if device.type == "cuda"
+            else f" This processor {'has' if has_bf16() else 'lacks'} AVX512-BF16 or AMX, "
+            "without which bfloat16 is no faster on a CPU; therefore *auto* is 32 bits there."
+        ),
+        "",
+        "| strategy | genes | width (preset) | 32 bits | bfloat16 | compiled | both | first compiled call |",
+        f"|{'---|' * 8}",
+        *(fast_row(*one, device) for one in fast_cases(device, preset)),
+    ]
     text = "\n".join([*lines, ""])
     print(text)
     (HERE / "gpu.md").write_text(text, encoding="utf-8")
@@ -354,14 +430,19 @@ def main() -> None:
     if not chosen.table:
         for n_genes in chosen.genes:
             for strategy in chosen.rows:
-                for way in chosen.ways:
+                for way in [way for way in chosen.ways if way != "fast"]:
                     measured(strategy, n_genes, preset, way, device, chosen.seconds, again=chosen.again)
+        for strategy, n_genes, which in fast_cases(device, preset) if "fast" in chosen.ways else ():
+            if strategy in chosen.rows and n_genes in chosen.genes:
+                measured(strategy, n_genes, which, "fast", device, chosen.seconds, again=chosen.again)
     write_table(device, kind, preset, peak)
 
 
 def one_case(strategy: str, n_genes: str, preset: str, way: str, device: str, budget: str) -> dict[str, float]:
     if device == "cpu" and sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY * 10**9, MOST_MEMORY * 10**9))
+    if way == "fast":
+        return fast_case(strategy, int(n_genes), preset, torch.device(device), float(budget))
     with plain() if way == "plain" else contextlib.nullcontext():
         return case(strategy, int(n_genes), preset, way, torch.device(device), float(budget))
 

@@ -2,11 +2,10 @@
 
     python -m benchmarks.sampling_precision        # the table, also into sampling_precision.md
 
-Each model draws one cell for each validation cell, with the same three seeds in 32 bits and in bfloat16 (the network
-alone; solver, noise and counts keep 32 bits), and both are judged against the validation cells. The spread is that over
-seeds: a difference below it is none. Rounding is the same number format on a GPU and on a CPU, so what is judged here
-holds for both; speed is not, and is measured by `benchmarks.gpu`. Rows are kept in results/sampling_precision: a run
-that was stopped goes on where it was.
+Each model draws one cell for each validation cell, with the same seeds in 32 bits and in bfloat16 (the network alone;
+solver, noise and counts keep 32 bits), and both are judged against the validation cells. Rounding is the same number
+format on a GPU and on a CPU, so what is judged here holds for both; speed is not, and is measured by `benchmarks.gpu`.
+Rows are kept in results/sampling_precision: a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from genediff.workspace import Workspace
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "sampling_precision"
 METRICS = {"c2st_pcs": "C2ST (components)", "w2_debiased": "W2²", "precision": "precision", "recall": "recall"}
-SEEDS = (0, 1, 2)
+SEEDS = tuple(range(6))
 PRECISIONS = ("fp32", "bf16")
 CELLS = {"grn": 150}  # gene tokens take a hundred times as long
 MOST = 300
@@ -59,8 +58,12 @@ def row(model_id: str, found: dict[str, Any]) -> str:
     for name in METRICS:
         figures = {precision: [one[name] for one in found[precision]] for precision in PRECISIONS}
         spread = statistics.stdev(figures["fp32"])
-        change = statistics.mean(b - a for a, b in zip(figures["fp32"], figures["bf16"], strict=True))
-        cells += [f"{statistics.mean(figures['fp32']):.3f} ± {spread:.3f}", f"{change:+.3f}"]
+        changes = [b - a for a, b in zip(figures["fp32"], figures["bf16"], strict=True)]
+        error = statistics.stdev(changes) / len(changes) ** 0.5
+        cells += [
+            f"{statistics.mean(figures['fp32']):.3f} ± {spread:.3f}",
+            f"{statistics.mean(changes):+.3f} ± {error:.3f}",
+        ]
     return f"| {' | '.join(cells)} |"
 
 
@@ -84,9 +87,10 @@ def main() -> None:
             "# Cells drawn in bfloat16",
             "",
             f"The shipped models on {device_name(torch.device('cpu'))}, their own sampler and steps, {len(SEEDS)} "
-            "seeds; each figure is the mean over seeds ± one standard deviation between them. *Entries that are the "
-            "same* are those of the matrix of counts, with the same seed. What bfloat16 moves a figure by is "
-            "to be held against the ± beside it.",
+            "seeds. A figure in 32 bits is the mean over seeds ± one standard deviation between them; what bfloat16 "
+            "moves it by is the mean of the differences seed by seed ± its standard error: one that is not twice its "
+            "error is none that can be told. *Entries that are the same* are those of the matrix of counts, with the "
+            "same seed; where one random number falls otherwise, all later ones of a batch do.",
             "",
             f"| {' | '.join(head)} |",
             f"|{'---|' * len(head)}",
