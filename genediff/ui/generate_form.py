@@ -66,7 +66,7 @@ def _how(info: ModelInfo) -> dict[str, forms.Value]:
     known = forms.options(SampleConfig)
     start = info.config.sample.model_dump()
     drawn: dict[str, forms.Value] = {}
-    with st.expander("How cells are drawn: guidance, sampler, steps"):
+    with st.expander("How cells are drawn: guidance, sampler, steps, precision"):
         for place, name in zip(st.columns(3), ("guidance", "sampler", "n_steps"), strict=True):
             with place:
                 drawn[name] = forms.widget(known[name], start[name], key=name)
