@@ -27,7 +27,7 @@ from genediff.training.sharding import whole
 from genediff.versions import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from torch import Tensor
@@ -100,8 +100,8 @@ class Training:
         self.seconds = 0.0
         self.cells_seen = 0
 
-    def run(self, *, stop: Callable[[], bool] = lambda: False) -> Iterator[TrainEvent]:
-        """Train, yielding an event for every step.
+    def run(self, *, stop: Callable[[], bool] = lambda: False) -> Generator[TrainEvent, None, bool]:
+        """Train, yielding an event for every step; returns whether it came to its end.
 
         When ``stop`` turns true the step in hand is finished, a checkpoint is written and the generator ends.
         Where the flow has begun, the model folder then holds a model that can generate.
@@ -124,11 +124,12 @@ class Training:
                 if name == "flow":
                     with stage.ema.applied():
                         self.save(finished=False)
-                return
+                return False
             stage.finish()
             if name == "autoencoder":
                 fit_token_scale(self.model, self.cells, self.config.train, seed=self.config.seed, ranks=self.ranks)
         self.save(finished=True)
+        return True
 
     def _knowledge(self, library: Library) -> Knowledge:
         """Return the knowledge that the configuration names; what a run found once it keeps."""
@@ -276,7 +277,7 @@ def train_model(
     model_id: str,
     library: Library | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[TrainEvent]:
+) -> Generator[TrainEvent, None, bool]:
     """Train a model into ``folder / "model"``; see `Training` for resuming and stopping.
 
     Where the configuration asks for several processes they are started here, or joined where a cluster has started
@@ -300,7 +301,7 @@ def train_model(
     target = "genediff.training.member:train_along"
     with crew(target, arguments, size=n, gpus=gpus) as ranks:
         training = Training(config, dataset, folder=folder, model_id=model_id, library=library, ranks=ranks)
-        yield from training.run(stop=stop)
+        return (yield from training.run(stop=stop))
 
 
 def _what_decides(config: dict[str, Any]) -> dict[str, Any]:

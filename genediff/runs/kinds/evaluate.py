@@ -44,16 +44,15 @@ def _run(job: Job, config: EvaluateJob) -> str:
 
 def _along(folder: Path, workspace: Workspace, config: EvaluateJob) -> None:
     """Take part in judging a model as a further task of a cluster; a file is judged by the worker alone."""
-    if _is_file(config):
-        return
-    evaluate_model(
-        workspace.model_folder(config.source),
-        workspace.open_dataset(config.dataset_id),
-        device=acceptable_devices(config.device)[0].name,
-        progress=lambda share, what: None,
-        cancelled=lambda: False,
-        processes=crew_size(1),
-    )
+    if not _is_file(config):
+        evaluate_model(
+            workspace.model_folder(config.source),
+            workspace.open_dataset(config.dataset_id),
+            device=acceptable_devices(config.device)[0].name,
+            progress=lambda share, what: None,
+            cancelled=lambda: False,
+            processes=crew_size(1),
+        )
 
 
 def _is_file(config: EvaluateJob) -> bool:

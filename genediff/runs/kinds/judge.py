@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genediff.adapter_info import ADAPTER_FILE
 from genediff.errors import Cancelled, InputError
-from genediff.parallel import ALONE, crew
+from genediff.parallel import ALONE, crew, crew_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from genediff.model import GeneDiff
     from genediff.parallel import Ranks
     from genediff.runs.job import Job
+    from genediff.workspace import Workspace
 
 STAGE = "evaluation"
 MAX_CELLS = 2000
 SEEDS = (0, 1, 2)
 GENERATING = 0.2
 """Share of the stage that generating takes."""
+PATIENCE = 120.0
+"""Seconds that a further task of a cluster waits for the model that the worker puts into the library."""
 
 
 def judge_model(job: Job, model: Path, dataset_id: str, *, processes: int = 1) -> str:
@@ -78,6 +82,23 @@ def evaluate_model(
         return _evaluate_model(
             model, dataset, device=device, progress=progress, cancelled=cancelled, seeds=seeds, ranks=ranks
         )
+
+
+def judge_as_task(model: Path, workspace: Workspace, dataset_id: str, *, device: str) -> None:
+    """Judge a model of the library together with the worker, as a further task of a cluster; nothing where it is."""
+    from genediff.model_info import EVALUATION_FILE, MODEL_FILE
+
+    begun = time.monotonic()
+    while not (model / MODEL_FILE).is_file():  # the worker writes it now, and a shared folder may show it late
+        if time.monotonic() - begun > PATIENCE:
+            raise InputError(f"the model {model.name} has not come within {PATIENCE:.0f} seconds")
+        time.sleep(0.2)
+    if (model / EVALUATION_FILE).exists():
+        return
+    evaluate_model(
+        model, workspace.open_dataset(dataset_id), device=device, progress=lambda share, what: None,
+        cancelled=lambda: False, processes=crew_size(1),
+    )  # fmt: skip
 
 
 def judge_along(ranks: Ranks, *, model: str, dataset: str, device: str, seeds: list[int]) -> None:

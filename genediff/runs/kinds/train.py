@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from genediff.config import RunConfig
 from genediff.errors import Cancelled
-from genediff.parallel.slurm import slurm_tasks
+from genediff.parallel import crew_size
+from genediff.runs.devices import acceptable_devices
 from genediff.runs.files import read_json
 from genediff.runs.kinds.base import Kind
 from genediff.runs.kinds.follow import follow
-from genediff.runs.kinds.judge import judge_model
+from genediff.runs.kinds.judge import judge_as_task, judge_model
 from genediff.runs.kinds.measure import measure_model
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def _run(job: Job, config: RunConfig) -> str:
         raise Cancelled("Stopped; the checkpoint is kept, and resume goes on from there.")
     model = publish(made, job.workspace.models / job.id)
     job.result(model_id=job.id)
+    # Further tasks of a cluster wait to judge with the worker, so what it does alone comes last.
+    verdict = judge_model(job, model, config.dataset_id, processes=crew_size(config.devices))
     measure_model(job, model, config.dataset_id)
-    # The further tasks of a cluster have left after training; the worker judges alone there.
-    processes = 1 if slurm_tasks() > 1 else config.devices
-    return f"The model is in the library. {judge_model(job, model, config.dataset_id, processes=processes)}".strip()
+    return f"The model is in the library. {verdict}".strip()
 
 
 def _train(job: Job, config: RunConfig) -> None:
@@ -54,17 +55,25 @@ def _train(job: Job, config: RunConfig) -> None:
 
 
 def _along(folder: Path, workspace: Workspace, config: RunConfig) -> None:
-    """Take part in the training; the worker then judges the model alone."""
+    """Take part in the training, and where it came to its end in the judging."""
+    trained = is_trained(folder / "checkpoint" / "model") or _train_along(folder, workspace, config)
+    if trained:
+        device = acceptable_devices(config.device)[0].name
+        judge_as_task(workspace.models / folder.name, workspace, config.dataset_id, device=device)
+
+
+def _train_along(folder: Path, workspace: Workspace, config: RunConfig) -> bool:
     from genediff.training.run import train_model
 
-    if is_trained(folder / "checkpoint" / "model"):
-        return
     dataset = workspace.open_dataset(config.dataset_id)
     events = train_model(
         config, dataset, folder=folder / "checkpoint", model_id=folder.name, library=workspace.library()
     )
-    for _ in events:
-        pass
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return bool(end.value)
 
 
 def is_trained(model: Path) -> bool:

@@ -13,8 +13,10 @@ import anndata
 import pytest
 
 from genediff.conditions import cells_at_once
+from genediff.evaluation import Evaluation
 from genediff.model import GeneDiff
 from genediff.runs import GenerateJob, slurm, submit, without_repeats
+from genediff.runs.kinds.judge import evaluate_model
 from genediff.training.run import train_model
 from tests.runs.slurm.cluster import Cluster, missing_programs
 from tests.runs.slurm.hosts import Hosts, why_not
@@ -69,23 +71,25 @@ def test_two_nodes_train_and_generate_what_one_process_does(two_nodes, workspace
     config = tiny(steps=30)
     run = submit(config, workspace, profile="both")
     alone = _losses(train_model(config, dataset, folder=tmp_path / "alone", model_id="alone"))
-    wait_for(lambda: run.status.stage == "evaluation" or run.status.has_ended, seconds=120, what="trained", run=run)
-    assert run.status.state != "failed", run.log_tail()
+    wait_for(lambda: run.status.has_ended, seconds=240, what="trained and judged")
+    assert run.status.state == "finished", run.log_tail()
     assert "2 processes, each on CPU" in "".join(event.message for event in run.events().items)
     assert (two_nodes.folder / "first-node").read_text().strip() == "north"
     shared = _losses(without_repeats(run.events().items))  # of the steps that came apart by some time
     assert len(shared) >= 4 and "flow 30 held out" in shared
     assert shared == pytest.approx({key: alone[key] for key in shared}, rel=0.02)
-    run.cancel(wait=30)
+    # Both nodes have judged it, and the figures are those of one process.
+    model = workspace.model_folder(run.id)
+    assert "A further task ends" not in run.log_tail() and "Traceback" not in run.log_tail()
+    judged = evaluate_model(model, dataset, device="cpu", progress=lambda share, what: None, cancelled=lambda: False)
+    assert Evaluation.read(model / "evaluation.json").scores == judged.scores
 
-    # The model is in the library; its cells are drawn by both nodes.
+    # Both draw its cells.
     made = submit(GenerateJob(run.id, N, device="cpu", seed=1), workspace, profile="both")
     wait_for(lambda: made.status.has_ended, seconds=120, what="generated")
     assert made.status.state == "finished", made.log_tail()
     cells = anndata.read_h5ad(made.result["file"])
-    whole = GeneDiff.load(workspace.model_folder(run.id), device="cpu").generate(
-        N, seed=1, batch_size=cells_at_once(N)
-    )  # fmt: skip
+    whole = GeneDiff.load(model, device="cpu").generate(N, seed=1, batch_size=cells_at_once(N))
     assert abs(cells.X - whole.X).nnz == 0
 
 
