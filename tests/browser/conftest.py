@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,20 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _serve(tmp_path_factory.mktemp("server"), with_routes=True)
 
 
-def _serve(folder: Path, *, with_routes: bool = False) -> Iterator[Server]:
+@pytest.fixture
+def serve_script(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
+    """Serve a small app of a test's own, given as text."""
+    with ExitStack() as running:
+
+        def start(text: str) -> Server:
+            script = tmp_path / "script.py"
+            script.write_text(text, encoding="utf-8")
+            return running.enter_context(contextmanager(_serve)(tmp_path, script=str(script)))
+
+        yield start
+
+
+def _serve(folder: Path, *, with_routes: bool = False, script: str = "app.py") -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -89,7 +103,7 @@ def _serve(folder: Path, *, with_routes: bool = False) -> Iterator[Server]:
         "GENEDIFF_WARM_UP": "0",
     }
     log = folder / "server.log"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     if with_routes:
         command = [sys.executable, "-m", "genediff", "app", "--port", str(port), "--no-browser"]
     with log.open("w") as output:
