@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 SHARPNESS = 2  # pixels of the picture per pixel of the screen: still sharp at twofold zoom
 HELD = 400  # dots that stay, unseen: they keep the axes' range, the colour bar and the lasso alive
+WIDTH = 780  # pixels of a figure on the screen, unless told
 _SHADES = 254  # of one picture; one more is empty ground
 _PAD = 0.03  # of the axis, around the cells
 
 
-def with_pictures(fig: go.Figure, *, limit: int = HOVER_LIMIT, width: int = 900) -> go.Figure:
+def with_pictures(fig: go.Figure, *, limit: int = HOVER_LIMIT, width: int = WIDTH) -> go.Figure:
     """Return a figure whose clouds of more than `limit` dots are pictures; the same figure where it has none.
 
     Parameters

@@ -29,6 +29,7 @@ def show_figure(
     select: Sequence[Literal["points", "box", "lasso"]] = (),
     when_selected: Callable[[dict[str, Any]], None] | None = None,
     key: str | None = None,
+    width: int = picture.WIDTH,
 ) -> dict[str, Any]:
     """Draw a figure with its reading help below it and its downloads (SVG, PNG, CSV) beside that.
 
@@ -52,6 +53,8 @@ def show_figure(
         Called with a new selection before the page runs again, once for each: what it keeps may then be cleared.
     key
         Key of the chart, `name` by default.
+    width
+        About what the figure has on the page, in pixels: matters to clouds that reach the browser as a picture.
 
     Returns
     -------
@@ -71,11 +74,11 @@ def show_figure(
         told: Any = "rerun"
         if when_selected is not None:
             told = lambda: when_selected(st.session_state[chart_key]["selection"])  # noqa: E731
-        shown = fig if "points" in select else picture.with_pictures(fig)
+        shown = fig if "points" in select else picture.with_pictures(fig, width=width)
         event: Any = st.plotly_chart(shown, key=chart_key, on_select=told, selection_mode=tuple(select), config=config)
         selection.update(event["selection"] if event else {})
     else:
-        st.plotly_chart(picture.with_pictures(fig), key=chart_key, config=config)
+        st.plotly_chart(picture.with_pictures(fig, width=width), key=chart_key, config=config)
     with st.container(horizontal=True, wrap=False, gap="small"):
         explain.how_to_read(how_to_read)
         downloads.figure_downloads(fig, name=name, table=table, publication=publication, key=chart_key)

@@ -85,6 +85,7 @@ def show_real(dataset_id: str) -> None:
     show_figure(
         figure,
         name="real-map",
+        width=1200,
         how_to_read="Each point is a measured cell; similar cells lie close together. Distances between "
         f"groups mean little.{drawn.said(dataset)}",
     )

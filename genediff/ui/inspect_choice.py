@@ -41,10 +41,16 @@ def choose_model(
         with left:
             _picker(suitable, info)
         with middle:
-            dataset = _cells(info)
+            found = _cells(info)
         with right:
             frame.link("models", "About this model", icon=":material/info:", model=info.id)
         st.caption(about(info))
+        try:
+            # What it says stands across the box: below one picker it would push the others down.
+            dataset = other_species.in_names_of(info, found)
+        except InputError as error:
+            explain.show_input_error(error)
+            st.stop()
     return info, dataset
 
 
@@ -118,7 +124,7 @@ def _cells(info: ModelInfo) -> Dataset:
             f":material/info: The model's own cells ({explain.plain(info.dataset_name)}) are not in this workspace."
         )
     try:
-        return other_species.in_names_of(info, caching.dataset(chosen))
+        return caching.dataset(chosen)
     except InputError as error:
         explain.show_input_error(error)
         st.stop()

@@ -92,7 +92,8 @@ def _map(scored: Scored, dataset: Dataset, chosen: str) -> None:
         token_views.signed_map(
             dataset.umap[scored.rows][some], centred[some], title=short_name(chosen), dark=theme.is_dark(), height=400
         ),
-        how_to_read="Each dot is a cell; red: more active than the average cell, blue: less. The most active cells are "
+        how_to_read="Each dot is a cell; warm colours: more active than the average cell, blue: less. The "
+        "most active cells are "
         f"drawn on top, so a pathway looks more widespread than it is.{drawn.said(dataset, scored.rows)}",
         name="pathway-map",
         table=lambda: _points(scored, dataset, chosen),

@@ -108,14 +108,14 @@ def _why_not(info: ModelInfo) -> None:
     title = TOKENIZERS[info.strategy].title
     kinds = [name for name, kind in TOKENIZERS.items() if "gene_sets" in kind.needs]
     instead = (
-        "so the page shows what it decodes, held against gene sets"
+        "so this is what it decodes"
         if info.space == "latent"
-        else "and in gene space no cell is decoded from its own tokens, so the page shows scores of the cells alone"
+        else "and in gene space no cell is decoded from its own tokens, so these are scores of the cells alone"
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f":material/info: Tokens of this model are {title.lower()}: none of them is a gene set, {instead}. "
-            "To see pathways as tokens, train:",
+            f":material/info: This model has {title.lower()}, none of them a gene set, {instead}. To see pathways as "
+            "tokens, train:",
             width="content",
         )
         for name in kinds:
