@@ -96,7 +96,7 @@ window.gd = {
     const end = performance.now() + 300000;
     while (performance.now() < end) {
       const now = gd.busy() ? '' : gd.sign();
-      if (gd.ran && now && now !== before) {
+      if ((gd.ran || !before) && now && now !== before) {
         if (now !== sign || !since) { since = await gd.painted(); sign = now; }
         else if (performance.now() - since > 400) return since;
       } else since = 0;
