@@ -203,20 +203,23 @@ def _summary(dataset: Dataset, chosen: np.ndarray, columns: data_columns.Columns
 def _composition(dataset: Dataset, chosen: np.ndarray, label: str, *, most: int = 6) -> pd.DataFrame:
     codes, levels = data_columns.classes(dataset, label)
     names = np.array([*levels, palettes.NO_LABEL])
-    inside = pd.Series(names[codes[chosen]]).value_counts()
-    total = pd.Series(names[codes]).value_counts()
-    table = pd.DataFrame({"cells": inside, "of this class": (inside / total[inside.index]).map("{:.0%}".format)})
-    return table.head(most).rename_axis(label).reset_index()
+    # Counted by code, not by name: a lasso over 100,000 cells is answered at once.
+    inside = np.bincount(codes[chosen] % len(names), minlength=len(names))  # -1, no label, is the last name
+    total = np.bincount(codes % len(names), minlength=len(names))
+    order = [i for i in np.argsort(-inside, kind="stable")[:most] if inside[i]]
+    return pd.DataFrame(
+        {label: names[order], "cells": inside[order], "of this class": [f"{inside[i] / total[i]:.0%}" for i in order]}
+    )
 
 
 def _standing_out(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> pd.DataFrame:
     x = dataset.x()  # (cell, gene)
+    # Two sums in one product, which copies no rows.
+    shares = np.stack([chosen / max(chosen.sum(), 1), ~chosen / max((~chosen).sum(), 1)]).astype(np.float32)
+    inside, outside = np.asarray(shares @ x)  # (gene,)
     if chosen.all():
-        inside = np.asarray(x.mean(axis=0)).ravel()
         outside = np.full_like(inside, np.nan)
         order = np.argsort(-inside)[:most]
     else:
-        inside = np.asarray(x[chosen].mean(axis=0)).ravel()
-        outside = np.asarray(x[~chosen].mean(axis=0)).ravel()
         order = np.argsort(-np.abs(inside - outside))[:most]
     return pd.DataFrame({"gene": [dataset.genes[i] for i in order], "inside": inside[order], "outside": outside[order]})
