@@ -6,7 +6,8 @@
 
 Cells are random numbers of the right shape, knowledge is random sets and edges of the right size. A case is a process
 of its own, and its figures are a file in results/gpu: what is there is not measured again, so a run that was stopped
-goes on where it was (`--again` measures anew). On a GPU: preset *standard*, bfloat16. Without one: *quick*, 32 bits.
+goes on where it was (`--again` measures anew). On a GPU: preset *standard*, training in bfloat16. Without one: *quick*,
+32 bits.
 
 The roofline is the time that the arithmetic of a step would take at the rate of a large matrix product, or its bytes at
 the rate of a copy, whichever is longer; both rates are measured on the device first. Arithmetic is that of matrix
@@ -179,7 +180,7 @@ def case(strategy: str, n_genes: int, preset: str, way: str, device: torch.devic
     n = few or drawn_at_once(model, device)
     codes, config = model.level_codes(n, None, seed=0), model.sample_config(n_steps=SOLVER_STEPS, sampler="heun")
 
-    speed = SpeedConfig(precision="auto" if way == "ours" else "fp32")
+    speed = SpeedConfig(precision="fp32")
 
     def draw(_: int) -> None:
         list(model.batches(codes, config=config, seed=0, batch_size=n, speed=speed))
@@ -400,7 +401,7 @@ def write_table(device: torch.device, kind: torch.dtype, preset: str, peak: tupl
             ""
             if device.type == "cuda"
             else f" This processor {'has' if has_bf16() else 'lacks'} AVX512-BF16 or AMX, "
-            "without which bfloat16 is no faster on a CPU; therefore *auto* is 32 bits there."
+            "without which bfloat16 is no faster on a CPU."
         ),
         "",
         "| strategy | genes | width (preset) | 32 bits | bfloat16 | compiled | both | first compiled call |",

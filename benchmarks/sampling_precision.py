@@ -1,6 +1,7 @@
 """Are cells that are drawn in bfloat16 as good as those of 32 bits? Every shipped model, judged both ways.
 
-    python -m benchmarks.sampling_precision        # the table, also into sampling_precision.md
+    python -m benchmarks.sampling_precision            # the table, also into sampling_precision.md
+    python -m benchmarks.sampling_precision --table    # only write the table of what is measured
 
 Each model draws one cell for each validation cell, with the same seeds in 32 bits and in bfloat16 (the network alone;
 solver, noise and counts keep 32 bits), and both are judged against the validation cells. Rounding is the same number
@@ -70,12 +71,16 @@ def row(model_id: str, found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--again", action="store_true", help="measure what was measured already")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
     chosen = parser.parse_args()
     place, rows = Workspace(), []
     shipped = sorted((info.id for info in place.list_models() if info.shipped), key=lambda one: "grn" in one)
     RESULTS.mkdir(parents=True, exist_ok=True)
     for model_id in shipped:
         kept = RESULTS / f"{model_id}.json"
+        if chosen.table and not kept.exists():
+            rows.append(f"| {model_id} | not measured |{' |' * (2 * len(METRICS) + 1)}")
+            continue
         if chosen.again or not kept.exists():
             kept.write_text(json.dumps(measure(model_id, place), indent=1) + "\n", encoding="utf-8")
         rows.append(row(model_id, json.loads(kept.read_text(encoding="utf-8"))))
@@ -89,7 +94,8 @@ def main() -> None:
             f"The shipped models on {device_name(torch.device('cpu'))}, their own sampler and steps, {len(SEEDS)} "
             "seeds. A figure in 32 bits is the mean over seeds ± one standard deviation between them; what bfloat16 "
             "moves it by is the mean of the differences seed by seed ± its standard error: one that is not twice its "
-            "error is none that can be told. *Entries that are the same* are those of the matrix of counts, with the "
+            "error is none that can be told, and among twenty one is beyond that by "
+            "chance. *Entries that are the same* are those of the matrix of counts, with the "
             "same seed; where one random number falls otherwise, all later ones of a batch do.",
             "",
             f"| {' | '.join(head)} |",

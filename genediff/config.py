@@ -157,7 +157,7 @@ class SpeedConfig(_Frozen):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
         title="Precision of drawing",
-        description="Of the network: bfloat16 or 32 bits. auto: bfloat16 on GPUs that have it, else 32 bits.",
+        description="Of the network: bfloat16 (faster on GPUs and recent processors) or 32 bits. auto: 32 bits.",
     )
     compiled: bool = Field(
         False,

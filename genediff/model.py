@@ -408,7 +408,7 @@ class GeneDiff(nn.Module):
             "target_sum": self.spec.target_sum,
             "seed": seed,
             **config.model_dump(),
-            "precision": precision_on(self.device, speed.precision),
+            "precision": precision_on(speed.precision),
             "compiled": speed.compiled,
             "versions": dict(self.spec.versions),
             "config": self.spec.run.model_dump_json(),

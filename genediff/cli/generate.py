@@ -37,7 +37,7 @@ def generate(
         max=1024,
         help="GPUs, or processes, of this machine that draw together.",
     ),
-    precision: str = typer.Option("auto", help="Of the network: auto, bf16 or fp32. auto: bf16 on GPUs that have it."),
+    precision: str = typer.Option("auto", help="Of the network: auto (32 bits), bf16 (faster) or fp32."),
     compiled: bool = typer.Option(
         False, "--compile", help="Compile the network: up to a minute first, then faster steps."
     ),
