@@ -117,10 +117,9 @@ def _again(key: tuple[Any, ...], make: Callable[[Report], Any]) -> None:
 def _watch(title: str, key: tuple[Any, ...], work: Work) -> None:
     if work.ended:
         st.rerun()
-    with st.container(border=True):
-        left, right = st.columns([0.85, 0.15], vertical_alignment="center")
-        left.progress(work.share, text=f"{title} …")
-        right.button("Cancel", icon=":material/stop:", key=f"cancel-{key}", on_click=work.cancel, width="stretch")
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.progress(work.share, text=f"{title} …", width="stretch")
+        st.button("Cancel", icon=":material/stop:", key=f"cancel-{key}", on_click=work.cancel, width="content")
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

@@ -63,7 +63,9 @@ class ModelSource(Source):
         """Say at once what the model has not seen, and which genes are not in its network."""
         said = []
         trained, measured = len(task.measured(perturbation, part="train")), len(task.measured(perturbation))
-        if trained:
+        if trained and kind == "context":
+            said.append("The model was trained on cells of this perturbation, but on none of this group.")
+        elif trained:
             said.append("The model was trained on cells of this perturbation.")
         elif measured:
             said.append("It was measured, and the model never saw its cells: they can judge the prediction.")

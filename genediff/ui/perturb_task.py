@@ -83,9 +83,9 @@ def key(task: Task) -> str:
 
 
 def said(perturbation: Perturbation) -> str:
-    """Return a perturbation in words: "knock-out of STAT1 and JAK2"."""
+    """Return a perturbation in words, to stand behind "the": "knock-out of STAT1 and JAK2", "response to IFNB"."""
     names = " and ".join(perturbation.parts)
-    return names if perturbation.kind == "condition" else f"{MODES[perturbation.mode]} of {names}"
+    return f"response to {names}" if perturbation.kind == "condition" else f"{MODES[perturbation.mode]} of {names}"
 
 
 def _context(info: DatasetInfo) -> str | None:

@@ -63,7 +63,8 @@ def verdict(question: Question, found: Judged | None, why: str, others: Sequence
         st.warning(
             f"The model's own test part holds no {kind}, so nothing held out says whether it beats a baseline "
             f"here. {on} "
-            f"the best baseline, {best.lower()}, reached r = {found.means[found.best]:.2f} (ceiling {ceiling:.2f}).",
+            f"the best baseline, {best.lower()}, reached r = {found.means[found.best]:.2f} (ceiling {ceiling:.2f})."
+            f"{_judged_elsewhere(question)}",
             icon=":material/help:",
         )
         return
@@ -158,6 +159,17 @@ def _verdict_of_baseline(question: Question, found: Judged, on: str, ceiling: fl
         st.success(f"{text} No baseline did better.", icon=":material/verified:")
 
 
+def _judged_elsewhere(question: Question) -> str:
+    """Say in which cells a model that was to predict new cell types can be judged."""
+    task = question.task
+    held = sorted({group.context for group in task.part("test")})
+    if task.config.scheme not in ("context", "batch") or not held:
+        return ""
+    return (
+        f" It can be judged in {explain.plain(', '.join(held))}, held out from its training: choose these cells above."
+    )
+
+
 def _share(share: float) -> str:
     return "none" if share == 0 else f"{share:.0%}"
 
@@ -232,7 +244,9 @@ def _table(found: Judged) -> None:
 def cases(found: Judged | None, *, name: str) -> None:
     """Draw every held-out case, folded away; nothing where there are none."""
     if found is not None:
-        with st.expander(f"Each of the {len(found.table)} held-out cases"):
+        with st.expander(
+            "The held-out case" if len(found.table) == 1 else f"Each of the {len(found.table)} held-out cases"
+        ):
             _cases(found, name=name)
 
 

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 import zipfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import anndata
@@ -14,12 +15,14 @@ import pytest
 
 from genediff.data import ImportConfig, import_cells
 from genediff.data.simulate import perturbation_plan, simulate
+from genediff.data.targets import Perturbation
 from genediff.data.truth_draw import TruthConfig, draw_truth
 from genediff.perturbation.held_out import Judged
 from genediff.response.config import ResponseConfig
 from genediff.response.info import ResponseInfo
 from genediff.response.train import train_response
-from genediff.ui import caching, perturb_trust, response_library
+from genediff.ui import caching, perturb_task, perturb_trust, response_library
+from genediff.ui.perturb_model import ModelSource
 from genediff.workspace import ASSETS, Workspace
 from tests.pages.conftest import texts
 
@@ -240,3 +243,19 @@ def test_the_models_page_lists_renames_deletes_and_brings_back(screen, open_page
     zipfile.ZipFile(io.BytesIO(packed)).extractall(tmp_path)
     assert ResponseInfo.read(tmp_path / MODEL).title == "Of pairs"
     place.rename_response(MODEL, "Pairs")
+
+
+def test_the_words_for_a_condition_and_for_a_model_of_new_cell_types():
+    done = Perturbation("stim", (), "condition", "treatment", ("stim",))
+    assert perturb_task.said(done) == "response to stim"
+    assert perturb_task.said(Perturbation.of_genes("STAT1", "JAK2")) == "knock-out of JAK2 and STAT1"
+    config = SimpleNamespace(scheme="context", context="type", mode="knock_out")
+    group = SimpleNamespace(context="B cells")
+    task = SimpleNamespace(config=config, part=lambda part: [group] if part == "test" else [], seen_parts={"stim"},
+                           measured=lambda p, part=None: range(9))  # fmt: skip
+    source = ModelSource("m", SimpleNamespace(network=""))
+    assert "on none of this group" in source.notes(task, done, "context")[0]
+    assert "none" not in source.notes(task, done, "cells")[0]
+    assert "judged in B cells" in perturb_trust._judged_elsewhere(SimpleNamespace(task=task))
+    config.scheme = "cells"
+    assert perturb_trust._judged_elsewhere(SimpleNamespace(task=task)) == ""
