@@ -404,7 +404,7 @@ def change(page: Page, watch: Watch, one: Change) -> Wait:
     one.act(page)
     ended = page.evaluate("waited")
     if ended < 0:
-        raise SystemExit(f"{page.url}: “{one.name}” changed nothing that can be seen")
+        raise RuntimeError(f"“{one.name}” changed nothing that can be seen")
     return watch.stop(page.evaluate("gd.last"), ended)
 
 
@@ -412,46 +412,63 @@ def measure(
     address: str, server: int, dataset: str, models: dict[str, str], repeats: int, only: Sequence[str]
 ) -> list[str]:
     """Return a row for every page and change."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
 
     from tests.browser.conftest import FLAGS, NAMES
 
     rows: list[str] = []
     with sync_playwright() as playwright:
         path = next((at for name in NAMES if (at := shutil.which(name))), playwright.chromium.executable_path)
+
+        def launch() -> Browser:
+            return playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+
         for one in VISITS:
             if only and one.name not in only:
                 continue
             where = f"{address}/{one.name}?dataset={dataset}&model={models[one.strategy]}{one.path}"
-            found: dict[str, list[Wait]] = {}
-            charts: dict[str, int] = {}
-            for turn in range(repeats + 1):  # the first visit fills the caches
-                # A browser of its own: nothing is in its caches.
-                browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-                if one.prepare is not None and not turn:
-                    page, _, _ = visit(browser, where, server)
-                    one.prepare(page)
-                    page.wait_for_timeout(2000)
-                    where = page.url
-                    page.context.close()
-                page, watch, first = visit(browser, where, server)
-                waits = {"first draw": first}
-                charts["first draw"] = page.locator(".gl-canvas-focus").count()
-                for step in one.changes:
-                    waits[step.name] = change(page, watch, step)
-                    charts[step.name] = page.locator(".gl-canvas-focus").count()
-                    if not turn:
-                        stem = f"pages-speed-{one.name}-{step.name}".replace(" ", "-").replace(":", "")
-                        page.screenshot(path=str(Path(tempfile.gettempdir()) / f"{stem}.png"))
-                browser.close()
-                for name, wait in waits.items():
-                    if turn:
-                        found.setdefault(name, []).append(wait)
-            for name, measured in found.items():
-                middle = np.median([astuple(wait) for wait in measured], axis=0)
-                figures = " | ".join(f"{number:.2f}" for number in middle)
-                rows.append(f"| {one.name} ({one.strategy}) | {name} | {figures} | {charts[name]} |")
+            try:
+                rows += measure_page(one, where, server, launch, repeats)
+            except (Error, RuntimeError) as error:  # the other pages are measured all the same
+                reason = " ".join(str(error).split())[:120]
+                rows.append(f"| {one.name} ({one.strategy}) | not measured: {reason} | – | – | – | – | – | – | – |")
                 print(rows[-1], flush=True)
+    return rows
+
+
+def measure_page(one: Visit, where: str, server: int, launch: Callable[[], Browser], repeats: int) -> list[str]:
+    """Return the rows of one page."""
+    found: dict[str, list[Wait]] = {}
+    charts: dict[str, int] = {}
+    for turn in range(repeats + 1):  # the first visit fills the caches
+        browser = launch()  # one of its own: nothing is in its caches
+        try:
+            if one.prepare is not None and not turn:
+                page, _, _ = visit(browser, where, server)
+                one.prepare(page)
+                page.wait_for_timeout(2000)
+                where = page.url
+                page.context.close()
+            page, watch, first = visit(browser, where, server)
+            waits = {"first draw": first}
+            charts["first draw"] = page.locator(".gl-canvas-focus").count()
+            for step in one.changes:
+                waits[step.name] = change(page, watch, step)
+                charts[step.name] = page.locator(".gl-canvas-focus").count()
+                if not turn:
+                    stem = f"pages-speed-{one.name}-{step.name}".replace(" ", "-").replace(":", "")
+                    page.screenshot(path=str(Path(tempfile.gettempdir()) / f"{stem}.png"))
+        finally:
+            browser.close()
+        for name, wait in waits.items():
+            if turn:
+                found.setdefault(name, []).append(wait)
+    rows = []
+    for name, measured in found.items():
+        middle = np.median([astuple(wait) for wait in measured], axis=0)
+        figures = " | ".join(f"{number:.2f}" for number in middle)
+        rows.append(f"| {one.name} ({one.strategy}) | {name} | {figures} | {charts[name]} |")
+        print(rows[-1], flush=True)
     return rows
 
 

@@ -24,6 +24,7 @@ SHARPNESS = 2  # pixels of the picture per pixel of the screen: still sharp at t
 HELD = 400  # dots that stay, unseen: they keep the axes' range, the colour bar and the lasso alive
 WIDTH = 780  # pixels of a figure on the screen, unless told
 _SHADES = 254  # of one picture; one more is empty ground
+_FAINTEST = 0.12  # dots of a picture do not add up where they overlap, so the faintest ones are raised
 _PAD = 0.03  # of the axis, around the cells
 
 
@@ -154,7 +155,8 @@ def _shades(marker: Any, n: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the shade of each dot, (dot,) from 1 on, and the shades as (shade, 4), the first one empty."""
     opacity = marker.opacity if marker.opacity is not None else 1.0
     if np.ndim(opacity):
-        levels, level = np.unique(np.round(np.asarray(opacity, dtype=float), 3), return_inverse=True)
+        told = np.clip(np.asarray(opacity, dtype=float), _FAINTEST, 1)
+        levels, level = np.unique(np.round(told, 3), return_inverse=True)
     else:
         levels, level = np.array([float(opacity)]), np.zeros(n, dtype=np.int64)
     place, colours = _colours(marker, n, most=_SHADES // len(levels))

@@ -91,11 +91,11 @@ def test_each_dot_has_its_own_opacity():
     fig = go.Figure(
         go.Scattergl(
             x=[0.0, 1.0, 2.0], y=[0.0, 1.0, 2.0], mode="markers", showlegend=False,
-            marker={"size": 8, "color": "#AA4466", "opacity": [0.1, 0.5, 0.85]},
+            marker={"size": 8, "color": "#AA4466", "opacity": [0.2, 0.5, 0.85]},
         )
     )  # fmt: skip
     drawn = with_pictures(fig, limit=2)
-    assert [_at(drawn, i, i)[3] for i in range(3)] == [round(255 * one) for one in (0.1, 0.5, 0.85)]
+    assert [_at(drawn, i, i)[3] for i in range(3)] == [round(255 * one) for one in (0.2, 0.5, 0.85)]
 
 
 def test_legend_colour_bar_and_a_few_unseen_dots_stay():
