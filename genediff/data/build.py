@@ -27,12 +27,14 @@ from genediff.data.writing import Selection, write_cells
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
 
     from genediff.data.config import ImportConfig
     from genediff.data.io import CellFile
+    from genediff.data.matrix import Tile
     from genediff.data.progress import Progress
 
 MIN_CELLS = 10
@@ -53,8 +55,8 @@ class _Source:
         return self.found.counts is not None
 
 
-def build(cells: CellFile, config: ImportConfig, folder: Path, content: str, steps: Progress) -> None:
-    """Build a data set from an open file in an existing, empty folder.
+def build(cells: CellFile, config: ImportConfig, folder: Path, content: Callable[[], str], steps: Progress) -> None:
+    """Build a data set from an open file in an existing, empty folder; ``content`` waits for the hash.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def _import(
     changes: list[str],
     config: ImportConfig,
     folder: Path,
-    content: str,
+    content: Callable[[], str],
     steps: Progress,
 ) -> DatasetInfo:
     """Go through the matrix three times: totals, choice of genes, writing; only the first reads the file."""
@@ -107,7 +109,7 @@ def _import(
     _write(folder, source, keep, totals, chosen, steps)
     obs = obs[keep].copy()
     _store_cells(folder, source, obs, chosen)
-    return _info(source, config, obs, folder, content, len(chosen), tuple(notes))
+    return _info(source, config, obs, folder, content(), len(chosen), tuple(notes))
 
 
 # ----------------------------------------------------------------------------------------------------------- stages
@@ -116,7 +118,7 @@ def _import(
 def _survey(source: _Source, steps: Progress) -> Survey:
     matrix = source.matrix
     steps.stage("Counting genes and cells", 0.15, ticks=matrix.n_source_tiles)
-    totals = survey(matrix.record(), matrix.shape, use_gene=source.features.is_gene, mito=source.features.mito,
+    totals = survey(matrix.record, matrix.shape, use_gene=source.features.is_gene, mito=source.features.mito,
                     after_tile=steps.tick)  # fmt: skip
     name, where, values = source.cells.path.name, source.found.where, totals.values
     if values.n_nan:
@@ -172,7 +174,7 @@ def _choose_genes(
 ) -> np.ndarray:
     matrix, features = source.matrix, source.features
     steps.stage("Choosing genes on the training cells", 0.13, ticks=2 * matrix.n_tiles)
-    moments = training_moments(matrix.tiles(), matrix.shape[1], train=train, total=totals.total,
+    moments = training_moments(matrix.map, matrix.shape[1], train=train, total=totals.total,
                                values=source.found.kind, after_tile=steps.tick)  # fmt: skip
     moments.n_cells[~features.is_gene] = 0
     position = {name: number for number, name in enumerate(features.names)}
@@ -196,9 +198,13 @@ def _libraries(source: _Source, chosen: np.ndarray, steps: Progress) -> np.ndarr
     mask = np.zeros(source.matrix.shape[1])
     mask[chosen] = 1
     library = np.zeros(source.matrix.shape[0])
-    for tile in source.matrix.tiles():
+
+    def look(tile: Tile) -> tuple[slice, np.ndarray]:
         tile.values.data = np.rint(tile.values.data)
-        library[tile.rows] += tile.values @ mask[tile.cols]
+        return tile.rows, tile.values @ mask[tile.cols]
+
+    for rows, totals in source.matrix.map(look):
+        library[rows] += totals
         steps.tick()
     return library
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from genediff.data.matrix import Tile
+    from genediff.data.survey import EachTile
 
 PER_CELL = 10_000.0
 """Counts per cell that genes are compared at, the convention of scanpy's tutorials."""
@@ -27,7 +28,7 @@ class Moments:
 
 
 def training_moments(
-    tiles: Iterable[Tile],
+    each: EachTile,
     n_genes: int,
     *,
     train: np.ndarray,
@@ -39,8 +40,8 @@ def training_moments(
 
     Parameters
     ----------
-    tiles
-        Tiles that cover the matrix.
+    each
+        The matrix's tiles; they are looked at in threads and added up in order.
     n_genes
         Number of columns.
     train
@@ -55,16 +56,22 @@ def training_moments(
     scale = np.where(train & (total > 0), PER_CELL / np.maximum(total, 1e-12), 0.0)
     n = int(train.sum())
     sums, squares, n_cells = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes, np.int64)
-    for tile in tiles:
+
+    def look(tile: Tile) -> tuple[slice, np.ndarray, np.ndarray, np.ndarray]:
         weight = scale[tile.rows] if values == "counts" else train[tile.rows].astype(np.float64)  # (cell,)
         linear: Any = tile.values.astype(np.float64)
         if values == "lognorm":
             linear.data = np.expm1(linear.data)
-        sums[tile.cols] += linear.T @ weight
+        first = linear.T @ weight
         linear.data **= 2
-        squares[tile.cols] += linear.T @ weight**2
+        second = linear.T @ weight**2
         linear.data[:] = 1
-        n_cells[tile.cols] += (linear.T @ train[tile.rows].astype(np.float64)).astype(np.int64)
+        return tile.cols, first, second, (linear.T @ train[tile.rows].astype(np.float64)).astype(np.int64)
+
+    for cols, first, second, seen in each(look):
+        sums[cols] += first
+        squares[cols] += second
+        n_cells[cols] += seen
         after_tile()
     mean = sums / max(1, n)
     variance = np.maximum(squares / max(1, n) - mean**2, 0) * n / max(1, n - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from genediff.data.build import build
 from genediff.data.dataset import Dataset
+from genediff.data.hashing import Hashing
 from genediff.data.info import DatasetInfo
-from genediff.data.io import files_of, read_cells, size_of
+from genediff.data.io import read_cells
 from genediff.data.progress import Progress
 from genediff.errors import InputError
 
@@ -58,27 +58,38 @@ def import_cells(
         When ``cancelled()`` said so. Nothing is left behind.
     """
     path = Path(path)
-    steps = Progress(progress, cancelled)
+    hashing = Hashing(path, config)
+
+    def stop() -> bool:
+        if hashing.done and (workspace.datasets / hashing.result()[:12]).exists():
+            raise _Known
+        return cancelled is not None and cancelled()
+
+    steps = Progress(progress, stop)
     steps.stage("Opening the file", 0.02)
-    with read_cells(path) as cells:
-        content = _hash(path, config, steps)
-        final = workspace.datasets / content[:12]
-        if final.exists():
-            return _again(final, config)
-        clear_abandoned(workspace.datasets)
+    with read_cells(path) as cells, hashing:
         folder = workspace.datasets / f".importing-{os.getpid()}-{secrets.token_hex(4)}"
-        folder.mkdir(parents=True)
         try:
-            build(cells, config, folder, content, steps)
+            steps.stage("Looking at the values", 0.05)
+            clear_abandoned(workspace.datasets)
+            folder.mkdir(parents=True)
+            build(cells, config, folder, hashing.result, steps)
             steps.check()
-            _publish(folder, final)
+            _publish(folder, workspace.datasets / hashing.result()[:12])
+        except _Known:
+            pass
         except OSError as error:
             raise InputError(
                 f"The data set cannot be written to {workspace.datasets}: {error.strerror or error}."
             ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    return Dataset.open(final)
+        final = workspace.datasets / hashing.result()[:12]
+    return _named(final, config)
+
+
+class _Known(Exception):
+    """The same file was imported with the same choices before."""
 
 
 def clear_abandoned(datasets: Path) -> None:
@@ -92,22 +103,7 @@ def clear_abandoned(datasets: Path) -> None:
             continue
 
 
-def _hash(path: Path, config: ImportConfig, steps: Progress) -> str:
-    block = 1 << 24
-    files = files_of(path)
-    steps.stage("Reading the file", 0.05, ticks=size_of(path) // block + len(files))
-    digest = hashlib.sha256(config.fingerprint().encode())
-    for name in files:
-        if path.is_dir():
-            digest.update(f"{name.relative_to(path).as_posix()}\n{name.stat().st_size}\n".encode())
-        with name.open("rb") as file:
-            while data := file.read(block):
-                digest.update(data)
-                steps.tick()
-    return digest.hexdigest()
-
-
-def _again(final: Path, config: ImportConfig) -> Dataset:
+def _named(final: Path, config: ImportConfig) -> Dataset:
     info = DatasetInfo.read(final)
     if config.name and config.name != info.name:
         info.renamed(config.name).write()

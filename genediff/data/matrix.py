@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from genediff.data.ahead import in_order
+from genediff.data.chunks import read_range
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+Result = TypeVar("Result")
 
 TILE_ENTRIES = 2_000_000
 """Stored values in a tile: about 25 MB with their indices."""
@@ -41,6 +45,7 @@ class Matrix(ABC):
     size: int
     layout: str
     integer: bool
+    _in_order: Callable[..., Iterator[Any]] = staticmethod(in_order)
 
     def tiles(self) -> Iterator[Tile]:
         """Yield tiles that cover the matrix once: sorted, without explicit zeros, float32.
@@ -53,14 +58,23 @@ class Matrix(ABC):
         for start, stop in self._ranges():
             yield self._tile(start, stop)
 
+    def map(self, work: Callable[[Tile], Result]) -> Iterator[Result]:
+        """Yield ``work(tile)`` of all tiles in their order; reading and work are done in threads.
+
+        Raises
+        ------
+        InputError
+            As ``tiles``.
+        """
+        return self._in_order(lambda part: work(self._tile(*part)), self._ranges())
+
     def sample(self, n_tiles: int) -> Iterator[Tile]:
         """Yield up to ``n_tiles`` tiles spread evenly over the matrix."""
         ranges = self._ranges()
         chosen: Any = (
             np.unique(np.linspace(0, len(ranges) - 1, min(n_tiles, len(ranges))).astype(int)) if ranges else []
         )
-        for position in chosen:
-            yield self._tile(*ranges[position])
+        yield from self._in_order(lambda position: self._tile(*ranges[position]), chosen)
 
     @property
     def n_tiles(self) -> int:
@@ -111,10 +125,10 @@ class DiskSparse(Matrix):
         return ranges
 
     def _tile(self, start: int, stop: int) -> Tile:
-        low, high = self._indptr[start], self._indptr[stop]
+        low, high = int(self._indptr[start]), int(self._indptr[stop])
         try:
-            data = self._data[low:high].astype(np.float32)
-            indices = self._indices[low:high].astype(np.int32)
+            data = read_range(self._data, low, high).astype(np.float32, copy=False)
+            indices = read_range(self._indices, low, high).astype(np.int32, copy=False)
         except (OSError, RuntimeError):
             raise InputError("The file is damaged: its matrix cannot be read to the end; copy it again.") from None
         indptr = (self._indptr[start : stop + 1] - low).astype(np.int32)
@@ -133,6 +147,8 @@ class DiskDense(Matrix):
     """A dense matrix as an array of HDF5 or zarr, read by whole chunks of rows."""
 
     layout = "dense"
+    _in_order = staticmethod(map)
+    """Tiles are large, and HDF5 reads one at a time: so do we."""
 
     def __init__(self, dataset: Any) -> None:
         self.shape = (int(dataset.shape[0]), int(dataset.shape[1]))
@@ -154,7 +170,7 @@ class DiskDense(Matrix):
             block = self._dataset[start:stop]
         except (OSError, RuntimeError):
             raise InputError("The file is damaged: its matrix cannot be read to the end; copy it again.") from None
-        return Tile(slice(start, stop), slice(0, self.shape[1]), sp.csr_matrix(block.astype(np.float32)))
+        return Tile(slice(start, stop), slice(0, self.shape[1]), sp.csr_matrix(block.astype(np.float32, copy=False)))
 
 
 class MemoryMatrix(Matrix):

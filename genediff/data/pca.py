@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, svds
+from threadpoolctl import threadpool_limits
+
+from genediff.data.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,22 +87,27 @@ def fit_pca_in_blocks(
 ) -> PCA:
     """Fit principal components on cells that come in blocks, CSR (cell, gene): one pass, and no more memory for more.
 
-    Values are taken from the mean of the first block, so that little is lost when the true mean is subtracted.
+    Values are taken from the mean of the first block, so that little is lost when the true mean is subtracted. Blocks
+    are multiplied in threads and added up in order, each product by one thread: cores that are busy with other things
+    make a product that is shared among them wait for the slowest.
     """
-    n_cells, shift = 0, np.zeros(n_genes, dtype=np.float32)
-    sums, products = np.zeros(n_genes), np.zeros((n_genes, n_genes))
-    for block in blocks:
-        if n_cells == 0:
-            shift = np.asarray(block.mean(axis=0), dtype=np.float32).ravel()  # (gene,)
+    n_cells, sums, products = 0, np.zeros(n_genes), np.zeros((n_genes, n_genes))
+    blocks = iter(blocks)
+    first = next(blocks)
+    shift = np.asarray(first.mean(axis=0), dtype=np.float32).ravel()  # (gene,)
+
+    def product(block: sp.csr_matrix) -> tuple[int, np.ndarray, np.ndarray]:
         away = block.toarray() - shift  # (cell, gene)
-        sums += away.sum(axis=0, dtype=np.float64)
-        products += away.T @ away
-        n_cells += len(away)
-        after_block()
-    n = _possible(n_components, n_cells, n_genes)
-    mean = sums / max(1, n_cells)  # from the shift
-    covariance = (products - n_cells * np.outer(mean, mean)) / max(1, n_cells - 1)  # (gene, gene)
-    values, vectors = eigh(covariance, subset_by_index=(n_genes - n, n_genes - 1))
+        return len(away), away.sum(axis=0, dtype=np.float64), away.T @ away
+
+    with threadpool_limits(1, user_api="blas"):
+        for n_more, total, squares in in_order(product, chain([first], blocks)):
+            n_cells, sums, products = n_cells + n_more, sums + total, np.add(products, squares, out=products)
+            after_block()
+        n = _possible(n_components, n_cells, n_genes)
+        mean = sums / max(1, n_cells)  # from the shift
+        covariance = (products - n_cells * np.outer(mean, mean)) / max(1, n_cells - 1)  # (gene, gene)
+        values, vectors = eigh(covariance, subset_by_index=(n_genes - n, n_genes - 1))
     return _finished(shift + mean, vectors.T[::-1], np.maximum(values[::-1], 0), float(np.trace(covariance)))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genediff.data.ahead import in_order
 from genediff.data.pca import BLOCK, by_covariance, fit_pca, fit_pca_in_blocks
 from genediff.data.store import QUICK, open_store, put_array, read_in_blocks
 
@@ -36,8 +37,12 @@ def add_pictures(dataset: Dataset, config: ImportConfig, steps: Progress) -> tup
         shape = (dataset.info.n_cells, len(pca.components))
         chunks = (min(shape[0], 1024), shape[1])
         pcs = store.create_dataset("pcs", shape, np.float32, chunks=chunks, **QUICK)  # (cell, pc)
-        for start, counts in read_in_blocks(store, "counts", BLOCK):
-            pcs[start : start + counts.shape[0]] = pca.project(dataset.as_x(counts))
+        start = 0
+        for scores in in_order(
+            lambda block: pca.project(dataset.as_x(block[1])), read_in_blocks(store, "counts", BLOCK)
+        ):
+            pcs[start : start + len(scores)] = scores
+            start += len(scores)
             steps.tick()
     if not config.umap:
         return False, []

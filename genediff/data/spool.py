@@ -7,16 +7,17 @@ went by; the others read that.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from genediff.data.matrix import Matrix, Tile
+from genediff.data.matrix import Matrix, Result, Tile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -41,6 +42,7 @@ class Spool(Matrix):
         self.shape, self.size, self.layout, self.integer = source.shape, source.size, source.layout, source.integer
         self._source, self._path = source, path
         self._file = path.open("w+b", buffering=0)
+        self._one_reads = threading.Lock()
         self._kept: list[_Kept] = []
 
     def __enter__(self) -> Self:
@@ -52,16 +54,19 @@ class Spool(Matrix):
         self._file.close()
         self._path.unlink(missing_ok=True)
 
-    def record(self) -> Iterator[Tile]:
-        """Yield the tiles of the source and keep them on the way."""
-        for tile in self._source.tiles():
-            parts = _smallest(tile.values)
+    def record(self, work: Callable[[Tile], Result]) -> Iterator[Result]:
+        """Yield ``work(tile)`` of the source's tiles, as ``map`` does, and keep them on the way."""
+
+        def look(tile: Tile) -> tuple[Tile, tuple[np.ndarray, ...], Result]:
+            return tile, _smallest(tile.values), work(tile)
+
+        for tile, parts, result in self._source.map(look):
             offset = self._file.tell()
             for part in parts:
                 _write(self._file, part)
             types = (parts[0].dtype, parts[1].dtype, parts[2].dtype)
             self._kept.append(_Kept(tile.rows, tile.cols, tile.values.shape, offset, len(parts[0]), types))
-            yield tile
+            yield result
 
     @property
     def n_source_tiles(self) -> int:
@@ -73,13 +78,14 @@ class Spool(Matrix):
 
     def _tile(self, start: int, stop: int) -> Tile:
         kept = self._kept[start]
-        self._file.seek(kept.offset)
         by_gene = self.layout == "csc"
         lengths = (kept.n_entries, kept.n_entries, kept.shape[by_gene] + 1)
         # From the open file, whose name may be gone: what is read is what was written.
-        data, indices, indptr = (
-            np.fromfile(self._file, dtype=kind, count=n) for kind, n in zip(kept.types, lengths, strict=True)
-        )
+        with self._one_reads:
+            self._file.seek(kept.offset)
+            data, indices, indptr = (
+                np.fromfile(self._file, dtype=kind, count=n) for kind, n in zip(kept.types, lengths, strict=True)
+            )
         values: Any = sp.csc_matrix(kept.shape) if by_gene else sp.csr_matrix(kept.shape)
         values.data, values.indices = data.astype(np.float32), indices.astype(np.int32)
         values.indptr = indptr.astype(np.int32)

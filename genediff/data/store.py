@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from genediff.data.ahead import in_order
+from genediff.data.chunks import PACKED, pack, read_range
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -25,7 +28,7 @@ _GAP_CELLS, _RUN_CELLS = 128, 2_048
 """Wanted cells this near to one another are read with all between them, so many at most in one go."""
 _COMPRESSION = {"compression": "gzip", "compression_opts": 3, "shuffle": True}
 QUICK = {"compression": "lzf", "shuffle": True}
-"""For what is large: a third larger than gzip, and several times as fast both ways (benchmarks/out_of_core.md)."""
+"""For arrays that are written by h5py as they come; sparse matrices are packed in threads (``chunks``)."""
 
 
 def open_store(folder: Path, mode: str = "r") -> Any:
@@ -92,8 +95,8 @@ def read_block(group: Any, n_cells: int, positions: np.ndarray) -> sp.csc_matrix
         some = slice(first, last)
         wanted = np.repeat(indptr[positions[some]] - low - (ends[some] - ends[first]), lengths[some])
         wanted += np.arange(len(wanted))
-        values[ends[first] : ends[last]] = group["data"][low:high][wanted]
-        rows[ends[first] : ends[last]] = group["indices"][low:high][wanted]
+        values[ends[first] : ends[last]] = read_range(group["data"], low, high)[wanted]
+        rows[ends[first] : ends[last]] = read_range(group["indices"], low, high)[wanted]
     return sp.csc_matrix((values, rows, ends), shape=(n_cells, len(positions)))
 
 
@@ -112,33 +115,61 @@ def _segments(indptr: np.ndarray, positions: np.ndarray) -> list[tuple[int, int]
 
 
 class GrowingSparse:
-    """A sparse matrix in a new group, written piece by piece along its major axis."""
+    """A sparse matrix in a new group, written piece by piece along its major axis; whole once it is closed."""
 
     def __init__(self, group: Any, dtype: np.dtype, n_minor: int, *, chunk: int = _CHUNK) -> None:
         self._group, self._lengths = group, [np.zeros(1, dtype=np.int64)]
-        self._index = np.min_scalar_type(max(1, n_minor - 1))
-        shape: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (chunk,), **QUICK}
-        group.create_dataset("data", dtype=dtype, **shape)
-        group.create_dataset("indices", dtype=self._index, **shape)
+        self._data = _GrowingArray(group, "data", dtype, chunk)
+        self._indices = _GrowingArray(group, "indices", np.min_scalar_type(max(1, n_minor - 1)), chunk)
 
     def append(self, piece: sp.csr_matrix | sp.csc_matrix) -> None:
         """Write the next rows (CSR) or columns (CSC)."""
-        start = self._group["data"].shape[0]
-        for name, array in (("data", piece.data), ("indices", piece.indices.astype(self._index))):
-            self._group[name].resize((start + len(array),))
-            self._group[name][start:] = array
+        self._data.append(piece.data)
+        self._indices.append(piece.indices)
         self._lengths.append(np.diff(piece.indptr).astype(np.int64))
 
     def close(self) -> None:
-        """Write where each row (or column) begins."""
+        """Write what is left, and where each row (or column) begins."""
+        self._data.close()
+        self._indices.close()
         put_array(self._group, "indptr", np.concatenate(self._lengths).cumsum())
+
+
+class _GrowingArray:
+    """A new array that grows by whole chunks, which are packed in threads; the last one is filled up with zeros."""
+
+    def __init__(self, group: Any, name: str, dtype: np.dtype, chunk: int) -> None:
+        self._array = group.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(chunk,), **PACKED)
+        self._chunk, self._written = chunk, 0
+        self._rest = np.zeros(0, dtype=dtype)  # less than a chunk
+
+    def append(self, values: np.ndarray) -> None:
+        values = np.concatenate([self._rest, values.astype(self._rest.dtype, copy=False)])
+        whole = len(values) - len(values) % self._chunk
+        self._rest = values[whole:].copy()
+        self._write(values[:whole])
+
+    def close(self) -> None:
+        n = self._written + len(self._rest)
+        if len(self._rest):
+            self._write(np.pad(self._rest, (0, self._chunk - len(self._rest))))
+        self._array.resize((n,))
+
+    def _write(self, values: np.ndarray) -> None:
+        if len(values) == 0:
+            return
+        self._array.resize((self._written + len(values),))
+        for packed in in_order(pack, values.reshape(-1, self._chunk)):
+            self._array.id.write_direct_chunk((self._written,), packed)
+            self._written += self._chunk
 
 
 def read_rows(group: Any, indptr: np.ndarray, start: int, stop: int) -> sp.csr_matrix:
     """Read neighbouring rows of a stored CSR matrix (cell, gene) as float32; ``indptr`` is that of all rows."""
     indptr = indptr[start : stop + 1]
     low, high = int(indptr[0]), int(indptr[-1])
-    data, indices = group["data"][low:high].astype(np.float32), group["indices"][low:high].astype(np.int32)
+    data = read_range(group["data"], low, high).astype(np.float32)
+    indices = read_range(group["indices"], low, high).astype(np.int32)
     return csr(data, indices, indptr - low, int(group.attrs["shape"][1]))
 
 

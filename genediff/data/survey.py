@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
-    from genediff.data.matrix import Tile
+    from genediff.data.matrix import Result, Tile
 
 COUNT_TOLERANCE = 1e-4
 """Values this close to a whole number count as whole: some files store counts through float16 or exp/log."""
@@ -40,6 +40,12 @@ class Values:
             self.n_fractions += int((np.abs(data - np.rint(data)) > COUNT_TOLERANCE).sum())
         self.n += len(finite)
 
+    def join(self, other: Values) -> None:
+        """Take in what was seen elsewhere."""
+        self.lowest, self.highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
+        self.n, self.n_nan = self.n + other.n, self.n_nan + other.n_nan
+        self.n_fractions += other.n_fractions
+
     @property
     def whole(self) -> bool:
         """Only whole numbers."""
@@ -49,6 +55,14 @@ class Values:
     def counts(self) -> bool:
         """Raw counts: whole, finite, not negative."""
         return self.whole and self.n_nan == 0 and self.lowest >= 0
+
+
+class EachTile(Protocol):
+    """Gives what a function makes of every tile that covers a matrix, in order: ``Matrix.map``, ``Spool.record``."""
+
+    def __call__(self, work: Callable[[Tile], Result]) -> Iterator[Result]:
+        """Yield what ``work`` makes of each tile."""
+        ...
 
 
 @dataclass(eq=False)
@@ -63,7 +77,7 @@ class Survey:
 
 
 def survey(
-    tiles: Iterable[Tile],
+    each: EachTile,
     shape: tuple[int, int],
     *,
     use_gene: np.ndarray,
@@ -74,8 +88,8 @@ def survey(
 
     Parameters
     ----------
-    tiles
-        Tiles that cover the matrix.
+    each
+        The matrix's tiles; they are looked at in threads and added up in order.
     shape
         Cells, genes.
     use_gene
@@ -88,16 +102,24 @@ def survey(
     n_cells, n_genes = shape
     result = Survey(Values(), np.zeros(n_cells), np.zeros(n_cells, np.int64), np.zeros(n_cells),
                     np.zeros(n_genes, np.int64))  # fmt: skip
-    for tile in tiles:
+
+    def look(tile: Tile) -> tuple[slice, np.ndarray, Survey]:
         used = use_gene[tile.cols]
         values: Any = tile.values if used.all() else tile.values[:, used]
         columns = np.flatnonzero(used) + tile.cols.start
-        result.values.add(values.data)
-        result.total[tile.rows] += values @ np.ones(len(columns))
-        result.n_genes[tile.rows] += stored(values, axis=1)
-        if mito[columns].any():
-            result.mito[tile.rows] += values @ mito[columns].astype(np.float64)
-        result.n_cells[columns] += stored(values, axis=0)
+        seen = Values()
+        seen.add(values.data)
+        some = mito[columns]
+        from_mito = values @ some.astype(np.float64) if some.any() else np.zeros(values.shape[0])
+        part = Survey(seen, values @ np.ones(len(columns)), stored(values, axis=1), from_mito, stored(values, axis=0))
+        return tile.rows, columns, part
+
+    for rows, columns, part in each(look):
+        result.values.join(part.values)
+        result.total[rows] += part.total
+        result.n_genes[rows] += part.n_genes
+        result.mito[rows] += part.mito
+        result.n_cells[columns] += part.n_cells
         after_tile()
     return result
 

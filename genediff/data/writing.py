@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from genediff.data.ahead import in_order
 from genediff.data.store import CELLS_CHUNK, GrowingSparse, read_block
 
 if TYPE_CHECKING:
@@ -67,33 +68,35 @@ def write_cells(store: Any, matrix: Matrix, selection: Selection, *, after_tile:
 def _from_cells(
     by_gene: Any, matrix: Matrix, selection: Selection, after_tile: Callable[[], None]
 ) -> Iterator[sp.csr_matrix]:
-    first = number = 0
-    for rows in _gathered(matrix, selection, after_tile):
-        block = rows.tocsc()  # rows stay ascending within a gene
+    def turned(rows: list[sp.csr_matrix]) -> tuple[sp.csc_matrix, sp.csr_matrix]:
+        block = _stack(rows).tocsc()  # rows stay ascending within a gene
         if len(selection.columns) < block.shape[1]:
             block = block[:, selection.columns]
+        return block, block[:, selection.chosen].tocsr()
+
+    first = number = 0
+    for block, cells in in_order(turned, _gathered(matrix, selection, after_tile)):
         growing = _new_block(by_gene, number, first, block.shape[0], selection.dtype)
         growing.append(block)
         growing.close()
-        yield block[:, selection.chosen].tocsr()
+        yield cells
         first, number = first + block.shape[0], number + 1
     by_gene.attrs["n_blocks"] = number
 
 
-def _gathered(matrix: Matrix, selection: Selection, after_tile: Callable[[], None]) -> Iterator[sp.csr_matrix]:
+def _gathered(matrix: Matrix, selection: Selection, after_tile: Callable[[], None]) -> Iterator[list[sp.csr_matrix]]:
     """Yield the kept rows (cell, column of the file) in pieces of a block each."""
     held: list[sp.csr_matrix] = []
-    for tile in matrix.tiles():
-        rows = _kept_rows(tile, selection)
+    for rows in matrix.map(lambda tile: _kept_rows(tile, selection)):
         n_cells, n_entries = sum(part.shape[0] for part in held), sum(part.nnz for part in held)
         if held and (n_cells + rows.shape[0] > BLOCK_CELLS or n_entries + rows.nnz > BLOCK_ENTRIES):
-            yield _stack(held)
+            yield held
             held = []
         if rows.shape[0]:
             held.append(rows)
         after_tile()
     if held:
-        yield _stack(held)
+        yield held
 
 
 def _kept_rows(tile: Tile, selection: Selection) -> sp.csr_matrix:
@@ -118,13 +121,17 @@ def _from_genes(
         for number, first in enumerate(firsts)
     ]
     by_gene.attrs["n_blocks"] = len(blocks)
-    for tile in matrix.tiles():
+
+    def cut(tile: Tile) -> list[sp.csc_matrix]:
         low, high = np.searchsorted(selection.columns, [tile.cols.start, tile.cols.stop])
         values = tile.values[:, selection.columns[low:high] - tile.cols.start]  # (file cell, gene)
         rows = values.tocsr()[selection.keep]
         rows.data = selection.values(rows.data)
-        for first, block in zip(firsts, blocks, strict=True):
-            block.append(rows[first : first + size].tocsc())
+        return [rows[first : first + size].tocsc() for first in firsts]
+
+    for pieces in matrix.map(cut):
+        for piece, block in zip(pieces, blocks, strict=True):
+            block.append(piece)
         after_tile()
     for number, block in enumerate(blocks):
         block.close()

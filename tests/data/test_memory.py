@@ -29,6 +29,7 @@ def test_more_cells_take_no_more_memory(
     layout: str, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four times the cells: beside the table of cells (some 400 bytes each) nothing grows, in import or reading."""
+    monkeypatch.setattr("genediff.data.ahead.MOST_THREADS", 2)  # whatever the number of cores here
     monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 50_000)
     monkeypatch.setattr("genediff.data.writing.BLOCK_ENTRIES", 100_000)
     rng = np.random.default_rng(0)
@@ -56,6 +57,7 @@ def test_the_dense_matrix_is_never_made(
     layout: str, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dense matrix would take 192 MB; the import stays below a third of it, whatever the layout on disk."""
+    monkeypatch.setattr("genediff.data.ahead.MOST_THREADS", 2)  # whatever the number of cores here
     monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 100_000)
     monkeypatch.setattr("genediff.data.matrix._DENSE_ENTRIES", 1_000_000)
     rng = np.random.default_rng(0)

@@ -93,7 +93,7 @@ def test_gene_choice_is_scanpys_seurat_flavour(n: int) -> None:
     train = rng.random(300) < 0.6
     matrix = MemoryMatrix(counts)
     moments = training_moments(
-        matrix.tiles(), 400, train=train, total=counts.sum(axis=1).A1, values="counts", after_tile=_nothing
+        matrix.map, 400, train=train, total=counts.sum(axis=1).A1, values="counts", after_tile=_nothing
     )
     chosen = choose_genes(moments, n, min_cells=3, keep=np.zeros(400, dtype=bool))
     cells = ad.AnnData(counts[train])
@@ -113,7 +113,7 @@ def test_log_values_choose_as_counts_do() -> None:
     chosen = []
     for values, kind in ((counts, "counts"), (logged, "lognorm")):
         moments = training_moments(
-            MemoryMatrix(values).tiles(), 60, train=train, total=total, values=kind, after_tile=_nothing
+            MemoryMatrix(values).map, 60, train=train, total=total, values=kind, after_tile=_nothing
         )
         chosen.append(choose_genes(moments, 30, min_cells=3, keep=np.zeros(60, dtype=bool)))
     np.testing.assert_array_equal(*chosen)
