@@ -93,7 +93,7 @@ def path_errors(model: GeneDiff, *, n: int = 256) -> list[str]:
     Unlike the metrics this has no noise of drawing cells in it.
     """
     start = model.objective.start
-    codes = model._codes(n, None, seed=1).to(model.device)
+    codes = model.level_codes(n, None, seed=1).to(model.device)
     x_0 = torch.randn(n, model.state_size, generator=torch.Generator().manual_seed(0)).to(model.device)
 
     def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
