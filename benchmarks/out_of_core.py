@@ -1,13 +1,14 @@
 """Data larger than memory: import, memory against cells, training from disk: ``python -m benchmarks.out_of_core``.
 
-Parts, each in processes of its own, kept in ``benchmarks/results/out_of_core.json`` and printed as one table
-(``benchmarks/out_of_core.md``):
+Each measurement is a process of its own and is kept as a file in ``benchmarks/results/out_of_core``: a run that was
+stopped goes on where it was, ``--parts`` names some, ``--again`` measures them anew. All that is kept is written as
+tables to ``benchmarks/out_of_core.md``. Parts:
 
 - ``import``: 100,000 x 20,000, as it is and compressed as files usually are, against a plain read of the same file;
 - ``scale``: peak memory and time of an import of 100,000, 300,000 and 1,000,000 cells x 2,000 genes;
 - ``training``: cells a second and memory of the same model on cells in memory and on disk, in both orders;
 - ``loader``: cells a second of batches alone; with ``--scdataset FOLDER`` also of scDataset on the same store;
-- ``shuffle``: held-out loss on a file sorted by cell type, by full and by block shuffling.
+- ``shuffle``: held-out loss on a file sorted by cell type, by full and by block shuffling, with three seeds.
 
 Files and data sets of up to 1 GB are written to ``--scratch`` and removed; files stay where ``--files`` says.
 """
@@ -30,9 +31,10 @@ import numpy as np
 from benchmarks.import_memory import write_cells
 
 HERE = Path(__file__).resolve()
-RESULTS, TABLE = HERE.parent / "results" / "out_of_core.json", HERE.with_suffix(".md")
+RESULTS, TABLE = HERE.parent / "results" / "out_of_core", HERE.with_suffix(".md")
 PARTS = ("import", "scale", "training", "loader", "shuffle")
 SCALE = (100_000, 300_000, 1_000_000)
+SEEDS = (0, 1, 2)
 BLOCK = 1 << 22
 
 
@@ -64,7 +66,11 @@ def anndata_read(path: str) -> dict[str, Any]:
 
 
 def import_file(path: str, home: str, umap: bool) -> dict[str, Any]:
-    """Import a file; time of each stage, and the peak."""
+    """Import a file; time of each stage, and the peak. Loading libraries is in neither this nor a plain read."""
+    import anndata  # noqa: F401
+    import pandas as pd  # noqa: F401
+    import scipy.linalg  # noqa: F401
+
     from genediff.data import ImportConfig, import_cells
     from genediff.training.memory import peak_memory
     from genediff.workspace import Workspace
@@ -152,7 +158,7 @@ def load(folder: str, cells: str, block: int, scdataset: str) -> dict[str, Any]:
     return {"wall": n / (time.perf_counter() - wall), "cpu": n / (time.process_time() - cpu), "peak": peak_memory()}
 
 
-def shuffled(folder: str, how: str, steps: int) -> dict[str, Any]:
+def shuffled(folder: str, how: str, steps: int, run_seed: int) -> dict[str, Any]:
     """Train on a sorted file in one order or another; held-out loss of both stages along the way."""
     from genediff.config import RunConfig
     from genediff.data import Dataset
@@ -173,7 +179,9 @@ def shuffled(folder: str, how: str, steps: int) -> dict[str, Any]:
     config = preset_run("quick", dataset.info)
     train = config.train.model_copy(update={"cells": "memory", "steps": steps, "tokenizer_steps": steps,
                                             "validate_every": steps // 4, "patience": 0})  # fmt: skip
-    config = RunConfig.model_validate(config.model_dump() | {"train": train.model_dump(), "device": "cpu"})
+    config = RunConfig.model_validate(
+        config.model_dump() | {"train": train.model_dump(), "device": "cpu", "seed": run_seed}
+    )
     curves: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as run:
         for event in Training(config, dataset, folder=Path(run), model_id="m").run():
@@ -188,11 +196,18 @@ MEASURES = {f.__name__: f for f in (plain_read, anndata_read, import_file, train
 # ----------------------------------------------------------------------------------------------------------- parts
 
 
-def measured(what: str, *arguments: Any, env: dict[str, str] | None = None) -> dict[str, Any]:
+def measured(name: str, what: str, *arguments: Any) -> dict[str, Any]:
+    """Measure in a process of its own, unless that is kept from before under this name."""
+    kept = RESULTS / f"{name}.json"
+    if kept.exists():
+        return json.loads(kept.read_text())["result"]
     command = [sys.executable, "-m", "benchmarks.out_of_core", "--measure", what, json.dumps(arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **(env or {})})
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result = json.loads(done.stdout.splitlines()[-1])
-    print(what, *arguments, {k: v for k, v in result.items() if k != "stages"}, file=sys.stderr, flush=True)
+    print(name, {k: v for k, v in result.items() if k != "stages"}, file=sys.stderr, flush=True)
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({"result": result, "machine": machine}, indent=1))
     return result
 
 
@@ -221,12 +236,12 @@ def part_import(scratch: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     for name, path in paths.items():
         out[name] = {
             "bytes": path.stat().st_size,
-            "plain": measured("plain_read", str(path)),
-            "anndata": measured("anndata_read", str(path)),
-            "import": measured("import_file", str(path), str(scratch / f"{name} home"), False),
+            "plain": measured(f"import {name} plain", "plain_read", str(path)),
+            "anndata": measured(f"import {name} anndata", "anndata_read", str(path)),
+            "import": measured(f"import {name}", "import_file", str(path), str(scratch / f"{name} home"), False),
         }
     path = paths["gzip"]
-    out["gzip"]["with UMAP"] = measured("import_file", str(path), str(scratch / "home umap"), True)
+    out["gzip"]["with UMAP"] = measured("import gzip umap", "import_file", str(path), str(scratch / "home umap"), True)
     return out
 
 
@@ -234,11 +249,13 @@ def part_scale(scratch: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     out = {}
     for n in SCALE:
         path = written(chosen.files or scratch, n, 2_000)
-        umap = n == SCALE[-1]
-        out[str(n)] = {"bytes": path.stat().st_size, "plain": measured("plain_read", str(path)),
-                       "import": measured("import_file", str(path), str(scratch / "scale"), False)}  # fmt: skip
+        umap, home = n == SCALE[-1], str(scratch / "scale")
+        out[str(n)] = {"bytes": path.stat().st_size, "plain": measured(f"scale {n} plain", "plain_read", str(path)),
+                       "import": measured(f"scale {n}", "import_file", str(path), home, False)}  # fmt: skip
         if umap:
-            out[str(n)]["with UMAP"] = measured("import_file", str(path), str(scratch / "scale umap"), True)
+            out[str(n)]["with UMAP"] = measured(
+                f"scale {n} umap", "import_file", str(path), str(scratch / "scale umap"), True
+            )
     return out
 
 
@@ -253,30 +270,42 @@ def written(files: Path, n_cells: int, n_genes: int) -> Path:
 def large(scratch: Path, chosen: argparse.Namespace) -> str:
     """Return the folder of a data set of a million cells."""
     path = written(chosen.files or scratch, SCALE[-1], 2_000)
-    return str(measured("import_file", str(path), str(scratch / "large"), False)["folder"])
+    return str(import_file(str(path), str(scratch / "large"), False)["folder"])
 
 
 def part_training(scratch: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    folder = chosen.folder or large(scratch, chosen)
     order = ["memory", "disk", "disk", "memory"]
-    return {"order": order, "runs": [measured("train", folder, cells, 300, 128) for cells in order]}
+    names = [f"training {number} {cells}" for number, cells in enumerate(order)]
+    folder = _large_unless_kept(scratch, chosen, names)
+    runs = [measured(name, "train", folder, cells, 300, 128) for name, cells in zip(names, order, strict=True)]
+    return {"order": order, "runs": runs}
 
 
 def part_loader(scratch: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    folder = chosen.folder or large(scratch, chosen)
-    out = {"memory": measured("load", folder, "memory", 0, "")}
-    for block in (16, 64, 256):
-        out[f"disk, blocks of {block}"] = measured("load", folder, "disk", block, "")
-    if chosen.scdataset:
-        out["scDataset"] = measured("load", folder, "disk", 64, chosen.scdataset)
-    return out
+    rows: dict[str, tuple[str, int, str]] = {"memory": ("memory", 0, "")}
+    rows |= {f"disk, blocks of {block}": ("disk", block, "") for block in (16, 64, 256)}
+    if chosen.scdataset or (RESULTS / "loader scDataset.json").exists():
+        rows["scDataset"] = ("disk", 64, chosen.scdataset)
+    folder = _large_unless_kept(scratch, chosen, [f"loader {name}" for name in rows])
+    return {name: measured(f"loader {name}", "load", folder, *row) for name, row in rows.items()}
+
+
+def _large_unless_kept(scratch: Path, chosen: argparse.Namespace, names: list[str]) -> str:
+    """Return the folder of a data set of a million cells, where anything is to be measured on it."""
+    if all((RESULTS / f"{name}.json").exists() for name in names):
+        return ""
+    return chosen.folder or large(scratch, chosen)
 
 
 def part_shuffle(scratch: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    path = scratch / "sorted.h5ad"
-    write_sorted(path)
-    folder = measured("import_file", str(path), str(scratch / "sorted"), False)["folder"]
-    return {how: measured("shuffled", folder, how, 600) for how in ("full", "blocks", "few blocks")}
+    names = {(how, seed): f"shuffle {how} {seed}" for how in ("full", "blocks", "few blocks") for seed in SEEDS}
+    folder = ""
+    if not all((RESULTS / f"{name}.json").exists() for name in names.values()):
+        path = scratch / "sorted.h5ad"
+        write_sorted(path)
+        folder = import_file(str(path), str(scratch / "sorted"), False)["folder"]
+    return {f"{how}, seed {seed}": measured(name, "shuffled", folder, how, 600, seed)
+            for (how, seed), name in names.items()}  # fmt: skip
 
 
 def write_sorted(path: Path, n_cells: int = 50_000, n_genes: int = 300, n_types: int = 10) -> None:
@@ -375,15 +404,16 @@ def _loader_table(found: dict[str, Any]) -> list[str]:
 
 
 def _shuffle_table(found: dict[str, Any]) -> list[str]:
-    lines = ["## A file sorted by cell type: 50,000 x 300, ten types, 600 steps of each stage", "",
+    lines = ["## A file sorted by cell type: 50,000 x 300, ten types, 600 steps of each stage, three seeds", "",
              "Loss on held-out cells after each quarter of the steps (nats per cell; flow loss).", "",
              "| order of cells | autoencoder | flow |", "| --- | --- | --- |"]  # fmt: skip
     for how, curves in found.items():
         text = [" → ".join(f"{value:.{digits}f}" for value in curves[stage])
                 for stage, digits in (("autoencoder", 1), ("flow", 4))]  # fmt: skip
+        order, seed = how.split(", ")
         name = {"full": "fully shuffled", "blocks": "blocks of 64, windows of 256 blocks",
-                "few blocks": "blocks of 64, windows of 4 (too few)"}[how]  # fmt: skip
-        lines.append(f"| {name} | {text[0]} | {text[1]} |")
+                "few blocks": "blocks of 64, windows of 4 (too few)"}[order]  # fmt: skip
+        lines.append(f"| {name}, {seed} | {text[0]} | {text[1]} |")
     return lines
 
 
@@ -406,19 +436,25 @@ def main() -> None:
     parser.add_argument("--files", type=Path, help="A folder where generated files are kept for the next time.")
     parser.add_argument("--folder", help="A data set's folder to train on instead of a new one of a million cells.")
     parser.add_argument("--scdataset", default="", help="A folder with scDataset, to compare with.")
-    parser.add_argument("--table", action="store_true", help="Only print what is kept.")
+    parser.add_argument("--again", action="store_true", help="Measure also what is kept.")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.measure:
         print(json.dumps(MEASURES[chosen.measure[0]](*json.loads(chosen.measure[1]))))
         return
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for part in () if chosen.table else chosen.parts:
+    if chosen.again:
+        for part in chosen.parts:
+            for path in RESULTS.glob(f"{part}*.json"):
+                path.unlink()
+    for part in chosen.parts:
         with tempfile.TemporaryDirectory(dir=chosen.scratch) as scratch:
             result = globals()[f"part_{part}"](Path(scratch), chosen)
-        machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
-        kept[part] = {"result": result, "when": time.strftime("%Y-%m-%d"), "machine": machine}
-        RESULTS.write_text(json.dumps(kept, indent=1))
+        machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f} at the end"
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        found = {"result": result, "when": time.strftime("%Y-%m-%d"), "machine": machine}
+        (RESULTS / f"{part}.json").write_text(json.dumps(found, indent=1))
+    kept = {part: json.loads((RESULTS / f"{part}.json").read_text())
+            for part in PARTS if (RESULTS / f"{part}.json").exists()}  # fmt: skip
     TABLE.write_text(table(kept) + "\n", encoding="utf-8")
     print(table(kept))
 
