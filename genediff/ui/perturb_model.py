@@ -67,6 +67,8 @@ class ModelSource(Source):
             said.append("The model was trained on cells of this perturbation, but on none of this group.")
         elif trained:
             said.append("The model was trained on cells of this perturbation.")
+        elif measured and not len(task.measured(perturbation, part="test")):
+            said.append("It was measured; its cells had a say in how far the model leaves its baseline.")
         elif measured:
             said.append("It was measured, and the model never saw its cells: they can judge the prediction.")
         never = [gene for gene in perturbation.targets if gene not in task.seen_parts]

@@ -14,6 +14,7 @@ from genediff.ui import (
     perturb_files,
     perturb_genes,
     perturb_map,
+    perturb_measures,
     perturb_predictors,
     perturb_question,
     perturb_route,
@@ -54,6 +55,8 @@ def show(dataset: Dataset) -> None:
         perturb_trust.cases(judged, name=name)
     with trust:
         others = perturb_trust.show(question, found, judged)
+    with cells:
+        perturb_measures.show(question, others)
     if others:
         with top.container():
             perturb_trust.verdict(question, judged, why, others)

@@ -135,7 +135,6 @@ def show(question: Question, answer: Answer, found: Judged | None) -> Sequence[S
         if found is not None:
             _table(found)
             others = perturb_measures.standings(question)
-            perturb_measures.show(question, others)
     return others
 
 

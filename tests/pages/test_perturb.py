@@ -164,7 +164,9 @@ def test_where_the_model_loses_the_baseline_is_shown_first(opened, monkeypatch):
 def test_the_verdict_and_the_panel_name_one_best_baseline_and_know_other_measures(opened):
     app = opened(by=MODEL)
     settled(next(one for one in app.button if "never measured together" in one.label).click().run())
-    table, measures = (app.dataframe[place].value for place in (0, 1))
+    measures, table = (
+        next(one.value for one in app.dataframe if column in one.value) for column in ("worse on", "mean r")
+    )
     best = next(row for row in table.iloc[:, 0] if row.endswith("best baseline")).removesuffix(" · best baseline")
     verdict = next(
         one.value for kind in (app.success, app.info, app.warning, app.error) for one in kind if "held-out" in one.value
