@@ -40,9 +40,9 @@ CLOSING = (
     "The default is 10 Heun steps. There the path error has fallen to a hundredth of a standard deviation; more Heun",
     "steps and the adaptive solver, at up to six times the cost, do not show in the figures beyond their spread over",
     "seeds. Euler with 8 to 16 steps, at less than half to four fifths of the calls, does not show either: choose it",
-    "where speed counts. It is not the default, since what it gets wrong has a direction: it narrows (for normal data of",
-    "half the noise's width, where the end is known, 16 steps lose a tenth of the standard deviation and 10 Heun steps",
-    "gain a hundredth), which here happens to undo that this model's cells are a little too wide.",
+    "where speed counts. It is not the default, since what it gets wrong has a direction: it narrows (for normal data",
+    "of half the noise's width, where the end is known, 16 steps lose a tenth of the standard deviation and 10 Heun",
+    "steps gain a hundredth), which here happens to undo that this model's cells are a little too wide.",
 )
 METRICS = ("c2st_pcs", "c2st_genes", "w2_debiased", "precision", "recall")
 
