@@ -21,6 +21,8 @@ def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(server, o
     assert "gene=" in page.url and "with=" in page.url  # the address brings it back
     page.locator(".js-plotly-plot").first.wait_for(timeout=LONG)
     page.get_by_text("Arrows lead from the middle of the control cells").wait_for(timeout=LONG)
+    # The page is drawn once more when other measures are known, and a file that is being made then is lost.
+    page.get_by_text("By other measures, each beside its best baseline").wait_for(timeout=LONG)
     with page.expect_download() as taken:
         page.get_by_role("button", name="Predicted cells (h5ad)").click()
     path = tmp_path / taken.value.suggested_filename
