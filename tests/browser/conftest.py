@@ -191,6 +191,27 @@ def shorten(page: Page, steps: int) -> None:
                     raise
 
 
+def taken(page: Page, button: str, folder: Path) -> Path:
+    """Press a download button when the page has come to rest, and return the file.
+
+    A page is drawn once more when work in the background ends, and a file that is being made just then is lost.
+    """
+    from playwright.sync_api import Error
+
+    for attempt in range(4):
+        page.locator("[data-test-script-state=notRunning]").first.wait_for()
+        try:
+            with page.expect_download(timeout=30_000) as download:
+                page.get_by_role("button", name=button).click()
+            path = folder / download.value.suggested_filename
+            download.value.save_as(path)
+            return path
+        except Error:
+            if attempt == 3:
+                raise
+    raise AssertionError
+
+
 def real_cells(path: Path) -> Path:
     """Write 600 of the shipped blood cells as a file of one's own, with their labels."""
     import anndata

@@ -5,6 +5,8 @@ from __future__ import annotations
 import anndata
 import pytest
 
+from .conftest import taken
+
 pytestmark = pytest.mark.browser
 LONG = 120_000  # ms: held-out pairs are predicted first, on two busy cores
 
@@ -21,12 +23,8 @@ def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(server, o
     assert "gene=" in page.url and "with=" in page.url  # the address brings it back
     page.locator(".js-plotly-plot").first.wait_for(timeout=LONG)
     page.get_by_text("Arrows lead from the middle of the control cells").wait_for(timeout=LONG)
-    # The page is drawn once more when other measures are known, and a file that is being made then is lost.
     page.get_by_text("By other measures, each beside its best baseline").wait_for(timeout=LONG)
-    with page.expect_download() as taken:
-        page.get_by_role("button", name="Predicted cells (h5ad)").click()
-    path = tmp_path / taken.value.suggested_filename
-    taken.value.save_as(path)
+    path = taken(page, "Predicted cells (h5ad)", tmp_path)
     cells = anndata.read_h5ad(path)
     predicted = cells[cells.obs["predicted"]]
     assert predicted.n_obs >= 100 and "+" in predicted.obs["perturbation"].iloc[0]
