@@ -43,7 +43,8 @@ def attention() -> str:
         "",
         f"Forward and backward of 8 heads, d = 128, batch 8, {THREADS} threads: by the clock, and processor seconds of "
         "all threads in brackets; the least of some repeats. *Scaled*: measured on a part of the rows of the (target, "
-        "source) matrix of one cell and multiplied up. Peak is what the process grew by. Neighbours on the machine "
+        "source) matrix of one cell and multiplied up. Peak is what the process grew by, once it had "
+        "compiled its kernels (some 0.15 GB). Neighbours on the machine "
         "stretch the clock, of long runs more than of short ones, so the ratio of processor seconds is the fairer one. "
         "All as torch comes; the last columns are the same two with huge pages (`THP_MEM_ALLOC_ENABLE=1`, what our "
         "workers set): half of what dense attention costs is the system handing out its gigabytes.",
