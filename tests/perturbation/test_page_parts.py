@@ -110,20 +110,25 @@ def test_a_move_towards_cells_is_the_share_of_the_way() -> None:
         CellWish(np.zeros(2))
 
 
-def test_an_oracle_is_better_and_a_shuffled_one_worse_than_baselines(task: Task) -> None:
-    """The verdict must be able to fall either way: for a predictor that knows the answer, and for its opposite."""
-    doubles = Task.of(task.dataset, context="cell_type", scheme="doubles", share=0.34)
-    shifts = fit_baselines(doubles)
-    truth = {(g.perturbation.label, g.context): doubles.delta(g) for g in doubles.part("test")}
+def oracle_of(task: Task, baseline: type):
+    """Return a predictor of the test part that knows the answer, or with ``sign`` -1 its opposite."""
+    truth = {(g.perturbation.label, g.context): task.delta(g) for g in task.part("test")}
 
-    class Oracle(type(shifts["no_change"])):  # type: ignore[misc]
+    class Oracle(baseline):
         name, title = "oracle", "Oracle"
         sign = 1
 
         def _delta(self, perturbation, context):
             return self.sign * truth[perturbation.label, context]
 
-    oracle = Oracle(doubles)
+    return Oracle(task)
+
+
+def test_an_oracle_is_better_and_a_shuffled_one_worse_than_baselines(task: Task) -> None:
+    """The verdict must be able to fall either way: for a predictor that knows the answer, and for its opposite."""
+    doubles = Task.of(task.dataset, context="cell_type", scheme="doubles", share=0.34)
+    shifts = fit_baselines(doubles)
+    oracle = oracle_of(doubles, type(shifts["no_change"]))
     found = judge(doubles, shifts, BaselinePredictor(oracle))
     assert found.level == "better" and found.harm == 0
     assert found.means["predictor"] == pytest.approx(1)
@@ -137,16 +142,7 @@ def test_an_oracle_is_better_and_a_shuffled_one_worse_than_baselines(task: Task)
 def test_a_predictor_is_held_against_the_best_baseline_of_each_measure(task: Task) -> None:
     """The answer must be able to fall either way: for a predictor that knows the answer, and for its opposite."""
     shifts = fit_baselines(task)
-    truth = {(g.perturbation.label, g.context): task.delta(g) for g in task.part("test")}
-
-    class Oracle(type(shifts["no_change"])):  # type: ignore[misc]
-        name, title = "oracle", "Oracle"
-        sign = 1
-
-        def _delta(self, perturbation, context):
-            return self.sign * truth[perturbation.label, context]
-
-    oracle = Oracle(task)
+    oracle = oracle_of(task, type(shifts["no_change"]))
     right = {one.metric: one for one in standings(score(task, [BaselinePredictor(oracle)], n_cells=60), "oracle")}
     assert set(right) >= {"e_distance", "weighted_mse", "discrimination_score_l1", "de_direction_match"}
     oracle.sign = -1
