@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from genediff.errors import InputError
-from genediff.ui import choices, explain
+from genediff.ui import choices, undo
 
 if TYPE_CHECKING:
     from genediff.knowledge import Library
@@ -29,9 +29,7 @@ def button(library: Library, kind: Kind, chosen: str) -> None:
         )  # fmt: skip
     deleted = st.session_state.get(_DELETED)
     if deleted is not None and deleted[0] == kind:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"“{explain.plain(deleted[2])}” was deleted.", width="stretch")
-            st.button("Undo", icon=":material/undo:", key=f"undo-{kind}", on_click=_restore, args=(library, *deleted))
+        undo.offer(deleted[2], _restore, library, *deleted, key=f"undo-{kind}")
 
 
 def _delete(library: Library, kind: Kind, item_id: str, title: str) -> None:

@@ -14,7 +14,7 @@ from genediff.errors import InputError
 from genediff.evaluation import Evaluation
 from genediff.model_archive import export_model, import_model
 from genediff.model_info import CARD_FILE, EVALUATION_FILE
-from genediff.ui import bundle, caching, explain, frame, gain_view, model_table, state, trust_panel
+from genediff.ui import bundle, caching, explain, frame, gain_view, model_table, state, trust_panel, undo
 from genediff.ui.downloads import download
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def news() -> None:
         st.success(said)
     deleted = st.session_state.get(_DELETED)
     if deleted is not None:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"“{deleted[1]}” was deleted.", width="stretch")
-            st.button("Undo", icon=":material/undo:", key="undo_delete", on_click=_restore, args=(deleted[0],))
+        undo.offer(deleted[1], _restore, deleted[0], key="undo_delete")
 
 
 def table(models: Sequence[ModelInfo], *, every_column: bool) -> None:

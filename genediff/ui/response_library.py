@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.errors import InputError
-from genediff.ui import caching, explain, frame
+from genediff.ui import caching, explain, frame, undo
 from genediff.ui.downloads import download
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ def _news() -> None:
         st.error(problem)
     deleted = st.session_state.get(_DELETED)
     if deleted is not None:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"“{explain.plain(deleted[1])}” was deleted.", width="stretch")
-            st.button("Undo", icon=":material/undo:", key="undo_response", on_click=_restore, args=(deleted[0],))
+        undo.offer(deleted[1], _restore, deleted[0], key="undo_response")
 
 
 def _rename(model_id: str) -> None:
