@@ -159,17 +159,6 @@ def choose(name: str, label: str, option: str) -> Change:
     return Change(name, ready, lambda page: page.get_by_role("option", name=option).first.click())
 
 
-def add(name: str, label: str, option: str) -> Change:
-    """Add an option to a box of several, which takes it once it is closed."""
-
-    def ready(page: Page) -> None:
-        one = choose(name, label, option)
-        one.ready(page)
-        one.act(page)
-
-    return Change(name, ready, lambda page: page.keyboard.press("Escape"))
-
-
 def press(name: str, text: str) -> Change:
     """Press a segment or a button."""
     return Change(name, lambda page: None, lambda page: page.get_by_text(text, exact=True).first.click())
@@ -212,7 +201,7 @@ VISITS = (
         (
             choose("colour by a number", "Colour by", NUMBER),
             choose("colour by another label", "Colour by", "Split"),
-            add("colour by a gene", "or by genes", GENE),
+            choose("colour by a gene", "or by genes", GENE),
             lasso("lasso"),
             lasso("another lasso", shift=0.1),
             press("another view", "Quality"),
