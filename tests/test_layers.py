@@ -41,12 +41,12 @@ ALLOWED: dict[str, set[str]] = {
         "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn parallel "
         "statistics versions",
         "evaluation": "data errors model model_info parallel versions workspace",
-        "adaptation": "adapter_info checkpoint config data errors evaluation knowledge model model_info training "
+        "adaptation": "adapter_info checkpoint config data errors evaluation knowledge model model_info nn training "
         "versions workspace",
         "perturbation": "adapter_info autoencoder checkpoint conditions config data denoiser diffusion errors "
         "evaluation knowledge model model_info nn presets statistics tokenizers training versions workspace",
-        "generation": "conditions config errors model parallel",
-        "runs": "adaptation adapter_info conditions config data errors generation knowledge perturbation presets "
+        "generation": "conditions config errors model nn parallel",
+        "runs": "adaptation adapter_info conditions config data errors generation knowledge nn perturbation presets "
         "parallel response evaluation model model_archive model_info training versions workspace",
         "response": "autoencoder checkpoint config data denoiser diffusion errors evaluation knowledge model "
         "model_info nn perturbation statistics training versions",

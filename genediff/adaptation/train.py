@@ -18,8 +18,9 @@ from genediff.adaptation.stages import AdaptAutoencoder, AdaptFlow
 from genediff.adapter_info import ADAPTER_FILE, AdapterInfo, read_adapter
 from genediff.checkpoint import write_folder
 from genediff.data.view import GeneView
-from genediff.errors import InputError
+from genediff.errors import Cancelled, InputError
 from genediff.model_info import CARD_FILE, MODEL_FILE, ModelSpec, read_spec
+from genediff.nn.interruption import checked
 from genediff.training.device import device_name, make_fabric
 from genediff.training.memory import peak_gpu_memory, peak_memory
 from genediff.training.run import TrainEvent, combinations_of
@@ -107,6 +108,11 @@ class Adaptation:
 
     def run(self, *, stop: Callable[[], bool] = lambda: False) -> Iterator[TrainEvent]:
         """Train, yielding an event for every step; when ``stop`` turns true it ends and nothing is written."""
+
+        def check() -> None:
+            if stop():
+                raise Cancelled
+
         yield TrainEvent("start", 0, 0, message=self.alignment.sentence)
         yield TrainEvent(
             "start",
@@ -119,7 +125,12 @@ class Adaptation:
         kinds = (AdaptAutoencoder, AdaptFlow) if self.model.in_latent_space else (AdaptFlow,)
         for kind in kinds:
             stage = kind(self.model, self.cells, train, fabric=self.fabric, seed=self.config.seed)
-            if not (yield from self._run_stage(stage, stop)):
+            try:
+                with checked(stage.plain, check):
+                    finished = yield from self._run_stage(stage, stop)
+            except Cancelled:
+                return
+            if not finished:
                 return
             stage.finish()
         self.save()

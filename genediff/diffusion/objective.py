@@ -32,6 +32,10 @@ class PathSample:
     target: Tensor
     weight: Tensor
 
+    def rows(self, wanted: Tensor) -> PathSample:
+        """Return those of some cells."""
+        return PathSample(self.x_t[wanted], self.t[wanted], self.target[wanted], self.weight[wanted])
+
 
 @dataclass(frozen=True)
 class Objective:

@@ -17,6 +17,7 @@ from genediff.conditions import cells_at_once, draw_codes
 from genediff.config import SpeedConfig
 from genediff.errors import Cancelled, InputError
 from genediff.generation.parts import Cells, Part, list_parts, missing, write_part
+from genediff.nn.interruption import checked
 from genediff.parallel import ALONE
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def draw(
     progress
         Called with the number of cells that are drawn, and cells per second, after each batch.
     check
-        Called after each step of the solver; what it raises ends the drawing once whole batches are on disk.
+        Called after each step of the solver and before each layer of the network; what it raises ends the drawing once
+        whole batches are on disk.
     ranks
         Processes that share the batches, each a stretch of those that are left. A drawing may go on with another
         number of them. Progress is that of all.
@@ -202,7 +204,10 @@ def _batch(plan: Plan, number: int, check: Callable[[], None]) -> Cells:
         speed=plan.speed,
         watch=lambda state: check(),
     )
-    ((values, library),) = made
+    # A compiled network may not be looked into; between its steps the stop is heard all the same.
+    inside = contextlib.nullcontext() if plan.speed.compiled else checked(plan.model.denoiser, check)
+    with inside:
+        ((values, library),) = made
     return Cells(sparse.csr_matrix(values.numpy()).astype(np.float32), library.numpy())
 
 

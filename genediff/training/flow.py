@@ -93,7 +93,13 @@ class FlowStage(Stage):
             rows = torch.arange(start, min(start + 1024, n))
             draws = Draws.of(stream(self.seed, 4, repeat, number), len(rows))
             states = self.validation_states.batch(rows, draws)
-            total += float(self._loss(states, self.cells.validation_codes[rows], draws)) * len(rows)
+            codes = self.cells.validation_codes[rows].to(self.fabric.device)
+            sampled = sample_path(self.model.objective, states, draws, self.fabric.device)
+            # No more at once than in a step: a large network would need more memory to look than to learn.
+            for part in torch.arange(len(rows)).split(self.config.batch_size):
+                piece = sampled.rows(part)
+                output = self.module(piece.x_t, piece.t, codes[part])
+                total += float(self.model.objective.loss(output, piece)) * len(part)
             drawn += len(rows)
         return self.ranks.total(total) / self.ranks.total(drawn)
 

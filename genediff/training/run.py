@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import time
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from genediff.checkpoint import read_json, read_tensors, settle, write_folder
-from genediff.errors import InputError
+from genediff.errors import Cancelled, InputError
 from genediff.knowledge import Knowledge, Library, gather
 from genediff.model import GeneDiff
 from genediff.model_info import CARD_FILE, KNOWLEDGE_FILE, MODEL_FILE, ModelSpec
+from genediff.nn.interruption import checked
 from genediff.parallel import ALONE, crew, crew_size
 from genediff.training.autoencoder import AutoencoderStage
 from genediff.training.card import model_card
@@ -103,8 +105,9 @@ class Training:
     def run(self, *, stop: Callable[[], bool] = lambda: False) -> Generator[TrainEvent, None, bool]:
         """Train, yielding an event for every step; returns whether it came to its end.
 
-        When ``stop`` turns true the step in hand is finished, a checkpoint is written and the generator ends.
-        Where the flow has begun, the model folder then holds a model that can generate.
+        When ``stop`` turns true a checkpoint is written and the generator ends. One process leaves even a step or a
+        look in hand, which a resumed run does again; several finish it together. Where the flow has begun, the model
+        folder then holds a model that can generate.
         """
         stages = ["autoencoder", "flow"] if self.model.in_latent_space else ["flow"]
         saved = self._saved()
@@ -119,7 +122,9 @@ class Training:
                 stage.restore(self._tensors("stage"), saved["numbers"])
                 start = saved["step"]
                 yield TrainEvent(name, start, stage.total_steps, message=f"Resumed after step {start:,}.")
-            finished = yield from self._run_stage(stage, start, stop)
+            unlooked = start > 0 and bool(saved and saved.get("unlooked"))
+            with self._hearing(stage, stop):
+                finished = yield from self._run_stage(stage, start, stop, unlooked=unlooked)
             if not finished:
                 if name == "flow":
                     with stage.ema.applied():
@@ -173,25 +178,40 @@ class Training:
             accumulate=config.accumulate,
         )
 
-    def _run_stage(self, stage: Stage, start: int, stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
-        """Yield the events of a stage and return whether it came to its end."""
+    def _run_stage(
+        self, stage: Stage, start: int, stop: Callable[[], bool], *, unlooked: bool
+    ) -> Generator[TrainEvent, None, bool]:
+        """Yield the events of a stage and return whether it came to its end.
+
+        ``unlooked``: the run was left while it looked at held-out cells after the step ``start``.
+        """
         train = self.config.train
         last_saved = time.monotonic()
-        for step in range(start, stage.total_steps):
+        for done in range(start if unlooked else start + 1, stage.total_steps + 1):
             begun = time.monotonic()
-            loss = stage.train_step(step)
-            rate = stage.batch_size / max(time.monotonic() - begun, 1e-9)
-            if not torch.isfinite(torch.tensor(loss)):
-                raise InputError(
-                    f"the loss of the {stage.name} stage is no longer a number at step {step + 1}; "
-                    "lower the learning rate and train again"
-                )
-            done = step + 1
+            loss, rate, value = None, None, None
+            if done > start:
+                try:
+                    loss = stage.train_step(done - 1)
+                except Cancelled:  # before the optimizer: no weight knows of this step
+                    self._checkpoint(stage, done - 1)
+                    return False
+                rate = stage.batch_size / max(time.monotonic() - begun, 1e-9)
+                self.cells_seen += stage.batch_size
+                if not torch.isfinite(torch.tensor(loss)):
+                    raise InputError(
+                        f"the loss of the {stage.name} stage is no longer a number at step {done}; "
+                        "lower the learning rate and train again"
+                    )
             last = done == stage.total_steps
-            value = stage.look() if last or done % train.validate_every == 0 else None
+            look_is_due = last or done % train.validate_every == 0
+            with contextlib.suppress(Cancelled):
+                value = stage.look() if look_is_due else None
             self.seconds += time.monotonic() - begun
-            self.cells_seen += stage.batch_size
             yield TrainEvent(stage.name, done, stage.total_steps, loss, value, rate)
+            if look_is_due and value is None:
+                self._checkpoint(stage, done, unlooked=True)
+                return False
             stopped_early = bool(train.patience) and stage.looks_without_progress >= train.patience
             # All processes must take the same way, and only one of them has heard the signal or looks at this clock.
             due = self.ranks.first and time.monotonic() - last_saved >= train.checkpoint_seconds
@@ -212,9 +232,21 @@ class Training:
                 last_saved = time.monotonic()
         return True
 
+    def _hearing(self, stage: Stage, stop: Callable[[], bool]) -> contextlib.AbstractContextManager[None]:
+        """Raise `Cancelled` out of what is done inside, layer by layer, once ``stop`` is true.
+
+        Several processes that train together wait for one another, so none may leave on its own.
+        """
+
+        def check() -> None:
+            if stop():
+                raise Cancelled
+
+        return checked(stage.plain, check) if self.ranks.size == 1 else contextlib.nullcontext()
+
     # -- storage ---------------------------------------------------------------------------------------------------
 
-    def _checkpoint(self, stage: Stage, step: int) -> None:
+    def _checkpoint(self, stage: Stage, step: int, *, unlooked: bool = False) -> None:
         tensors = {f"model.{k}": whole(t) for k, t in self.model.state_dict().items()}
         tensors |= {f"stage.{k}": t for k, t in stage.tensors().items()}
         if not self.ranks.first:
@@ -222,6 +254,7 @@ class Training:
         numbers = {
             "stage": stage.name,
             "step": step,
+            "unlooked": unlooked,
             "numbers": stage.numbers(),
             "seconds": self.seconds,
             "cells_seen": self.cells_seen,

@@ -131,8 +131,12 @@ def test_the_order_of_the_new_genes_does_not_matter(make, adapted, new_cells, wo
 
 def test_stopped_it_leaves_nothing(make, tmp_path):
     adaptation = make(tmp_path / "run")
-    seen = list(adaptation.run(stop=lambda: True))
-    assert seen[-1].step == 1
+    steps: list[int] = []
+    for event in adaptation.run(stop=lambda: 3 in steps):
+        steps.append(event.step)
+    assert steps[-1] == 3
+    assert not (tmp_path / "run").exists()
+    assert all(not event.total_steps for event in make(tmp_path / "run").run(stop=lambda: True))
     assert not (tmp_path / "run").exists()
 
 

@@ -15,9 +15,19 @@ from genediff.data import ImportConfig, import_cells
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from genediff.data import Dataset
+    from genediff.training.run import TrainEvent
+
+
+def events_of(run: Callable[..., Iterator[TrainEvent]], *, stop_after: int | None = None) -> list[TrainEvent]:
+    """Return the events of a training, which is stopped after so many steps of all stages."""
+    seen: list[TrainEvent] = []
+    for event in run(stop=lambda: stop_after is not None and sum(e.loss is not None for e in seen) >= stop_after):
+        seen.append(event)
+    return seen
+
 
 GENES, TYPES, BATCHES = 40, ("B", "NK", "T"), ("day1", "day2")
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ import torch
 from genediff.errors import InputError
 from genediff.model import GeneDiff
 from genediff.training.run import train_model
+from tests.training.conftest import events_of
 
 GENE_SPACE = {"space": "gene", "predict": "data"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,14 +27,8 @@ SAME = {"rtol": 1e-5, "atol": 1e-5}
 
 def train(config, dataset, folder, *, stop_after: int | None = None):
     """Train, stopping after so many steps of all stages; return the events."""
-    seen = 0
-
-    def stop() -> bool:
-        nonlocal seen
-        seen += 1
-        return seen == stop_after
-
-    return list(train_model(config, dataset, folder=folder, model_id="m", stop=stop))
+    run = partial(train_model, config, dataset, folder=folder, model_id="m")
+    return events_of(run, stop_after=stop_after)
 
 
 def curve(events):
@@ -89,6 +85,7 @@ from pathlib import Path
 from genediff.config import RunConfig
 from genediff.data.dataset import Dataset
 from genediff.training.run import train_model
+from tests.training.conftest import events_of
 config = RunConfig.model_validate_json(sys.argv[1])
 for event in train_model(config, Dataset.open(Path(sys.argv[2])), folder=Path(sys.argv[3]), model_id="m"):
     print(event.step, flush=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,20 +9,14 @@ import torch
 from genediff.errors import InputError
 from genediff.model import GeneDiff
 from genediff.training.run import Training
+from tests.training.conftest import events_of
 
 GENE_SPACE = {"space": "gene", "predict": "data"}
 
 
 def train(config, dataset, folder, *, stop_after: int | None = None):
     """Train, stopping after so many steps of all stages; return the events."""
-    seen = 0
-
-    def stop() -> bool:
-        nonlocal seen
-        seen += 1
-        return seen == stop_after
-
-    return list(Training(config, dataset, folder=folder, model_id="m").run(stop=stop))
+    return events_of(Training(config, dataset, folder=folder, model_id="m").run, stop_after=stop_after)
 
 
 def weights(folder):
@@ -42,6 +38,43 @@ def test_a_run_stopped_anywhere_ends_with_the_same_weights_and_losses(
         assert torch.equal(a, b), name
     losses = [(e.stage, e.step, e.loss, e.validation) for e in whole if e.loss is not None]
     assert losses == [(e.stage, e.step, e.loss, e.validation) for e in [*first, *rest] if e.loss is not None]
+
+
+@pytest.mark.parametrize("space", [{}, GENE_SPACE], ids=["latent", "gene"])
+def test_a_run_stopped_inside_steps_and_looks_ends_with_the_same_weights_and_losses(
+    small, planted, tmp_path, space
+) -> None:
+    """A step of a large network takes a minute on a CPU: a stop that waited for its end was no stop at all."""
+    config = small(tokenizer_steps=6, steps=6, validate_every=2, **space)
+    whole = train(config, planted, tmp_path / "whole")
+    parts, breaks, unlooked = [], 0, 0
+    finished = False
+    while not finished:
+        training = Training(config, planted, folder=tmp_path / "parts", model_id="m")
+        asked = 0
+
+        def stop() -> bool:
+            nonlocal asked
+            asked += 1
+            return asked > 151 + 67 * breaks  # noqa: B023  a step asks fewer times, so every attempt goes on
+
+        events = training.run(stop=stop)
+        while True:
+            try:
+                parts.append(next(events))
+            except StopIteration as end:
+                finished = end.value
+                break
+        breaks += 1
+        unlooked += not finished and json.loads((tmp_path / "parts/resume/state.json").read_text())["unlooked"]
+    assert 0 < unlooked < breaks - 1  # looks and steps were left
+    for (name, a), b in zip(weights(tmp_path / "whole").items(), weights(tmp_path / "parts").values(), strict=True):
+        assert torch.equal(a, b), name
+    # A look that was left comes again, without its step.
+    told = [[(e.stage, e.step, v) for e in run if (v := what(e)) is not None]
+            for what in (lambda e: e.loss, lambda e: e.validation) for run in (whole, parts)]  # fmt: skip
+    assert told[0] == told[1]
+    assert told[2] == told[3]
 
 
 def test_a_seed_decides_the_weights(small, planted, tmp_path) -> None:

@@ -163,19 +163,24 @@ def evaluate_generator(
     import pandas as pd
 
     from genediff.evaluation import evaluate
+    from genediff.nn.interruption import checked
 
     n = min(len(dataset.rows("test")), MAX_CELLS)
 
-    def tell(done: int, total: int) -> None:
-        progress(GENERATING * done / max(total, 1), "generating cells")
+    def check() -> None:
         if cancelled():
             raise Cancelled
+
+    def tell(done: int, total: int) -> None:
+        progress(GENERATING * done / max(total, 1), "generating cells")
+        check()
 
     table = asked
     if asked is not None and not strict:
         known = {column: names for column, names in generator.conditions.items() if column in asked}
         table = pd.DataFrame({c: asked[c].where(asked[c].isin(names), None) for c, names in known.items()})
-    generated = generator.generate(n, conditions=table, batch_size=256, progress=tell, ranks=ranks)
+    with checked(generator.denoiser, check):
+        generated = generator.generate(n, conditions=table, batch_size=256, progress=tell, ranks=ranks)
     if asked is not None and not strict:
         for column in asked:
             generated.obs[column] = pd.Categorical(asked[column])

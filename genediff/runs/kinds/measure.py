@@ -7,7 +7,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from genediff.adapter_info import ADAPTER_FILE
-from genediff.errors import InputError
+from genediff.errors import Cancelled, InputError
 from genediff.runs.files import write_json
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def measure_model(job: Job, model: Path, dataset_id: str) -> None:
         write_json(model / MEASURES_FILE, {"format_version": 1, "measures": _measures(job, model, dataset_id)})
     except InputError as problem:
         job.note(f"Reconstruction and speed were not measured: {problem}")
+    except Cancelled:
+        raise
     except Exception:  # noqa: BLE001  a trained model is worth more than its measures
         traceback.print_exc()
 
@@ -37,14 +39,23 @@ def measure_model(job: Job, model: Path, dataset_id: str) -> None:
 def _measures(job: Job, model: Path, dataset_id: str) -> dict[str, float]:
     from genediff.evaluation.reconstruction import reconstruct
     from genediff.model import GeneDiff
+    from genediff.nn.interruption import checked
 
     generator = GeneDiff.load(model, device=job.device)
     # An adapted model has the genes of its base; how it brings cells back is in the gain that is measured of it.
     adapted = (model / ADAPTER_FILE).is_file()
     found = None if adapted else reconstruct(generator, job.workspace.open_dataset(dataset_id))
-    generator.generate(WARM, seed=0)
-    begun = time.perf_counter()
-    generator.generate(TIMED, seed=1, batch_size=TIMED)
+
+    def check() -> None:
+        if job.stop():
+            raise Cancelled(
+                "The model is in the library, and judged; how fast it draws cells is not known. Resume does it."
+            )
+
+    with checked(generator.denoiser, check):
+        generator.generate(WARM, seed=0)
+        begun = time.perf_counter()
+        generator.generate(TIMED, seed=1, batch_size=TIMED)
     measures = {"cells_per_second": TIMED / (time.perf_counter() - begun)}
     if found is not None:
         measures |= {"reconstruction_r": found.correlation, "reconstruction_nll": found.nll}
