@@ -100,7 +100,7 @@ def denoise(
     n_cells = recording.states.shape[1]
     values, scored, codes = [], [], []
     axes = _Axes.of(real)
-    measured = _moments(dataset.x("train"))
+    measured = _moments_of(dataset)
     decoded = _decoded_moments(model, real, dataset) if model.in_latent_space else measured
     steps = [*range(len(recording.steps)), len(recording.steps) - 1]
     for number, frame in enumerate(steps):
@@ -158,6 +158,20 @@ def _moments(x: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of x (cell, gene), sparse or dense, (gene,) each."""
     mean = np.asarray(x.mean(axis=0)).ravel()
     square = np.asarray((x.multiply(x) if hasattr(x, "multiply") else x * x).mean(axis=0)).ravel()
+    return mean, np.sqrt(np.maximum(square - mean**2, 1e-4))
+
+
+def _moments_of(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of a data set's training cells; of large ones block by block."""
+    if not dataset.left_on_disk:
+        return _moments(dataset.x("train"))
+    n = len(dataset.rows("train"))
+
+    def sums(_: np.ndarray, x: Any) -> np.ndarray:
+        return np.stack([np.ravel(x.sum(axis=0)), np.ravel(x.power(2).sum(axis=0))])
+
+    total = np.asarray(np.sum(list(dataset.map_x(sums, "train")), axis=0, dtype=np.float64))
+    mean, square = total[0] / n, total[1] / n  # (gene,) each
     return mean, np.sqrt(np.maximum(square - mean**2, 1e-4))
 
 

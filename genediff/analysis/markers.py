@@ -36,7 +36,7 @@ def choose_markers(dataset: Dataset, label: str, *, n_each: int = 3) -> tuple[st
     marker is the type's own, and not that of a whole lineage.
     """
     levels = dataset.vocabulary(label)
-    dots = dots_of(dataset.x("train"), dataset.codes(label, "train"), len(levels))
+    dots = dots_in(dataset, "train", label)
     chosen: list[str] = []
     for code in range(len(levels)):
         if not dots.n[code]:
@@ -61,6 +61,22 @@ def dots_of(x: Any, codes: np.ndarray, n_levels: int, genes: Sequence[int] | Non
     seen.data[matrix.data <= 0] = 0.0
     sizes = np.where(n > 0, n, np.nan)[:, None]
     return Dots((groups @ seen).toarray() / sizes, (groups @ matrix).toarray() / sizes, n.astype(int))
+
+
+def dots_in(dataset: Dataset, part: str, label: str, genes: Sequence[int] | None = None) -> Dots:
+    """Return shares and means of x in a part of a data set by type; of large data sets block by block."""
+    codes, n_levels = dataset.codes(label), len(dataset.vocabulary(label))
+    blocks = list(dataset.map_x(lambda rows, x: dots_of(x, codes[rows], n_levels, genes), part))
+    if len(blocks) == 1:
+        return blocks[0]
+    n = np.sum([block.n for block in blocks], axis=0)
+    weights = [block.n[:, None] / np.where(n > 0, n, np.nan)[:, None] for block in blocks]  # (type, 1) each
+
+    def mean(of_blocks: list[np.ndarray]) -> np.ndarray:  # a block without a type says nothing of it
+        parts = [weight * np.where(weight == 0, 0, one) for weight, one in zip(weights, of_blocks, strict=True)]
+        return np.sum(parts, axis=0)
+
+    return Dots(mean([block.share for block in blocks]), mean([block.mean for block in blocks]), n)
 
 
 def gap(first: Dots, second: Dots, *, least: int = 10) -> tuple[float, float]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import threading
 import warnings
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from genediff.data.ahead import in_order
 from genediff.data.info import DatasetInfo
 from genediff.data.pca import PCA
+from genediff.data.rows import CellRows
 from genediff.data.split import SPLITS
 from genediff.data.store import (
     get_names,
@@ -21,20 +23,24 @@ from genediff.data.store import (
     read_genes,
     read_in_blocks,
     read_indptr,
+    read_rows,
     read_scattered,
 )
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Self
 
     import pandas as pd
 
+Result = TypeVar("Result")
+
 MOST_KEPT = 500_000_000
 """Bytes of expression (eight for each stored value) above which parts are read and not kept."""
 _READ_PCS = 65_536
+_READ_CELLS = 16_384
 _umap_models: dict[str, Any] = {}
 _umap_lock = threading.Lock()
 
@@ -136,6 +142,48 @@ class Dataset:
         return self.as_x(self._values)
 
     # Of large data sets a part is read and the rest left on disk.
+
+    @property
+    def left_on_disk(self) -> bool:
+        """Whether all cells would fill much memory for good, so that whoever needs them reads them in parts."""
+        return "_values" not in self.__dict__ and 8 * self.n_entries > MOST_KEPT
+
+    def measured(self, split: str | None = None) -> sp.csr_matrix | CellRows:
+        """Return counts, or the file's values where there are none, (cell, gene): what gives rows when asked for them.
+
+        A matrix; of large data sets something that reads the rows.
+        """
+        if self.left_on_disk:
+            return CellRows(self, self.rows(split))
+        return self.counts(split) if self.info.has_counts else self.x(split)
+
+    def x_of(self, rows: np.ndarray) -> sp.csr_matrix:
+        """Return log-normalised expression of some cells, (cell, gene): kept for the next time unless they are many."""
+        return self.x_at(rows) if self.left_on_disk else self.x()[rows]
+
+    def map_x(self, work: Callable[[np.ndarray, sp.csr_matrix], Result], split: str | None = None) -> Iterator[Result]:
+        """Yield ``work(rows, x)`` of all cells of a part: rows (cell,) and their log-normalised expression.
+
+        ``x`` is (cell, gene), all at once; of large data sets block by block, read and worked on in threads, and
+        nothing is kept.
+        """
+        wanted = self.rows(split)
+        if not self.left_on_disk:
+            yield work(wanted, self.x(split))
+            return
+        with open_store(self.info.folder) as store:
+
+            def part(start: int) -> Result:
+                stop = min(start + _READ_CELLS, self.info.n_cells)
+                low, high = np.searchsorted(wanted, [start, stop])
+                rows, values = wanted[low:high], read_rows(store["counts"], self._indptr, start, stop)
+                return work(rows, self.as_x(values if len(rows) == stop - start else values[rows - start]))
+
+            yield from in_order(part, range(0, self.info.n_cells, _READ_CELLS))
+
+    def weighted_x(self, weights: np.ndarray) -> np.ndarray:
+        """Return sums of x over all cells, (group, gene), by weights (group, cell)."""
+        return reduce(np.add, self.map_x(lambda rows, x: np.asarray(weights[:, rows] @ x)))
 
     @cached_property
     def n_entries(self) -> int:
@@ -340,7 +388,7 @@ class Dataset:
 
     def _better_left(self, split: str | None) -> bool:
         """Whether a part is read alone, because all cells would fill much memory for good."""
-        return split is not None and "_values" not in self.__dict__ and 8 * self.n_entries > MOST_KEPT
+        return split is not None and self.left_on_disk
 
     def _part(self, matrix: sp.csr_matrix, split: str | None) -> sp.csr_matrix:
         return matrix if split is None else matrix[self.rows(split)]

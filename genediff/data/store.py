@@ -201,7 +201,8 @@ def read_scattered(group: Any, indptr: np.ndarray, rows: np.ndarray) -> sp.csr_m
 
 
 def _some(matrix: sp.csr_matrix, rows: np.ndarray) -> sp.csr_matrix:
-    return matrix if len(rows) == matrix.shape[0] else matrix[rows]
+    # A row that is asked for twice is there once: the number of rows alone does not tell.
+    return matrix if np.array_equal(rows, np.arange(matrix.shape[0])) else matrix[rows]
 
 
 def csr(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, n_columns: int) -> sp.csr_matrix:

@@ -64,7 +64,9 @@ class GeneView(Dataset):
         """Stored values of all cells in these genes."""
         return int(self._values.nnz)
 
-    def _better_left(self, split: str | None) -> bool:
+    @property
+    def left_on_disk(self) -> bool:
+        """Never: these genes are read by gene, all cells at once."""
         return False
 
     def values_at(self, rows: np.ndarray) -> sp.csr_matrix:

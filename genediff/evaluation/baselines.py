@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from genediff.data.dataset import Dataset
 
+MOST_FITTED = 20_000
+"""Training cells of a class that a fit takes; of more a sample: enough for one number per gene."""
 OVERDISPERSIONS = np.geomspace(1e-3, 1e2, 48)
 EVERYTHING = -1  # the one class of data without labels
 
@@ -80,7 +82,7 @@ class IndependentGenes(PerClass):
         self.fit_overdispersion = _BY[overdispersion]
 
     def fit(self, dataset: Dataset, *, label: str | None, seed: int = 0) -> Self:
-        """Fit to training cells; the seed is not used.
+        """Fit to training cells, at most `MOST_FITTED` of each label; the seed is not used.
 
         Parameters
         ----------
@@ -91,9 +93,13 @@ class IndependentGenes(PerClass):
         """
         rows = self._remember(dataset, label)
         self.counts = dataset.info.has_counts
-        values = sparse.csr_matrix(dataset.counts("train") if self.counts else dataset.x("train"))
-        there = {code: values[of_class].toarray() for code, of_class in rows.items() if len(of_class)}
-        self.parameters = {code: self._fit_class(of_class) for code, of_class in there.items()}
+        values, sample = dataset.measured("train"), np.random.default_rng(0)
+        self.parameters = {}
+        for code, of_class in rows.items():
+            if len(of_class) > MOST_FITTED:
+                of_class = np.sort(sample.choice(of_class, MOST_FITTED, replace=False))
+            if len(of_class):
+                self.parameters[code] = self._fit_class(values[of_class].toarray())
         return self
 
     def _fit_class(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -137,7 +143,7 @@ class CopiedCells(PerClass):
             Of nothing, this fit has no randomness.
         """
         self.rows = self._remember(dataset, label)
-        self.values = sparse.csr_matrix(dataset.counts("train") if dataset.info.has_counts else dataset.x("train"))
+        self.values = dataset.measured("train")
         return self
 
     def generate(self, conditions: pd.DataFrame, *, seed: int = 0) -> AnnData:

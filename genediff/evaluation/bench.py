@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from genediff.data.rows import CellRows
 from genediff.errors import Cancelled
 from genediff.evaluation import cache as store
 from genediff.evaluation import source
@@ -169,4 +170,6 @@ def without_counts(cells: Source) -> Source:
     """Return the same cells as log-normalised expression alone."""
     if not cells.are_counts:
         return cells
-    return Source(cells.dataset, cells.dataset.normalise(cells.values), False, cells.codes, cells.notes)
+    values = cells.values
+    x = values.normalised() if isinstance(values, CellRows) else cells.dataset.normalise(values)
+    return Source(cells.dataset, x, False, cells.codes, cells.notes)

@@ -11,7 +11,7 @@ import numpy as np
 from genediff.errors import InputError
 from genediff.evaluation import cache as store
 from genediff.evaluation import memorisation, source
-from genediff.evaluation.baselines import BASELINES
+from genediff.evaluation.baselines import BASELINES, MOST_FITTED
 from genediff.evaluation.bench import NOT_ASKED, OTHER_HALF, Bench, Result, row_results, without_counts
 from genediff.evaluation.drift import ks_distances, most_drifted
 from genediff.evaluation.matching import Target, choose_target, match
@@ -196,9 +196,18 @@ def _rows(bench: Bench, baselines: Sequence[str]) -> tuple[list[str], list[str]]
             notes.append("The VAE row is left out: it needs counts.")
         else:
             rows.append(name)
+    if "independent_nb" in rows and _largest_class(bench) > MOST_FITTED:
+        notes.append(f"Cells drawn gene by gene were fitted to {MOST_FITTED:,} training cells of a type at most.")
     if "independent_nb" in rows and not bench.dataset.info.has_counts:
         notes.append("Without counts, cells drawn gene by gene come from a Gaussian with zeros, not from counts.")
     return rows, notes
+
+
+def _largest_class(bench: Bench) -> int:
+    """Return how many training cells the largest class has; of data without labels all of them."""
+    if bench.label is None:
+        return len(bench.dataset.rows("train"))
+    return int(np.bincount(bench.dataset.codes(bench.label, "train") + 1)[1:].max(initial=0))
 
 
 def _assemble(

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from genediff.data.dataset import Dataset
 
-BLOCK = 512
+BLOCK, TRAINING = 512, 16_384  # cells and training cells that are compared at a time
 MOST_TYPICAL = 2000  # held-out cells that tell what is typical
 
 
@@ -71,12 +71,16 @@ def nearest(pcs: np.ndarray, dataset: Dataset, split: str, *, k: int = 5) -> Nei
 
 def _smallest(cells: np.ndarray, training: np.ndarray) -> np.ndarray:
     """Return the distance of each cell to the nearest training cell, (cell,), block by block."""
-    training = training.astype(np.float64)
-    squares = (training**2).sum(1)
-    found = np.empty(len(cells))
-    for start in range(0, len(cells), BLOCK):
-        block = cells[start : start + BLOCK].astype(np.float64)
-        near = (squares - 2 * block @ training.T).argmin(1)
-        # From the difference itself: the expanded square would give a copy a distance above zero.
-        found[start : start + BLOCK] = np.linalg.norm(block - training[near], axis=1)
-    return found
+    least, nearest = np.full(len(cells), np.inf), np.zeros(len(cells), dtype=np.int64)
+    for first in range(0, len(training), TRAINING):
+        some = training[first : first + TRAINING].astype(np.float64)
+        squares = (some**2).sum(1)
+        for start in range(0, len(cells), BLOCK):
+            part = slice(start, start + BLOCK)
+            away = squares - 2 * cells[part].astype(np.float64) @ some.T  # squared, but for the cell's own square
+            place = away.argmin(1)
+            value = away[np.arange(len(away)), place]
+            nearer = value < least[part]
+            least[part][nearer], nearest[part][nearer] = value[nearer], first + place[nearer]
+    # From the difference itself: the expanded square would give a copy a distance above zero.
+    return np.linalg.norm(cells.astype(np.float64) - training[nearest], axis=1)

@@ -86,8 +86,8 @@ def nearest_distance(cells: np.ndarray, training: np.ndarray) -> np.ndarray:
         `(cell, feature)`.
     """
     # Brute force in float64: trees are slow in 50 dimensions, and float32 would give copies a distance above zero.
-    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(training.astype(np.float64))
-    return search.kneighbors(cells.astype(np.float64))[0][:, 0]
+    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(np.asarray(training, dtype=np.float64))
+    return search.kneighbors(np.asarray(cells, dtype=np.float64))[0][:, 0]
 
 
 def train_ratio(generated: np.ndarray, real: np.ndarray) -> float:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from genediff.errors import InputError
 
@@ -60,7 +59,7 @@ def reconstruct(model: GeneDiff, dataset: Dataset, *, split: str = "test", most:
         return None
     if tuple(dataset.genes) != model.genes:
         raise InputError(f"The model {model.spec.id!r} has other genes than {dataset.info.name!r}; train one on these.")
-    values = sparse.csr_matrix(dataset.counts(split) if model.spec.has_counts else dataset.x(split), dtype=np.float32)
+    values = dataset.measured(split)  # (cell, gene)
     rows = np.random.default_rng(0).permutation(values.shape[0])[:most]
     seen, expected, total = [], [], 0.0
     for start in range(0, len(rows), BLOCK):

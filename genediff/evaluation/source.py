@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from genediff.data.dataset import Dataset
+    from genediff.data.rows import CellRows
 
 N_VARIABLE = 100
 
@@ -30,7 +31,7 @@ class Source:
     dataset
         Whose genes, normalisation and components count.
     values
-        Counts, or log-normalised expression, `(cell, chosen gene)`.
+        Counts, or log-normalised expression, `(cell, chosen gene)`; those of a large data set are read when needed.
     are_counts
         Which of the two.
     codes
@@ -40,7 +41,7 @@ class Source:
     """
 
     dataset: Dataset
-    values: sparse.csr_matrix
+    values: sparse.csr_matrix | CellRows
     are_counts: bool
     codes: np.ndarray
     notes: tuple[str, ...] = ()
@@ -75,7 +76,7 @@ def of_split(dataset: Dataset, split: str, label: str | None) -> Source:
         Column of `obs`, or None.
     """
     has_counts = dataset.info.has_counts
-    values = sparse.csr_matrix(dataset.counts(split) if has_counts else dataset.x(split))
+    values = dataset.measured(split)
     codes = np.full(values.shape[0], -1) if label is None else dataset.codes(label, split)
     return Source(dataset, values, has_counts, codes)
 
@@ -128,12 +129,24 @@ def of_anndata(cells: AnnData, dataset: Dataset, label: str | None) -> Source:
 
 def reference(dataset: Dataset) -> Reference:
     """Return what metrics need to know of the training cells."""
-    x = sparse.csr_matrix(dataset.x("train"))  # (training cell, gene)
-    pcs = np.asarray(dataset.project(x), dtype=np.float64)  # (training cell, pc)
-    mean = np.asarray(x.mean(0)).ravel()
-    variance = np.asarray(x.multiply(x).mean(0)).ravel() - mean**2  # (gene,)
+    if dataset.left_on_disk:
+        pcs = dataset.pcs_at(dataset.rows("train")).astype(np.float64)  # (training cell, pc), what `project` gives
+        variance = _variance(dataset)
+    else:
+        x = sparse.csr_matrix(dataset.x("train"))  # (training cell, gene)
+        pcs = np.asarray(dataset.project(x), dtype=np.float64)
+        mean = np.asarray(x.mean(0)).ravel()
+        variance = np.asarray(x.multiply(x).mean(0)).ravel() - mean**2  # (gene,)
     variable = np.sort(np.argsort(-variance, kind="stable")[:N_VARIABLE])
     return Reference(pcs, median_distance(pcs), variable)
+
+
+def _variance(dataset: Dataset) -> np.ndarray:
+    """Return the variance of each gene over training cells (gene,), block by block."""
+    n, sums, squares = 0, np.zeros(dataset.info.n_genes), np.zeros(dataset.info.n_genes)
+    for m, total, square in dataset.map_x(lambda rows, x: (len(rows), x.sum(0), x.multiply(x).sum(0)), "train"):
+        n, sums, squares = n + m, sums + np.ravel(total), squares + np.ravel(square)
+    return squares / n - (sums / n) ** 2
 
 
 def _check(values: sparse.csr_matrix, dataset: Dataset) -> None:

@@ -16,8 +16,10 @@ from genediff.evaluation.baselines import PerClass
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
+    from scipy.sparse import csr_matrix
 
     from genediff.data.dataset import Dataset
+    from genediff.data.rows import CellRows
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,17 @@ class VAEBaseline(PerClass):
         if not dataset.info.has_counts:
             raise InputError("The VAE baseline needs counts, and this data set has none.")
         rows = self._remember(dataset, label)
-        counts = torch.from_numpy(np.asarray(dataset.counts("train").toarray(), dtype=np.float32))  # (cell, gene)
-        codes = torch.zeros(len(counts), dtype=torch.int64)
+        counts = dataset.measured("train")  # (cell, gene)
+        codes = torch.zeros(counts.shape[0], dtype=torch.int64)
         for code, of_class in rows.items():
             codes[torch.from_numpy(of_class)] = max(code, 0)
         labelled = torch.from_numpy(np.sort(np.concatenate(list(rows.values()))))
-        self.libraries = {code: counts[torch.from_numpy(r)].sum(1).numpy() for code, r in rows.items()}
+        library = dataset.obs["library"].to_numpy(dtype=np.float32)[dataset.rows("train")]
+        self.libraries = {code: library[r] for code, r in rows.items()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # initial weights and dropout draw from the global generator; forked, so no trace
             self.model = _VAE(counts.shape[1], max(len(self.names), 1), self.config)
-            self._train(counts[labelled], codes[labelled], torch.Generator().manual_seed(seed))
+            self._train(counts, labelled, codes[labelled], torch.Generator().manual_seed(seed))
         return self
 
     def generate(self, conditions: pd.DataFrame, *, seed: int = 0) -> AnnData:
@@ -133,15 +136,16 @@ class VAEBaseline(PerClass):
             values[rows] = rng.poisson(rng.gamma(theta, 1 / theta, size=mean.shape) * mean)
         return self._anndata(values, conditions)
 
-    def _train(self, counts: Tensor, codes: Tensor, generator: torch.Generator) -> None:
+    def _train(self, counts: csr_matrix | CellRows, rows: Tensor, codes: Tensor, generator: torch.Generator) -> None:
         config = self.config
         optimiser = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, eps=0.01, weight_decay=1e-6)
         self.model.train()
         for step in range(config.n_steps):
             # Sampled with replacement: batches stay full, which batch normalisation needs.
-            batch = torch.randint(len(counts), (config.batch_size,), generator=generator)
+            batch = torch.randint(len(rows), (config.batch_size,), generator=generator)
+            own = torch.from_numpy(counts[rows[batch].numpy()].toarray().astype(np.float32))  # (cell, gene)
             weight = min(1.0, step / max(1.0, config.kl_warm_up * config.n_steps))
-            loss = self.model.loss(counts[batch], codes[batch], weight, generator)
+            loss = self.model.loss(own, codes[batch], weight, generator)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

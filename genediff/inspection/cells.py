@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from genediff.data.rows import CellRows
 from genediff.data.view import in_genes
 from genediff.errors import InputError
 
@@ -27,13 +28,14 @@ LEAST_SHARE = 0.25  # of the model's genes, as for adapting a model
 class ReadCells:
     """Cells in a model's genes.
 
-    ``measured`` are counts, or log-normalised values for a model of such, (cell, gene); ``present`` says which genes
-    the data have, (gene,), and ``profile_share`` is the share of the model's counts that these hold: a library is
-    divided by it, so that it means the same as in training. Genes that the data lack are held at the model's mean.
+    ``measured`` are counts, or log-normalised values for a model of such, (cell, gene), those of a large data set read
+    when they are asked for; ``present`` says which genes the data have, (gene,), and ``profile_share`` is the share of
+    the model's counts that these hold: a library is divided by it, so that it means the same as in training. Genes that
+    the data lack are held at the model's mean.
     """
 
     model: GeneDiff
-    measured: sparse.csr_matrix
+    measured: sparse.csr_matrix | CellRows
     present: Tensor
     profile_share: float
 
@@ -46,8 +48,10 @@ class ReadCells:
         """Return the same cells as if no other genes than these had been measured."""
         wanted = torch.tensor([gene in genes for gene in self.model.genes], device=self.present.device)
         present = self.present & wanted
-        kept = sparse.diags_array(present.cpu().numpy().astype(np.float32))
-        measured = sparse.csr_matrix(self.measured @ kept)
+        mask = present.cpu().numpy()
+        if isinstance(self.measured, CellRows):
+            return ReadCells(self.model, self.measured.only(mask), present, _share(self.model, present.cpu()))
+        measured = sparse.csr_matrix(self.measured @ sparse.diags_array(mask.astype(np.float32)))
         return ReadCells(self.model, measured, present, _share(self.model, present.cpu()))
 
     def block(self, rows: np.ndarray | slice) -> tuple[Tensor, Tensor]:
@@ -87,8 +91,9 @@ def read_cells(model: GeneDiff, dataset: Dataset) -> ReadCells:
         )
     position = {gene: place for place, gene in enumerate(model.genes)}
     columns = np.array([position[gene] for gene in view.genes])
-    values = sparse.csr_matrix(view.counts() if model.spec.has_counts else view.x(), dtype=np.float32)
-    if not same:
+    values = view.measured()
+    if not same:  # then all of them: a view of other genes is read by gene
+        assert isinstance(values, sparse.csr_matrix)
         shape = (values.shape[0], len(model.genes))
         values = sparse.csr_matrix((values.data, columns[values.indices], values.indptr), shape=shape)
     present = torch.zeros(len(model.genes), dtype=torch.bool)

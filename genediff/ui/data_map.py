@@ -213,10 +213,9 @@ def _composition(dataset: Dataset, chosen: np.ndarray, label: str, *, most: int 
 
 
 def _standing_out(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> pd.DataFrame:
-    x = dataset.x()  # (cell, gene)
     # Two sums in one product, which copies no rows.
     shares = np.stack([chosen / max(chosen.sum(), 1), ~chosen / max((~chosen).sum(), 1)]).astype(np.float32)
-    inside, outside = np.asarray(shares @ x)  # (gene,)
+    inside, outside = dataset.weighted_x(shares)  # (gene,)
     if chosen.all():
         outside = np.full_like(inside, np.nan)
         order = np.argsort(-inside)[:most]

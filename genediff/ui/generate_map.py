@@ -222,7 +222,8 @@ def _composition(real: np.ndarray, ours: np.ndarray, cells: AnnData, dataset: Da
 
 
 def _differing(real: np.ndarray, ours: np.ndarray, cells: AnnData, dataset: Dataset) -> None:
-    there = np.asarray(dataset.x()[np.flatnonzero(real)].mean(axis=0)).ravel()  # (gene,)
+    share = (real / real.sum()).astype(np.float32)
+    there = dataset.weighted_x(share[None])[0]  # (gene,)
     here = np.asarray(log_values(cells[ours], dataset).mean(axis=0)).ravel()  # (gene,)
     worst = np.argsort(-np.abs(here - there))[:8]
     table = pd.DataFrame(

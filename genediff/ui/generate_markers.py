@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from genediff.analysis.markers import Dots, choose_markers, dots_of, gap, table
+from genediff.analysis.markers import Dots, choose_markers, dots_in, dots_of, gap, table
 from genediff.plots.generated_closer import marker_dots
 from genediff.plots.palettes import SEQUENTIAL_NAMES, sequential
 from genediff.ui import caching, theme
@@ -76,4 +76,4 @@ def _markers(home_folder: str, dataset_id: str, label: str) -> tuple[str, ...]:
 def _real(home_folder: str, dataset_id: str, label: str, genes: tuple[str, ...], part: str) -> Dots:
     dataset = caching.dataset(dataset_id)
     places = [dataset.genes.index(gene) for gene in genes]
-    return dots_of(dataset.x(part), dataset.codes(label, part), len(dataset.vocabulary(label)), places)
+    return dots_in(dataset, part, label, places)

@@ -105,7 +105,6 @@ def _say(found: Nearness, cell: int) -> None:
 def _table(job: Job, view: Dataset, cell: int, near: dict[str, Neighbours]) -> pd.DataFrame:
     assert job.cells is not None
     own = _dense(log_values(job.cells[[cell]], view))[0]  # (gene,)
-    x = view.x()
     parts = []
     for part, title in (("train", "training"), ("test", "held-out (test)")):
         found = near[part]
@@ -113,7 +112,7 @@ def _table(job: Job, view: Dataset, cell: int, near: dict[str, Neighbours]) -> p
         if view.info.label is not None:
             columns[view.info.label] = view.obs[view.info.label].astype(str).to_numpy()[found.rows]
         columns["distance"] = found.distances.round(2)
-        columns["correlation"] = [round(float(np.corrcoef(own, one)[0, 1]), 3) for one in _dense(x[found.rows])]
+        columns["correlation"] = [round(float(np.corrcoef(own, one)[0, 1]), 3) for one in _dense(view.x_of(found.rows))]
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
 

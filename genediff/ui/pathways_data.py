@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TOKENS, DECODED, CELLS = "tokens", "decoded", "cells"
 MOST_NUMBERS = 20_000_000  # sets x cells that are scored
 MOST_DECODED = 20_000  # cells
+MOST_READ = 50_000  # cells of a large data set whose genes are read
 SMALLEST = 5  # genes of a set that the data must have
 
 
@@ -101,6 +102,8 @@ def scored(info: ModelInfo, dataset: Dataset, source: str, collection: str) -> S
     sets = sets_within(dataset if source == CELLS else None, info, collection)
     n_cells = dataset.info.n_cells
     most = min(MOST_NUMBERS // len(sets.sets), MOST_DECODED if source == DECODED else MOST_NUMBERS)
+    if dataset.left_on_disk:
+        most = min(most, MOST_READ)
     rows = some_rows(n_cells, most)
     if source == CELLS:
         values = _scores_of_cells(dataset.info.content_hash, collection, dataset, sets, rows)
@@ -153,10 +156,13 @@ def agreed(scored: Scored, info: ModelInfo, dataset: Dataset, kind: str) -> Agre
         from genediff.inspection.agreement import MOST_CELLS, agreement
 
         most = MOST_CELLS if len(scored.names) <= 300 else MOST_CELLS // 2
-        codes = None if label is None else dataset.codes(label)[scored.rows]
-        x = dataset.x()[scored.rows]
-        return agreement(scored.values, x, scored.sets, dataset.genes, kind=kind, labels=codes, most=most,
+        some = some_rows(len(scored.rows), MOST_READ if dataset.left_on_disk else len(scored.rows))
+        rows = scored.rows[some]
+        codes = None if label is None else dataset.codes(label)[rows]
+        values = scored.values if len(some) == len(scored.rows) else scored.values[:, some]
+        told = agreement(values, dataset.x_of(rows), scored.sets, dataset.genes, kind=kind, labels=codes, most=most,
                          progress=progress)  # fmt: skip
+        return replace(told, rows=some[told.rows])
 
     found: Agreement = inspect_data.measured(
         "Scoring the sets without the model", "agreement", info, dataset, make, scored.source, scored.sets.title, kind
@@ -197,7 +203,7 @@ def explained(info: ModelInfo, dataset: Dataset, row: int) -> Explained:
 def _scores_of_cells(content: str, collection: str, _dataset: Dataset, _sets: GeneSets, _rows: np.ndarray) -> Any:
     from genediff.inspection.set_scores import score_sets
 
-    return score_sets("ulm", _dataset.x()[_rows], _sets, _dataset.genes)
+    return score_sets("ulm", _dataset.x_of(_rows), _sets, _dataset.genes)
 
 
 @st.cache_data(max_entries=64, show_spinner="Comparing the groups …")
