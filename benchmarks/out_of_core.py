@@ -145,8 +145,9 @@ def load(folder: str, cells: str, block: int, scdataset: str) -> dict[str, Any]:
         sys.path.insert(0, scdataset)
         from scdataset import BlockShuffling, scDataset
 
-        loader = iter(scDataset(training.train, BlockShuffling(block_size=blocks.BLOCK, seed=0), batch_size=batch,
-                                fetch_factor=blocks.WINDOW * blocks.BLOCK // batch))  # fmt: skip
+        order = BlockShuffling(blocks.BLOCK, np.arange(training.n_train))
+        window = blocks.WINDOW * blocks.BLOCK // batch
+        loader = iter(scDataset(training.train, order, batch_size=batch, fetch_factor=window, seed=0))
         take = lambda _: torch.from_numpy(next(loader).toarray())  # noqa: E731
     else:
         shuffle: Any = training.shuffle(batch, seed=0, feed=training.feed)

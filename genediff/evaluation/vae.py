@@ -107,7 +107,8 @@ class VAEBaseline(PerClass):
         for code, of_class in rows.items():
             codes[torch.from_numpy(of_class)] = max(code, 0)
         labelled = torch.from_numpy(np.sort(np.concatenate(list(rows.values()))))
-        library = dataset.obs["library"].to_numpy(dtype=np.float32)[dataset.rows("train")]
+        starts = range(0, counts.shape[0], 4096)
+        library = np.concatenate([np.ravel(counts[start : start + 4096].sum(1)) for start in starts])  # (cell,)
         self.libraries = {code: library[r] for code, r in rows.items()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # initial weights and dropout draw from the global generator; forked, so no trace
