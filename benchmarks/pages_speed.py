@@ -28,20 +28,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
-from genediff.data import ImportConfig, import_cells
-from genediff.presets import preset_run
-from genediff.training.run import Training
-from genediff.workspace import DEMO_DATASET, Workspace
+from benchmarks.pages_speed_cases import LONGEST, SCREEN, VISITS
+from benchmarks.pages_speed_cells import prepare
+from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Browser, Page
 
+    from benchmarks.pages_speed_cases import Change, Visit
+
 PAGE = Path(__file__).with_suffix(".md")
 ROOT = Path(__file__).resolve().parents[1]
-STRATEGIES = ("latent", "pathway", "grn")
 FIRST, CHANGE = 3.0, 1.0  # seconds that are aimed at
+FIRST_DRAW = "first draw"
+PATIENCE = 60_000  # ms, for what should take a second
 HEAD = """# Pages: how long a reader waits with {cells:,} cells
 
 Written by `python -m benchmarks.pages_speed`: the median of {repeats} visits, each in a fresh browser in front of a
@@ -59,7 +61,8 @@ what the server sent (at a first draw mostly the app itself), WebGL the number o
 # Signs of life: what is on the page, and whether anything is still on its way.
 SCRIPT = """
 window.gd = {
-  last: 0,
+  last: 0,  // when the pointer or key was let go
+  down: 0,  // when the pointer was pressed
   ran: false,  // whether the app has begun to run since
   sign() {
     const charts = [...document.querySelectorAll('.js-plotly-plot')].map(one => {
@@ -76,7 +79,8 @@ window.gd = {
     const app = document.querySelector('[data-testid=stApp]');
     if (!app) return true;
     if (app.getAttribute('data-test-script-state') !== 'notRunning') return true;
-    if (document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]')) return true;
+    const parts = ['stSkeleton', 'stSpinner', 'stProgress'].map(part => `[data-testid=${part}]`);
+    if (document.querySelector([...parts, '[data-stale=true]'].join())) return true;
     return [...document.querySelectorAll('.js-plotly-plot')].some(one => !one._fullLayout
       || !one.querySelector('.main-svg')
       || one.querySelectorAll('.layer-below image, .imagelayer image').length < (one.layout.images || []).length);
@@ -90,10 +94,11 @@ window.gd = {
     for (let i = 0; i < 2; i++) await new Promise(done => requestAnimationFrame(done));
     return performance.now();
   },
-  async quiet(before) {  // when the page, run and changed from `before`, has been at rest for .4 s: when that began
-    gd.ran = false;
+  // When the page, run and changed from `before`, has been at rest for .4 s: when that began. -1 when it never is.
+  async quiet(before, patience, local) {
+    gd.ran = local;
     let since = 0, sign = '';
-    const end = performance.now() + 300000;
+    const end = performance.now() + patience;
     while (performance.now() < end) {
       const now = gd.busy() ? '' : gd.sign();
       if ((gd.ran || !before) && now && now !== before) {
@@ -107,32 +112,12 @@ window.gd = {
 };
 for (const kind of ['pointerup', 'mouseup', 'keydown'])
   document.addEventListener(kind, () => { gd.last = performance.now(); }, true);
+document.addEventListener('mousedown', () => { gd.down = performance.now(); }, true);
 new MutationObserver(() => {
   const app = document.querySelector('[data-testid=stApp]');
   if (app && app.getAttribute('data-test-script-state') === 'running') gd.ran = true;
 }).observe(document, {subtree: true, attributes: true, childList: true, attributeFilter: ['data-test-script-state']});
 """
-
-
-@dataclass(frozen=True)
-class Change:
-    """One choice that a reader changes: what is done before the clock runs, and what sets it off."""
-
-    name: str
-    ready: Callable[[Page], None]
-    act: Callable[[Page], None]
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A page, the strategy whose model it is shown, and what a reader changes on it, one after the other."""
-
-    name: str
-    strategy: str
-    changes: tuple[Change, ...]
-    path: str = ""
-    prepare: Callable[[Page], None] | None = None
-    """Done once, before the caches are filled; the address that it leads to is then the page's."""
 
 
 @dataclass(frozen=True)
@@ -145,156 +130,6 @@ class Wait:
     cpu_server: float
     cpu_browser: float
     megabytes: float
-
-
-def choose(name: str, label: str, option: str) -> Change:
-    """Choose an option of a select box."""
-
-    def ready(page: Page) -> None:
-        box = page.get_by_role("combobox", name=label).first
-        box.click()
-        box.fill(option)
-        page.get_by_role("option", name=option).first.wait_for()
-
-    return Change(name, ready, lambda page: page.get_by_role("option", name=option).first.click())
-
-
-def press(name: str, text: str) -> Change:
-    """Press a segment or a button."""
-    return Change(name, lambda page: None, lambda page: page.get_by_text(text, exact=True).first.click())
-
-
-def lasso(name: str, *, shift: float = 0.0) -> Change:
-    """Draw a lasso around the middle of the first chart."""
-
-    def corners(page: Page) -> list[tuple[float, float]]:
-        place = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-        assert place is not None
-        x, y, w, h = place["x"], place["y"], place["width"], place["height"]
-        shape = ((0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7), (0.3, 0.32))
-        return [(x + (a + shift) * w, y + b * h) for a, b in shape]
-
-    def ready(page: Page) -> None:
-        page.locator(".js-plotly-plot .nsewdrag").first.scroll_into_view_if_needed()
-        page.wait_for_timeout(300)
-        first, *others = corners(page)
-        page.mouse.move(*first)
-        page.mouse.down()
-        for x, y in others:
-            page.mouse.move(x, y, steps=4)
-
-    return Change(name, ready, lambda page: page.mouse.up())
-
-
-def generate(page: Page) -> None:
-    """Make a thousand cells, and wait until they are judged."""
-    page.get_by_role("button", name="Generate", exact=True).first.click()
-    page.get_by_text("generated cells", exact=False).first.wait_for(timeout=600_000)
-    page.get_by_text("Look closer", exact=False).first.wait_for(timeout=900_000)
-
-
-NUMBER, GENE = "Counts per cell (chosen genes)", "S100A9"
-VISITS = (
-    Visit(
-        "data",
-        "latent",
-        (
-            choose("colour by a number", "Colour by", NUMBER),
-            choose("colour by another label", "Colour by", "Split"),
-            choose("colour by a gene", "or by genes", GENE),
-            lasso("lasso"),
-            lasso("another lasso", shift=0.1),
-            press("another view", "Quality"),
-        ),
-    ),
-    Visit(
-        "tokens",
-        "latent",
-        (
-            press("another view: one token", "One token"),
-            lasso("lasso"),
-            choose("another token", "Token", "z1"),
-            press("another view: cells", "Cells by tokens"),
-            choose("colour by a number", "Colour by", NUMBER),
-            choose("colour by a gene", "or by a gene", GENE),
-        ),
-    ),
-    Visit(
-        "pathways",
-        "pathway",
-        (
-            choose("another pathway", "Pathway", "Hypoxia"),
-            press("another view: two groups", "Two groups"),
-            lasso("lasso"),
-            press("another view: names", "Names put to the test"),
-        ),
-    ),
-    Visit(
-        "generate",
-        "latent",
-        (
-            press("colour by source", "Source"),
-            press("panels on top", "On top"),
-            lasso("lasso"),
-        ),
-        prepare=generate,
-    ),
-    Visit("regulation", "grn", (press("another view", "Key regulators"),)),
-)
-
-
-def draw_cells(n: int, workspace: Workspace, path: Path) -> None:
-    """Write cells drawn from the shipped ones, block by block in memory."""
-    import anndata
-    from scipy import sparse
-
-    source = workspace.open_dataset(DEMO_DATASET)
-    label = str(source.info.label)
-    counts, types = source.counts(), source.obs[label].astype(str).to_numpy()
-    rng = np.random.default_rng(0)
-    chosen = rng.integers(len(types), size=n)
-    members = {one: np.flatnonzero(types == one) for one in np.unique(types)}
-    partner = np.array([rng.choice(members[one]) for one in types[chosen]])
-    blocks = []
-    for start in range(0, n, 5000):
-        here = slice(start, start + 5000)
-        mean = (counts[chosen[here]] + counts[partner[here]]).toarray() / 2
-        blocks.append(sparse.csr_matrix(rng.poisson(mean).astype(np.float32)))
-    cells = anndata.AnnData(sparse.vstack(blocks).tocsr())
-    cells.obs_names = [f"cell_{i}" for i in range(n)]
-    cells.var_names = list(source.genes)
-    cells.obs["cell_type"] = types[chosen]
-    cells.obs["cell_type"] = cells.obs["cell_type"].astype("category")
-    cells.write_h5ad(path)
-
-
-def prepare(n: int, workspace: Workspace) -> tuple[str, dict[str, str]]:
-    """Return the data set's id and a model per strategy, made where they are missing."""
-    title = f"{n:,} drawn blood cells"
-    found = [info.id for info in workspace.list_datasets() if info.name == title]
-    if not found:
-        with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch) / "cells.h5ad"
-            draw_cells(n, workspace, file)
-            choices = ImportConfig.parse({"name": title, "label": "cell_type"})
-            begun = time.perf_counter()
-            found = [import_cells(file, choices, workspace).info.id]
-            print(f"imported in {time.perf_counter() - begun:.0f} s", flush=True)
-    dataset = workspace.open_dataset(found[0])
-    models = {}
-    for strategy in STRATEGIES:
-        model_id = f"speed-{strategy}-{found[0]}"
-        if not (workspace.models / model_id).is_dir():
-            run = preset_run("quick", dataset.info, strategy=strategy, title=f"{strategy}, a few steps")
-            short = {"steps": 20, "tokenizer_steps": 60, "validate_every": 1000}
-            run = run.model_copy(update={"train": run.train.model_copy(update=short)})
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch) / "run"
-                for _ in Training(run, dataset, folder=folder, model_id=model_id, library=workspace.library()).run():
-                    pass
-                shutil.copytree(folder / "model", workspace.models / model_id)
-        models[strategy] = model_id
-    return found[0], models
 
 
 def serve(workspace: Workspace, app: Path) -> tuple[subprocess.Popen[bytes], str]:
@@ -370,42 +205,66 @@ def _cpu_of_browser() -> float:
     return total
 
 
-def visit(browser: Browser, address: str, server: int) -> tuple[Page, Watch, Wait]:
+def visit(browser: Browser, address: str, server: int, *, patience: int) -> tuple[Page, Watch, Wait]:
     """Open an address in a fresh browser; return the page, what watches it, and what its first draw took."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(180_000)
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(SCRIPT)
     page = context.new_page()
     watch = Watch(page, server)
     watch.start()
     page.goto(address)
     page.get_by_role("heading", level=1).first.wait_for()
-    ended = page.evaluate("gd.quiet('')")
+    ended = page.evaluate(f"gd.quiet('', {patience}, false)")
+    if ended < 0:
+        raise RuntimeError("the page did not come to rest")
     return page, watch, watch.stop(0.0, ended)
 
 
-def change(page: Page, watch: Watch, one: Change) -> Wait:
+def change(page: Page, watch: Watch, one: Change, *, patience: int) -> Wait:
     """Make a change; return what it took."""
     one.ready(page)
     page.wait_for_timeout(500)
-    page.evaluate("() => { window.waited = gd.quiet(gd.sign()); }")
+    local = str(one.local).lower()
+    page.evaluate(f"() => {{ window.waited = gd.quiet(gd.sign(), {patience}, {local}); }}")
     watch.start()
     one.act(page)
     ended = page.evaluate("waited")
     if ended < 0:
-        raise RuntimeError(f"“{one.name}” changed nothing that can be seen")
-    return watch.stop(page.evaluate("gd.last"), ended)
+        raise RuntimeError("nothing changed that can be seen")
+    return watch.stop(page.evaluate("gd.down" if one.local else "gd.last"), ended)
+
+
+@dataclass
+class Account:
+    """What was measured on one page: waits by what was done, and why some could not be measured."""
+
+    title: str
+    waits: dict[str, list[Wait]]
+    charts: dict[str, int]
+    failed: dict[str, str]
+
+    def rows(self) -> list[str]:
+        """Return a line of the table for everything that was done."""
+        lines = []
+        for name in [*self.waits, *(one for one in self.failed if one not in self.waits)]:
+            if name in self.failed:
+                lines.append(f"| {self.title} | {name} | not measured: {self.failed[name]} |" + " – |" * 6)
+            elif self.waits[name]:
+                middle = np.median([astuple(wait) for wait in self.waits[name]], axis=0)
+                figures = " | ".join(f"{number:.2f}" for number in middle)
+                lines.append(f"| {self.title} | {name} | {figures} | {self.charts[name]} |")
+        return lines
 
 
 def measure(
-    address: str, server: int, dataset: str, models: dict[str, str], repeats: int, only: Sequence[str]
-) -> list[str]:
-    """Return a row for every page and change."""
-    from playwright.sync_api import Error, sync_playwright
+    address: str, server: int, datasets: dict[str, str], models: dict[str, str], repeats: int, only: Sequence[str]
+) -> Iterator[str]:
+    """Yield a row for every page and change, page by page."""
+    from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import FLAGS, NAMES
 
-    rows: list[str] = []
     with sync_playwright() as playwright:
         path = next((at for name in NAMES if (at := shutil.which(name))), playwright.chromium.executable_path)
 
@@ -415,50 +274,79 @@ def measure(
         for one in VISITS:
             if only and one.name not in only:
                 continue
-            where = f"{address}/{one.name}?dataset={dataset}&model={models[one.strategy]}{one.path}"
-            try:
-                rows += measure_page(one, where, server, launch, repeats)
-            except (Error, RuntimeError) as error:  # the other pages are measured all the same
-                reason = " ".join(str(error).split())[:120]
-                rows.append(f"| {one.name} ({one.strategy}) | not measured: {reason} | – | – | – | – | – | – | – |")
-                print(rows[-1], flush=True)
-    return rows
+            if one.strategy == SCREEN:
+                title, asked = one.name, f"dataset={datasets['screen']}"
+            else:
+                title = f"{one.name} ({one.strategy})"
+                asked = f"dataset={datasets['plain']}&model={models[one.strategy]}"
+            account = Account(title, {}, {}, {})
+            measure_page(one, account, f"{address}/{one.name}?{asked}{one.path}", server, launch, repeats)
+            for row in account.rows():
+                print(row, flush=True)
+                yield row
 
 
-def measure_page(one: Visit, where: str, server: int, launch: Callable[[], Browser], repeats: int) -> list[str]:
-    """Return the rows of one page."""
-    found: dict[str, list[Wait]] = {}
-    charts: dict[str, int] = {}
-    for turn in range(repeats + 1):  # the first visit fills the caches
+def measure_page(
+    one: Visit, account: Account, where: str, server: int, launch: Callable[[], Browser], repeats: int
+) -> None:
+    """Visit a page again and again, and write into the account what it took; the first visit fills the caches."""
+    for turn in range(repeats + 1):
         browser = launch()  # one of its own: nothing is in its caches
         try:
-            if one.prepare is not None and not turn:
-                page, _, _ = visit(browser, where, server)
-                one.prepare(page)
-                page.wait_for_timeout(2000)
-                where = page.url
-                page.context.close()
-            page, watch, first = visit(browser, where, server)
-            waits = {"first draw": first}
-            charts["first draw"] = page.locator(".gl-canvas-focus").count()
-            for step in one.changes:
-                waits[step.name] = change(page, watch, step)
-                charts[step.name] = page.locator(".gl-canvas-focus").count()
-                if not turn:
-                    stem = f"pages-speed-{one.name}-{step.name}".replace(" ", "-").replace(":", "")
-                    page.screenshot(path=str(Path(tempfile.gettempdir()) / f"{stem}.png"))
+            where = _turn(one, account, where, server, browser, first=not turn)
         finally:
             browser.close()
-        for name, wait in waits.items():
-            if turn:
-                found.setdefault(name, []).append(wait)
-    rows = []
-    for name, measured in found.items():
-        middle = np.median([astuple(wait) for wait in measured], axis=0)
-        figures = " | ".join(f"{number:.2f}" for number in middle)
-        rows.append(f"| {one.name} ({one.strategy}) | {name} | {figures} | {charts[name]} |")
-        print(rows[-1], flush=True)
-    return rows
+        if FIRST_DRAW in account.failed:
+            return
+
+
+def _turn(one: Visit, account: Account, where: str, server: int, browser: Browser, *, first: bool) -> str:
+    """Visit a page once and make its changes; return its address, which a preparation may lead to."""
+    from playwright.sync_api import Error
+
+    patience = LONGEST if first else PATIENCE
+    try:
+        if one.prepare is not None and first:
+            page, _, _ = visit(browser, where, server, patience=patience)
+            one.prepare(page)
+            page.wait_for_timeout(2000)
+            where = page.url
+            page.context.close()
+        page, watch, wait = visit(browser, where, server, patience=patience)
+    except (Error, RuntimeError) as error:
+        account.failed[FIRST_DRAW] = _reason(error)
+        return where
+    _note(account, FIRST_DRAW, wait, page, first=first)
+    for step in one.changes:
+        if step.name in account.failed:
+            continue
+        try:
+            wait = change(page, watch, step, patience=patience)
+        except (Error, RuntimeError) as error:  # the other changes and pages are measured all the same
+            account.failed[step.name] = _reason(error)
+            _picture(page, f"{one.name}-{step.name}-failed")
+            continue
+        _note(account, step.name, wait, page, first=first)
+        if first:
+            _picture(page, f"{one.name}-{step.name}")
+    return where
+
+
+def _note(account: Account, name: str, wait: Wait, page: Page, *, first: bool) -> None:
+    account.charts[name] = page.locator(".gl-canvas-focus").count()
+    of_name = account.waits.setdefault(name, [])
+    if not first:
+        of_name.append(wait)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).replace("|", "/")[:120] or type(error).__name__
+
+
+def _picture(page: Page, name: str) -> None:
+    stem = "".join(letter if letter.isalnum() else "-" for letter in name)
+    with contextlib.suppress(Exception):
+        page.screenshot(path=str(Path(tempfile.gettempdir()) / f"pages-speed-{stem}.png"))
 
 
 def main() -> None:
@@ -472,19 +360,20 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=PAGE, help="where the table is written")
     args = parser.parse_args()
     workspace = Workspace(args.workspace)
-    dataset, models = prepare(args.cells, workspace)
+    datasets, models = prepare(args.cells, workspace)
     process, address = serve(workspace, args.app)
+    rows: list[str] = []
     load = [os.getloadavg()[0]]
     try:
-        rows = measure(address, process.pid, dataset, models, args.repeats, args.only)
+        for row in measure(address, process.pid, datasets, models, args.repeats, args.only):
+            rows.append(row)
+            load.append(os.getloadavg()[0])
+            head = HEAD.format(cells=args.cells, repeats=args.repeats, first=FIRST, change=CHANGE, load=np.mean(load))
+            args.keep.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")  # what is there, should it be stopped
     finally:
         process.terminate()
         process.wait(timeout=20)
-    load.append(os.getloadavg()[0])
-    head = HEAD.format(cells=args.cells, repeats=args.repeats, first=FIRST, change=CHANGE, load=np.mean(load))
-    text = head + "\n".join(rows) + "\n"
-    print(text)
-    args.keep.write_text(text, encoding="utf-8")
+    print(args.keep.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def show(dataset: Dataset) -> None:
 
 def _controls(dataset: Dataset, columns: data_columns.Columns) -> Colours:
     by, search, more = st.columns([0.3, 0.45, 0.25], vertical_alignment="bottom")
+    questions = st.container()
     with by:
         column = st.selectbox(
             "Colour by",
@@ -76,6 +77,7 @@ def _controls(dataset: Dataset, columns: data_columns.Columns) -> Colours:
             label="or by genes (up to 6, side by side)",
             placeholder="Symbol, Ensembl id or alias: CD3E",
             ids=dataset.gene_ids,
+            below=questions,
         )
     coloured_by_class = column in columns.classes and not chosen
     with more, st.popover("Colours", icon=":material/palette:", width="stretch"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,6 +14,8 @@ from genediff.ui import explain
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from streamlit.delta_generator import DeltaGenerator
+
 
 def gene_search(
     genes: Sequence[str],
@@ -21,6 +24,7 @@ def gene_search(
     label: str = "Gene",
     placeholder: str = "Symbol, Ensembl id or alias: CD3E",
     ids: Sequence[str] = (),
+    below: DeltaGenerator | None = None,
 ) -> str | None:
     """Offer one gene; the choice stands in the address under `key`.
 
@@ -32,6 +36,9 @@ def gene_search(
         Name of the widget and of its part of the address.
     ids
         Ids of the genes, in their order, where the data set has them; others are looked up in the shipped table.
+    below
+        Where questions about a name stand: a container below the row that the widget is in, so that they do not push
+        its neighbours apart. Under the widget unless given.
     """
 
     def translate() -> None:
@@ -60,7 +67,8 @@ def gene_search(
     def choose(name: str) -> None:
         st.session_state[key] = name
 
-    _ask(chosen, found, genes, key=key, choose=choose)
+    with below or nullcontext():
+        _ask(chosen, found, genes, key=key, choose=choose)
     return None
 
 
@@ -72,6 +80,7 @@ def genes_search(
     placeholder: str = "Symbols, Ensembl ids or aliases: CD3E, CD45",
     most: int = 6,
     ids: Sequence[str] = (),
+    below: DeltaGenerator | None = None,
 ) -> list[str]:
     """Offer several genes; the choice stands in the address under `key`.
 
@@ -85,6 +94,9 @@ def genes_search(
         How many may be chosen at once.
     ids
         Ids of the genes, in their order, where the data set has them; others are looked up in the shipped table.
+    below
+        Where questions about a name stand: a container below the row that the widget is in, so that they do not push
+        its neighbours apart. Under the widget unless given.
     """
 
     def translate() -> None:
@@ -111,9 +123,10 @@ def genes_search(
 
         return take
 
-    for name, found in meant.items():
-        if len(found) != 1:
-            _ask(name, found, genes, key=key, choose=replace(name))
+    with below or nullcontext():
+        for name, found in meant.items():
+            if len(found) != 1:
+                _ask(name, found, genes, key=key, choose=replace(name))
     return list(dict.fromkeys(found[0] for found in meant.values() if len(found) == 1))
 
 
@@ -124,12 +137,13 @@ def _meant(name: str, genes: Sequence[str], ids: Sequence[str]) -> tuple[str, ..
 def _ask(name: str, found: Sequence[str], genes: Sequence[str], *, key: str, choose: Callable[[str], None]) -> None:
     """Say that a name is shared by several genes, or unknown, and offer the genes that may be meant."""
     if found:
-        st.caption(f"“{explain.plain(name)}” is a name of several genes here; which one?")
+        words = f"“{explain.plain(name)}” is a name of several genes here; which one?"
     else:
         upper = {gene.upper(): gene for gene in genes}
         found = [upper[one] for one in difflib.get_close_matches(name.upper(), upper, n=3, cutoff=0.7)]
         hint = "did you mean one of these?" if found else "check its spelling."
-        st.caption(f"No gene of these cells is known as “{explain.plain(name)}”; {hint}")
-    with st.container(horizontal=True, gap="small"):
+        words = f"No gene of these cells is known as “{explain.plain(name)}”; {hint}"
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(words, width="content")
         for gene in found[:6]:
             st.button(gene, key=f"{key}-meant-{name}-{gene}", on_click=choose, args=(gene,), type="tertiary")
