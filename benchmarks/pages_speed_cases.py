@@ -159,7 +159,7 @@ VISITS = (
             press("another view: two cell types", "Two cell types"),
             choose("two types compared", "Group", "cell_type: NK"),
         ),
-        path="&shuffled=19&looked=64",  # of the tests' work, which is done before the clock runs; their table is as long
+        path="&shuffled=19&looked=64",  # less of what is done before the clock runs; the tables are as long
     ),
     Visit(
         "perturb",
