@@ -42,6 +42,10 @@ PICKLE = (
 )
 
 
+DAMAGED = "{name} is not a zip file or is damaged; choose a file exported by genediff."
+BROKEN = (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error)
+
+
 def export_model(folder: Path, target: Path) -> Path:
     """Write the model in `folder` to the zip file `target` and return its path.
 
@@ -85,45 +89,56 @@ def import_model(source: Path | BinaryIO, workspace: Workspace, *, name: str = "
     InputError
         When it is not an exported model: a pickle, another kind of file, damaged, or with members that do not belong.
     """
-    name = name or (source.name if isinstance(source, Path) else "the file")
-    if Path(name).suffix.lower() in PICKLES:
-        raise InputError(PICKLE.format(name=name))
-    if isinstance(source, Path) and not source.is_file():
-        raise InputError(f"There is no file {source}.")
+    name = named(source, name)
     partial = workspace.models / f".import-{token_hex(4)}"
     try:
         _unpack(source, partial, name)
         spec = read_spec(partial)
         weights = ADAPTER_WEIGHTS_FILE if read_adapter(partial) is not None else WEIGHTS_FILE
-        _check_weights(partial / weights, name)
-        target = _free(workspace.models, spec.id)
-        _write_id(partial / MODEL_FILE, target.name)
+        check_weights(partial / weights, name)
+        target = free_folder(workspace.models, spec.id)
+        write_id(partial / MODEL_FILE, target.name)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return ModelInfo.read(target)
 
 
+def named(source: Path | BinaryIO, name: str) -> str:
+    """Return what a file is called, after refusing pickles and files that are not there."""
+    name = name or (source.name if isinstance(source, Path) else "the file")
+    if Path(name).suffix.lower() in PICKLES:
+        raise InputError(PICKLE.format(name=name))
+    if isinstance(source, Path) and not source.is_file():
+        raise InputError(f"There is no file {source}.")
+    return name
+
+
 def _unpack(source: Path | BinaryIO, target: Path, name: str) -> None:
     try:
         with zipfile.ZipFile(source) as archive:
-            members = {PurePosixPath(member.filename).name: member for member in _checked(archive, name)}
+            members = checked_members(archive, name)
             weights = ADAPTER_WEIGHTS_FILE if ADAPTER_FILE in members else WEIGHTS_FILE
             if missing := [file for file in (MODEL_FILE, weights) if file not in members]:
                 raise InputError(
                     f"{name} holds no model ({missing[0]} is missing); choose a file exported by genediff."
                 )
-            target.mkdir(parents=True)
-            for file in FILES:
-                if file in members:
-                    with archive.open(members[file]) as packed, (target / file).open("wb") as unpacked:
-                        shutil.copyfileobj(packed, unpacked, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error):
-        raise InputError(f"{name} is not a zip file or is damaged; choose a file exported by genediff.") from None
+            extract(archive, members, FILES, target)
+    except BROKEN:
+        raise InputError(DAMAGED.format(name=name)) from None
 
 
-def _checked(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
-    """Return the members that are files, after refusing an archive with any that does not belong."""
+def extract(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], files: tuple[str, ...], to: Path) -> None:
+    """Write those of some files that are there into a new folder."""
+    to.mkdir(parents=True)
+    for file in files:
+        if file in members:
+            with archive.open(members[file]) as packed, (to / file).open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, 1 << 20)
+
+
+def checked_members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
+    """Return the members that are files, by their names, after refusing an archive with any that does not belong."""
     files = [member for member in archive.infolist() if not member.is_dir()]
     for member in files:  # first of all: a .pt file is a zip too, and the reader should hear what is wrong with it
         if PurePosixPath(member.filename).suffix.lower() in PICKLES:
@@ -147,12 +162,14 @@ def _checked(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
             raise InputError(f"{member.filename} in {name} is too large to be part of a model, so it is refused.")
     if sum(member.file_size for member in files) > MAX_BYTES:
         raise InputError(f"{name} unpacks to more than {MAX_BYTES >> 30} GB, so it is refused.")
-    if len({PurePosixPath(member.filename).name for member in files}) < len(files):
+    by_name = {PurePosixPath(member.filename).name: member for member in files}
+    if len(by_name) < len(files):
         raise InputError(f"{name} holds a file twice, so it is refused; export one model at a time.")
-    return files
+    return by_name
 
 
-def _check_weights(path: Path, name: str) -> None:
+def check_weights(path: Path, name: str) -> None:
+    """Refuse weights that are empty or damaged; ``name`` is the file that they came in."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -163,7 +180,7 @@ def _check_weights(path: Path, name: str) -> None:
         raise InputError(f"The weights in {name} are damaged; export the model again.") from None
 
 
-def _free(models: Path, wanted: str) -> Path:
+def free_folder(models: Path, wanted: str) -> Path:
     """Return a folder that is not there yet, named by the model's own id where that can be had."""
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in wanted)
     base = plain.strip("-_")[:60] or "model"
@@ -174,6 +191,7 @@ def _free(models: Path, wanted: str) -> Path:
     return target
 
 
-def _write_id(path: Path, model_id: str) -> None:
+def write_id(path: Path, model_id: str) -> None:
+    """Write the id under which a model stands in the library into its JSON file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, "id": model_id}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
         "model": "adaptation adapter_info autoencoder checkpoint config denoiser diffusion errors knowledge "
         "model_info nn parallel speed statistics tokenizers training",
         "model_archive": "adapter_info checkpoint errors model_info workspace",
+        "response_archive": "errors knowledge model_archive model_info response workspace",
         "presets": "config data errors tokenizers",
         "reproduction": "config data errors model_info presets versions",
         "training": "autoencoder checkpoint config data diffusion errors knowledge model model_info nn parallel "
@@ -57,7 +58,7 @@ ALLOWED: dict[str, set[str]] = {
         "transfer": "data errors inspection knowledge model nn",
         "plots": "errors",
         "cli": "adaptation comparison conditions config data errors evaluation knowledge model model_archive "
-        "model_info perturbation presets response runs tokenizers training transfer versions workspace",
+        "model_info perturbation presets response response_archive runs tokenizers training transfer versions workspace",
         "__main__": "cli",
     }.items()
 }

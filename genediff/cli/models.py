@@ -92,10 +92,10 @@ def export(
 
 @models.command("import")
 def import_file(file: Path = typer.Argument(..., help="A .zip written by `export`.", show_default=False)) -> None:
-    """Put an exported model into the library. Pickles (.pt, .pkl, .ckpt, …) are refused."""
-    from genediff.model_archive import import_model
+    """Put an exported model into the library, of cells or of perturbations. Pickles (.pt, .pkl, .ckpt, …) are refused."""
+    from genediff.response_archive import import_any
 
-    info = import_model(file, workspace())
+    info = import_any(file, workspace())
     typer.echo(f"'{info.title}' is in the library as {info.id}.")
 
 

@@ -53,7 +53,7 @@ def group_heat(
             xgap=1,
             ygap=1,
             colorbar={
-                "title": {"text": "mean activation (SD over cells)", "side": "right"},
+                "title": {"text": "mean activation (SD over cells)", "side": "right", "font": {"size": 12}},
                 "thickness": 10,
                 "len": 0.8,
             },
@@ -155,14 +155,14 @@ def volcano(
             x=table["difference"],
             y=-log_p,
             mode="markers",
-            customdata=np.column_stack([table["token"], table["auc"], table["fdr"]]),
+            customdata=np.column_stack([table["token"], table["auc"], table["fdr"], short_names(list(table["token"]))]),
             marker={
                 "size": np.where(table["token"] == chosen, 15, 9),
                 "color": colours,
                 "opacity": 0.85,
                 "line": {"width": np.where(table["token"] == chosen, 2, 0), "color": palettes.GREY},
             },
-            hovertemplate="%{customdata[0]}<br>%{x:.2f} SD, AUC %{customdata[1]:.2f}<extra></extra>",
+            hovertemplate="%{customdata[3]}<br>%{x:.2f} SD, AUC %{customdata[1]:.2f}<extra></extra>",
             showlegend=False,
             selected={"marker": {"opacity": 0.95}},
             unselected={"marker": {"opacity": 0.85}},
@@ -264,7 +264,7 @@ def agreement_dots(table: pd.DataFrame, *, chosen: str | None = None, most: int 
                 "width": 0,
                 "color": colour,
             },
-            customdata=np.column_stack([rows["rival"], rows["rival_r"]]),
+            customdata=np.column_stack([short_names(list(rows["rival"])), rows["rival_r"]]),
             hovertemplate="%{text}: r = %{x:.2f}<br>best other set: %{customdata[0]} (%{customdata[1]:.2f})"
             "<extra></extra>",
         )
@@ -423,7 +423,10 @@ def _name_the_largest(fig: go.Figure, table: pd.DataFrame, y: NDArray[Any], chos
         # Above the point, else below it, else not at all (but for the chosen one).
         for shift in (12, -12):
             at = y[i] / tall + shift / 360
-            if all(abs(at - other) > 0.045 or left > end or left + length < start for start, end, other in taken):
+            apart = all(abs(at - other) > 0.045 or left > end or left + length < start for start, end, other in taken)
+            beside = (difference / wide > left) & (difference / wide < left + length) & (np.abs(y / tall - at) < 0.025)
+            beside[i] = False
+            if apart and not beside.any():
                 break
         else:
             if table["token"].iloc[i] != chosen:

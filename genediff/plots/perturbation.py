@@ -67,7 +67,12 @@ def mean_shifts(control: Cloud, other: Cloud) -> list[Arrow]:
 
 
 def shift_map(
-    ground: np.ndarray, clouds: Sequence[Cloud], *, axes: tuple[str, str] = UMAP_AXES, height: int = 600
+    ground: np.ndarray,
+    clouds: Sequence[Cloud],
+    *,
+    axes: tuple[str, str] = UMAP_AXES,
+    height: int = 600,
+    dark: bool = False,
 ) -> go.Figure:
     """Draw control, predicted and measured cells over all others, with an arrow per group from control to each.
 
@@ -97,7 +102,7 @@ def shift_map(
             ayref="y", showarrow=True, text="", arrowhead=2, arrowsize=1.1, arrowwidth=2.6,
             arrowcolor=_dark(COLOURS[arrow.kind]), hovertext=f"{arrow.group}: {arrow.kind}",
         )  # fmt: skip
-    _label_groups(fig, clouds)
+    _label_groups(fig, clouds, dark=dark)
     style(fig, height=height)
     quiet = {"showticklabels": False, "showgrid": False, "ticks": "", "showline": True, "mirror": True}
     fig.update_xaxes(title_text=axes[0], **quiet)
@@ -359,9 +364,12 @@ def _group_places(clouds: Sequence[Cloud]) -> dict[str, tuple[float, float]]:
     return places
 
 
-def _label_groups(fig: go.Figure, clouds: Sequence[Cloud]) -> None:
+def _label_groups(fig: go.Figure, clouds: Sequence[Cloud], *, dark: bool) -> None:
+    ground = "rgba(17,22,28,0.7)" if dark else "rgba(255,255,255,0.7)"  # names stay legible over cells and arrows
     for group, (x, y) in sorted(_group_places(clouds).items()):
-        fig.add_annotation(x=x, y=y, text=f"<b>{group}</b>", showarrow=False, yshift=16, font={"size": 13})
+        fig.add_annotation(
+            x=x, y=y, text=f"<b>{group}</b>", showarrow=False, yshift=16, font={"size": 13}, bgcolor=ground
+        )
 
 
 def _columns(distance: Mapping[str, int], change: Mapping[str, float]) -> dict[str, tuple[float, float]]:

@@ -128,12 +128,24 @@ def bars(table: pd.DataFrame, *, value: str, title: str, signed: str | None = No
         A column whose sign colours the bars.
     """
     shown = table.head(most)
-    colours = [colour_of(v) for v in shown[signed]] if signed else ACTIVATES
-    fig = go.Figure(go.Bar(x=shown[value], y=shown["regulator"], orientation="h", marker={"color": colours}))
+    fig = go.Figure()
+    if signed:
+        colours = np.array([colour_of(v) for v in shown[signed]], dtype=object)
+        for colour, words in ((ACTIVATES, "activates"), (REPRESSES, "represses")):
+            rows = shown[colours == colour]
+            fig.add_bar(x=rows[value], y=rows["regulator"], orientation="h", name=words, marker={"color": colour})
+    else:
+        fig.add_bar(x=shown[value], y=shown["regulator"], orientation="h", marker={"color": ACTIVATES})
     fig.update_traces(hovertemplate="%{y}: %{x:.3g}<extra></extra>")
     style(fig, height=110 + 22 * len(shown))
     fig.update_xaxes(title_text=title)
-    fig.update_yaxes(autorange="reversed", type="category")
+    fig.update_yaxes(
+        autorange="reversed", type="category", showgrid=False, categoryorder="array",
+        categoryarray=list(shown["regulator"]),
+    )  # fmt: skip
+    fig.update_layout(
+        barmode="overlay", showlegend=bool(signed), legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
+    )
     return fig
 
 

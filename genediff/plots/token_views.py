@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from genediff.plots import embedding, palettes
+from genediff.plots.set_names import short_name
 from genediff.plots.style import style
 
 if TYPE_CHECKING:
@@ -139,8 +139,13 @@ def signed_map(
 
 
 def signed_range(values: NDArray[Any]) -> float:
-    """Return the size below which 98 % of the numbers lie, above zero."""
-    return max(float(np.quantile(np.abs(values), 0.98)), 1e-6)
+    """Return the size below which 98 % of the numbers lie, above zero.
+
+    What is active in few cells only (a gene of one kind of cell) has a range that its active cells still fill.
+    """
+    sizes = np.abs(values)
+    usual, high = np.quantile(sizes, [0.98, 0.999])
+    return max(float(usual), 0.5 * float(high), 1e-6)
 
 
 def group_heat(
@@ -162,7 +167,7 @@ def group_heat(
         go.Heatmap(
             z=values[np.ix_(rows, columns)].astype(np.float32),
             x=[groups[int(i)] for i in columns],
-            y=[short(names[int(i)]) for i in rows],
+            y=[short_name(names[int(i)]) for i in rows],
             colorscale=palettes.diverging(dark=dark),
             zmin=-top,
             zmax=top,
@@ -176,7 +181,7 @@ def group_heat(
             hovertemplate="%{y} in %{x}: %{z:.2f} SD<extra></extra>",
         )
     )
-    style(fig, height=max(400, 150 + 19 * len(rows)))
+    style(fig, height=max(260, 150 + 19 * len(rows)))
     fig.update_xaxes(showgrid=False, type="category", tickangle=-35, dtick=1)
     fig.update_yaxes(showgrid=False, type="category", autorange="reversed", dtick=1, tickfont={"size": 11})
     return fig
@@ -307,16 +312,6 @@ def links_heat(names: Sequence[str], gates: NDArray[Any], *, dark: bool, height:
     fig.update_xaxes(title_text="speaks", showgrid=False, type="category")
     fig.update_yaxes(title_text="listens", showgrid=False, type="category", autorange="reversed")
     return fig
-
-
-def short(name: str, most: int = 34) -> str:
-    """Return a set's name without its collection, in words, short enough for an axis."""
-    words = name
-    for collection in ("HALLMARK_", "REACTOME_", "KEGG_", "GOBP_"):
-        words = words.removeprefix(collection)
-    if words.isupper() and (words != name or "_" in words):
-        words = words.replace("_", " ").capitalize()
-    return textwrap.shorten(words, most, placeholder="…")
 
 
 def _name_axes(fig: go.Figure, explained: NDArray[Any], *, flat: bool) -> None:

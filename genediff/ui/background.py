@@ -7,6 +7,7 @@ another page. What lives for minutes and must survive the server is a run (`gene
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Work:
     problem: str | None = None
     done: bool = False
     thread: threading.Thread | None = None
+    begun: float = field(default_factory=time.monotonic)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -114,11 +116,20 @@ def _again(key: tuple[Any, ...], make: Callable[[Report], Any]) -> None:
     )
 
 
+def time_left(work: Work) -> str:
+    """Return in words how long work will go on at the pace so far; nothing while too little of it is done to tell."""
+    passed = time.monotonic() - work.begun
+    if passed < 3 or work.share < 0.05:
+        return ""
+    left = passed * (1 - work.share) / work.share
+    return f" about {left / 60:.0f} min left" if left > 90 else f" about {max(5 * round(left / 5), 5)} s left"
+
+
 def _watch(title: str, key: tuple[Any, ...], work: Work) -> None:
     if work.ended:
         st.rerun()
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.progress(work.share, text=f"{title} …", width="stretch")
+        st.progress(work.share, text=f"{title} …{time_left(work)}", width="stretch")
         st.button("Cancel", icon=":material/stop:", key=f"cancel-{key}", on_click=work.cancel, width="content")
 
 

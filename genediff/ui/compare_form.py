@@ -16,12 +16,15 @@ from genediff.tokenizers import TOKENIZERS
 from genediff.ui import forms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from genediff.data.info import DatasetInfo
 
 ROWS, TOKENS = "Strategies", "Number of tokens"
 MINUTES, STEPS, PRESET = "Minutes each", "Steps each", "As the preset says"
+_WHAT = {"strategies": ROWS, "tokens": TOKENS}
+_BUDGETS = {"minutes": MINUTES, "steps": STEPS, "preset": PRESET}
+_SPACES = {"own": "Each strategy's own", "latent": "Latent", "gene": "Gene"}
 _OBJECTIVES = {
     "preset": "As the preset says",
     "rectified_flow:velocity": "Rectified flow, velocity",
@@ -34,34 +37,18 @@ _SWEPT = (2, 4, 8, 16, 32, 64, 128)
 
 def ask(info: DatasetInfo) -> ComparisonConfig | None:
     """Draw the form and return the comparison it means; None (with a sentence on the page) where rows are missing."""
-    what = st.segmented_control(
-        "What differs", [ROWS, TOKENS], default=ROWS, key="cmp_what", bind="query-params", required=True
-    )
-    entries = _tokens() if what == TOKENS else _rows()
+    what = _segments("What differs", _WHAT, key="cmp_what")
+    entries = _tokens() if what == "tokens" else _rows()
     left, middle, right = st.columns(3)
     with left:
-        budget = st.segmented_control(
-            "Budget", [MINUTES, STEPS, PRESET], default=MINUTES, key="cmp_budget", bind="query-params", required=True
-        )
-        limits = _budget(budget or PRESET)
+        limits = _budget(_BUDGETS[_segments("Budget", _BUDGETS, key="cmp_budget")])
     with middle:
         seeds = st.number_input("Seeds", 1, 20, 3, key="cmp_seeds", bind="query-params")
         st.caption("Every row is trained once per seed; spreads are taken over them. With one, nothing can be told.")
     with right:
-        preset = st.selectbox(
-            "Size",
-            [name for name, preset in PRESETS.items() if not preset.strategies],
-            format_func=lambda name: PRESETS[name].title,
-            key="cmp_preset",
-            bind="query-params",
-        )
-        objective = st.selectbox(
-            "Objective",
-            list(_OBJECTIVES),
-            format_func=_OBJECTIVES.__getitem__,
-            key="cmp_objective",
-            bind="query-params",
-        )
+        sizes = {name: preset.title for name, preset in PRESETS.items() if not preset.strategies}
+        preset = _select("Size", sizes, key="cmp_preset")
+        objective = _select("Objective", _OBJECTIVES, key="cmp_objective")
         st.caption("In gene space the network always predicts the data.")
     name = st.text_input("Name", key="cmp_name", max_chars=80, placeholder="A name to find it by (may be left empty)")
     if not entries:
@@ -79,6 +66,37 @@ def ask(info: DatasetInfo) -> ComparisonConfig | None:
             "predict": predict or None,
             **limits,
         }
+    )
+
+
+def _select(title: str, options: Mapping[str, str], *, key: str) -> str:
+    forms.accept_ids(key, options, title=title)
+    return st.selectbox(title, list(options), format_func=options.__getitem__, key=key, bind="query-params")
+
+
+def _segments(title: str, options: Mapping[str, str], *, key: str) -> str:
+    forms.accept_ids(key, options, title=title)
+    first = next(iter(options))
+    chosen = st.segmented_control(
+        title, list(options), default=first, format_func=options.__getitem__, key=key, bind="query-params",
+        required=True,
+    )  # fmt: skip
+    return chosen or first
+
+
+def _pills(
+    title: str, options: Mapping[Any, str], *, one: str, key: str, default: Sequence[Any], help: str = ""
+) -> list[Any]:
+    forms.accept_ids(key, options, title=one, many=True)
+    return st.pills(
+        title,
+        list(options),
+        selection_mode="multi",
+        default=list(default),
+        format_func=options.__getitem__,
+        key=key,
+        bind="query-params",
+        help=help or None,
     )
 
 
@@ -123,23 +141,14 @@ def hyper_parameters(info: DatasetInfo, strategies: Sequence[str]) -> pd.DataFra
 
 
 def _rows() -> tuple[Entry, ...]:
-    chosen = st.pills(
-        "Strategies",
-        list(TOKENIZERS),
-        selection_mode="multi",
-        default=list(TOKENIZERS),
-        format_func=lambda name: TOKENIZERS[name].title,
-        key="cmp_strategies",
-        bind="query-params",
-    )
-    spaces = st.pills(
+    titles = {name: kind.title for name, kind in TOKENIZERS.items()}
+    chosen = _pills("Strategies", titles, one="strategy", key="cmp_strategies", default=list(titles))
+    spaces = _pills(
         "Spaces",
-        ["own", "latent", "gene"],
-        selection_mode="multi",
-        default=["own"],
-        format_func={"own": "Each strategy's own", "latent": "Latent", "gene": "Gene"}.__getitem__,
+        _SPACES,
+        one="space",
         key="cmp_spaces",
-        bind="query-params",
+        default=["own"],
         help="Latent: the flow runs on the tokens of a count autoencoder. Gene: on the expression of every gene.",
     )
     controls = st.toggle("Shuffled controls", key="cmp_controls", bind="query-params")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from genediff.ui import held
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,15 +51,21 @@ def figure_downloads(
 
 def download(label: str, make: Callable[[], bytes], file_name: str, *, key: str, narrow: bool = False) -> None:
     """Draw one download button whose file is made when it is clicked; as wide as its place, or `narrow`."""
+    mime = _MIME[file_name.rsplit(".", 1)[-1]]
+
+    def made() -> bytes:
+        return held.until_fetched(make(), mime, file_name)
+
     st.download_button(
         label,
-        make,
+        made,
         file_name=file_name,
-        mime=_MIME[file_name.rsplit(".", 1)[-1]],
+        mime=mime,
         key=f"download-{key}",
         on_click="ignore",
         width="content" if narrow else "stretch",
     )
+    held.still_pressable(key, made)
 
 
 def to_csv(table: pd.DataFrame) -> bytes:

@@ -128,7 +128,7 @@ def words(choice: object) -> str:
 
 def _choice(option: Option, value: Value, key: str, disabled: bool) -> Value:
     choices = list(option.choices)
-    _read_address(option, key)
+    accept_ids(key, {choice: words(choice) for choice in choices}, title=option.title)
     return st.selectbox(
         option.title,
         choices,
@@ -140,20 +140,35 @@ def _choice(option: Option, value: Value, key: str, disabled: bool) -> Value:
     )
 
 
-def _read_address(option: Option, key: str) -> None:
+def accept_ids(key: str, shown: Mapping[Any, str], *, title: str, many: bool = False) -> None:
     """Let the address name a choice as configurations and the command line do; a choice that is not there is told.
 
-    Streamlit knows the words on the page alone ("Euler"), and takes the default for any others without a word.
+    Streamlit knows the words on the page alone ("Euler"), and takes the default for any others without a word. To be
+    called before the widget is drawn.
+
+    Parameters
+    ----------
+    key
+        Of the widget, and of its part of the address.
+    shown
+        The words on the page, by the choice.
+    title
+        What is chosen, as the page calls it.
+    many
+        Whether several may be chosen.
     """
-    given = st.query_params.get(key)
-    if given is None or given in map(words, option.choices):
+    given = st.query_params.get_all(key)
+    if not given or all(one in shown.values() for one in given):
         return
-    for choice in option.choices:
-        if given == str(choice):
-            del st.query_params[key]  # the widget writes it again, in its own words
-            st.session_state[key] = choice
-            return
-    st.warning(f"There is no {option.title.lower()} “{explain.plain(given)}” here; the usual one is shown.")
+    known: dict[str, Any] = {word: choice for choice, word in shown.items()}
+    known |= {str(choice): choice for choice in shown}
+    missing = [one for one in given if one not in known]
+    if missing:
+        st.warning(f"There is no {title.lower()} “{explain.plain(missing[0])}” here; the usual choice is shown.")
+        return
+    del st.query_params[key]  # the widget writes it again, in its own words
+    chosen = [known[one] for one in given]
+    st.session_state[key] = chosen if many else chosen[-1]
 
 
 def _number(option: Option, value: Value, key: str, disabled: bool) -> int | float:

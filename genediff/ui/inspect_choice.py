@@ -44,7 +44,8 @@ def choose_model(
             found = _cells(info)
         with right:
             frame.link("models", "About this model", icon=":material/info:", model=info.id)
-        st.caption(about(info))
+        with st.container(key="gd-facts"):
+            st.caption(about(info))
         try:
             # What it says stands across the box: below one picker it would push the others down.
             dataset = other_species.in_names_of(info, found)
@@ -56,7 +57,8 @@ def choose_model(
 
 def about(info: ModelInfo) -> str:
     """Say what a model is made of: its strategy, its space, what it was trained on and what it knew beforehand."""
-    space = "on tokens" if info.space == "latent" else "on expression (gene space)"
+    inside = "on one vector" if info.strategy == "mlp" else "on tokens"
+    space = inside if info.space == "latent" else "on expression (gene space)"
     parts = [
         f"**{TOKENIZERS[info.strategy].title}**",
         f"diffusion {space}",

@@ -12,8 +12,9 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.evaluation import Evaluation
-from genediff.model_archive import export_model, import_model
-from genediff.model_info import CARD_FILE, EVALUATION_FILE
+from genediff.model_archive import export_model
+from genediff.model_info import CARD_FILE, EVALUATION_FILE, ModelInfo
+from genediff.response_archive import import_any
 from genediff.ui import bundle, caching, explain, frame, gain_view, model_table, state, trust_panel, undo
 from genediff.ui.downloads import download
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
     from genediff.data import DatasetInfo
-    from genediff.model_info import ModelInfo
+    from genediff.response.info import ResponseInfo
 
 _DELETED = "deleted_model"
 _PROBLEM = "model_problem"
@@ -119,7 +120,9 @@ def details(info: ModelInfo) -> None:
 def upload() -> None:
     """Offer to put a model from elsewhere into the library."""
     with st.expander("Upload a model", icon=":material/upload:"):
-        given = st.file_uploader("A model exported by GeneDiff (.zip)", key="model_upload")
+        given = st.file_uploader(
+            "A model exported by GeneDiff (.zip), of cells or of perturbations", key="model_upload"
+        )
         st.caption(
             "A zip of safetensors and JSON holds numbers and words only. Pickles (.pt, .ckpt, .pkl) can run code when "
             "they are opened, so they are refused."
@@ -179,12 +182,25 @@ def _save_title(model_id: str) -> None:
 
 def _add(given: UploadedFile) -> None:
     try:
-        info = import_model(io.BytesIO(given.getvalue()), caching.workspace(), name=given.name)
+        info = import_any(io.BytesIO(given.getvalue()), caching.workspace(), name=given.name)
     except InputError as error:
         st.session_state[_PROBLEM] = str(error)
         return
-    st.session_state[_NEWS] = f"“{info.title}” is in the library."
-    state.choose(model=info.id)
+    said = f"“{explain.plain(info.title)}” is in the library."
+    if isinstance(info, ModelInfo):
+        state.choose(model=info.id)
+    else:
+        said += f" It stands below, among the models of perturbations.{_cells_needed(info)}"
+    st.session_state[_NEWS] = said
+
+
+def _cells_needed(info: ResponseInfo) -> str:
+    if any(one.content_hash == info.content_hash for one in caching.workspace().list_datasets()):
+        return ""
+    return (
+        f" Its cells ({explain.plain(info.dataset_name)}) are not here: import the same file with the same choices to "
+        "predict with it."
+    )
 
 
 def _delete(info: ModelInfo) -> None:

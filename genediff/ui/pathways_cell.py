@@ -118,7 +118,7 @@ def _tables(found: Explained, scored: Scored, row: int) -> None:
     steps, tokens = st.tabs(["Genes explained at each step", "Every token"])
     with steps:
         st.dataframe(
-            found.steps.iloc[1:-1],
+            found.steps.iloc[1:-1].assign(token=lambda rows: plots.short_names(list(rows["token"]), width=60)),
             hide_index=True,
             column_config={
                 "token": st.column_config.TextColumn("token", width="medium"),

@@ -98,7 +98,10 @@ def _groups(
 
 
 def _default(dataset: Dataset) -> str | None:
-    """Return the group that stands there first: a level of a condition, else the largest of the label."""
+    """Return the group that stands there first: a level of a condition, else the largest of the label.
+
+    Of a column with untreated cells it is a treated one: "higher" then means higher after the treatment.
+    """
     info = dataset.info
     known = data_columns.colour_columns(dataset).classes
     for column in (*(one for one in info.conditions if one != info.label), info.perturbation, info.label):
@@ -106,6 +109,8 @@ def _default(dataset: Dataset) -> str | None:
             codes, levels = data_columns.classes(dataset, column)
             if len(levels) > 1:
                 sizes = np.bincount(codes[codes >= 0], minlength=len(levels))
+                if column == info.perturbation and info.control in levels:
+                    sizes[levels.index(info.control)] = 0
                 return f"{column}: {levels[int(sizes.argmax())]}"
     return None
 

@@ -103,7 +103,7 @@ def _map(scored: Scored, dataset: Dataset, chosen: str) -> None:
 def _ridges(scored: Scored, dataset: Dataset, column: str, chosen: str) -> None:
     codes, levels = data_columns.classes(dataset, column)
     figures.show_figure(
-        plots.ridges(scored.of(chosen), codes[scored.rows], levels, title=f"{short_name(chosen)}: {scored.unit}"),
+        plots.ridges(scored.of(chosen), codes[scored.rows], levels, title=f"{short_name(chosen)}:<br>{scored.unit}"),
         how_to_read="How the cells of each group are spread (smoothed, each outline of the same height; the number is "
         "that of cells, the triangle the median). A group with two humps holds cells of two kinds.",
         name="pathway-distributions",

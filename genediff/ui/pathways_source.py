@@ -46,8 +46,6 @@ def choose(info: ModelInfo, dataset: Dataset) -> Scored:
     source = source if source in sources else sources[0]
     with right:
         collection = _collection() if source != TOKENS else ""
-        if source == TOKENS and own is not None:
-            st.caption(f"{len(own.sets):,} tokens of {explain.plain(own.title)}")
     if own is None:
         _why_not(info)
     try:
@@ -62,7 +60,8 @@ def choose(info: ModelInfo, dataset: Dataset) -> Scored:
         if source == TOKENS and info.space != "latent"
         else ""
     )
-    st.caption(MEANINGS[source] + gene_space + some)
+    which = f"{len(own.sets):,} tokens of {explain.plain(own.title)}. " if source == TOKENS and own is not None else ""
+    st.caption(which + MEANINGS[source] + gene_space + some)
     return found
 
 
@@ -108,14 +107,14 @@ def _why_not(info: ModelInfo) -> None:
     title = TOKENIZERS[info.strategy].title
     kinds = [name for name, kind in TOKENIZERS.items() if "gene_sets" in kind.needs]
     instead = (
-        "so this is what it decodes"
+        "so this is what it makes of the genes of each set"
         if info.space == "latent"
         else "and in gene space no cell is decoded from its own tokens, so these are scores of the cells alone"
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f":material/info: This model has {title.lower()}, none of them a gene set, {instead}. To see pathways as "
-            "tokens, train:",
+            f":material/info: This model was trained with **{title}**: no token is a gene set, {instead}. To see "
+            "pathways as tokens, train:",
             width="content",
         )
         for name in kinds:

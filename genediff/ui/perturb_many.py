@@ -49,7 +49,13 @@ def show(dataset: Dataset) -> None:
                 placeholder="\n".join(p.label for p in task.perturbations[:4]),
                 help="Genes, or several joined by +; or labels as they are in the data.",
             )
-            st.button("All that were measured", key="all-measured", on_click=_all, args=(task,), type="tertiary")
+            st.button(
+                "All that were measured",
+                key="all-measured",
+                icon=":material/playlist_add:",
+                on_click=_all,
+                args=(task,),
+            )
         with right:
             members, group = selections.pick_group(dataset, key="group", label="In which cells", default=selections.ALL)
             each = int(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genediff.plots import perturbation as plots
-from genediff.ui import figures, perturb_data
+from genediff.ui import figures, perturb_data, theme
 
 if TYPE_CHECKING:
     from genediff.perturbation.answer import Joined
@@ -33,7 +33,7 @@ def show(question: Question, found: Answer, shown: Joined, *, name: str) -> None
     clouds = _clouds(question, found, shown, perturb_data.map_of(question, shown))
     axes = plots.UMAP_AXES if dataset.info.has_umap else plots.PC_AXES
     figures.show_figure(
-        plots.shift_map(ground, clouds, axes=axes),
+        plots.shift_map(ground, clouds, axes=axes, dark=theme.is_dark()),
         how_to_read=_words(question, found, clouds),
         name=f"{name}-map",
         table=lambda: _points(clouds),

@@ -198,7 +198,7 @@ def _tested(info: ResponseInfo) -> str:
 
     words = {str(kind): title for kind, title in KINDS.items()}
     rows = [
-        f"{row['n']:.0f} held-out cases of {words.get(kind, kind)}: r = {row['r']:.2f}, best baseline "
+        f"{row['n']:.0f} held-out case{'' if row['n'] == 1 else 's'} of {words.get(kind, kind)}: r = {row['r']:.2f}, best baseline "
         f"{row['r_baseline']:.2f}"
         for kind, row in info.tested.items()
     ]

@@ -52,7 +52,7 @@ def verdict(question: Question, found: Judged | None, why: str, others: Sequence
         st.warning(why, icon=":material/help:")
         return
     n, kind = len(found.table), perturb_task.KINDS[question.kind]
-    on = f"On {n} held-out cases ({kind})"
+    on = f"On {n} held-out case{'' if n == 1 else 's'} ({kind})"
     best = found.titles[found.best]
     ceiling = float(found.table["ceiling"].mean())
     more = perturb_measures.clause(others)

@@ -48,13 +48,15 @@ def settings() -> Settings:
     return Settings(float(t), int(steps), _MEASURES[measure], int(n_cells), int(n_shuffled))
 
 
-def population(info: ModelInfo, dataset: Dataset, *, key: str = "group", label: str = "In which cells") -> Population:
-    """Draw the choice of cells: a group of real ones, or cells that the model generates."""
+def population(
+    info: ModelInfo, dataset: Dataset, *, key: str = "group", label: str = "In which cells", default: str | None = None
+) -> Population:
+    """Draw the choice of cells: a group of real ones (`default` stands there first), or cells that are generated."""
     kind = st.segmented_control(
         label, [REAL, GENERATED], default=REAL, required=True, key=f"{key}kind", bind="query-params"
     )
     if kind == REAL:
-        mask, title = selections.pick_group(dataset, key=key, label="Group", default=None)
+        mask, title = selections.pick_group(dataset, key=key, label="Group", default=default)
         return Population(title, np.flatnonzero(mask))
     asked = []
     for column, levels in info.conditions.items():

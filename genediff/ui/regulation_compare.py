@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from genediff.plots import regulation as plots
-from genediff.ui import explain, figures, regulation_choice, regulation_data
+from genediff.ui import data_columns, explain, figures, regulation_choice, regulation_data
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
     from genediff.model_info import ModelInfo
 
 
+def _two_largest(dataset: Dataset) -> tuple[str | None, str | None]:
+    """Return the two groups that stand there first: the largest of the label."""
+    column = dataset.info.label
+    if column is None or column not in data_columns.colour_columns(dataset).classes:
+        return None, None
+    codes, levels = data_columns.classes(dataset, column)
+    order = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(levels)), kind="stable")
+    names = [f"{column}: {levels[place]}" for place in order[:2]]
+    return (names[0], names[1]) if len(names) == 2 else (None, None)
+
+
 def show(info: ModelInfo, dataset: Dataset) -> None:
     """Ask for a gene and two groups, and draw how its paths differ."""
     known = regulation_data.genes(info)
+    one, other = _two_largest(dataset)
     with st.container(border=True):
         left, first_place, second_place = st.columns([0.3, 0.35, 0.35], gap="medium")
         with left:
             gene = regulation_choice.target(known)
             settings = regulation_choice.settings()
         with first_place:
-            first = regulation_choice.population(info, dataset, key="first", label="First group")
+            first = regulation_choice.population(info, dataset, key="first", label="First group", default=one)
         with second_place:
-            second = regulation_choice.population(info, dataset, key="second", label="Second group")
+            second = regulation_choice.population(info, dataset, key="second", label="Second group", default=other)
     if first.key == second.key:
         st.info("Both groups are the same cells; choose another cell type for one of them.")
         return

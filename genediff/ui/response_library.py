@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from genediff.errors import InputError
+from genediff.response_archive import export_response
 from genediff.ui import caching, explain, frame, undo
 from genediff.ui.downloads import download
 
@@ -52,6 +51,13 @@ def show() -> None:
                     st.button("Restore", key=f"restore-response-{model_id}", on_click=_restore, args=(model_id,))
 
 
+def origin(info: ResponseInfo) -> str:
+    """Say where a model comes from: with the app, from a run of this workspace, or from outside."""
+    if info.shipped:
+        return "shipped"
+    return "trained here" if (caching.workspace().runs / info.id).is_dir() else "uploaded"
+
+
 def table(models: list[ResponseInfo]) -> pd.DataFrame:
     """Return one row per model and kind of question that it was judged on."""
     from genediff.response.kinds import KINDS
@@ -61,7 +67,7 @@ def table(models: list[ResponseInfo]) -> pd.DataFrame:
     for info in models:
         about = {
             "model": info.title,
-            "origin": "shipped" if info.shipped else "trained here",
+            "origin": origin(info),
             "data set": info.dataset_name,
             "network": info.network or "none",
         }
@@ -85,7 +91,7 @@ def table(models: list[ResponseInfo]) -> pd.DataFrame:
 def _one(info: ResponseInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{explain.plain(info.title)}**", width="content")
-        st.badge("shipped" if info.shipped else "trained here", color="green" if info.shipped else "blue")
+        st.badge(origin(info), color="green" if info.shipped else "blue")
     known = f" · runs along {explain.plain(info.network)}" if info.network else ""
     st.caption(
         f"{info.n_trained:,} measured perturbations of {explain.plain(info.dataset_name)}{known} · {info.created[:10]}"
@@ -95,7 +101,11 @@ def _one(info: ResponseInfo) -> None:
             "perturb", "Predict with it", icon=":material/biotech:", dataset=info.dataset_id, extra={"by": info.id}
         )
         download(
-            "Download (zip)", lambda: zipped(info.folder), f"{info.id}.zip", key=f"response-{info.id}", narrow=True
+            "Download (zip)",
+            lambda: export_response(info.folder),
+            f"{info.id}.zip",
+            key=f"response-{info.id}",
+            narrow=True,
         )
         if not info.shipped:
             with st.popover("Rename", icon=":material/edit:"):
@@ -108,16 +118,6 @@ def _one(info: ResponseInfo) -> None:
     with st.expander("Card"):
         path = info.folder / CARD_FILE
         st.markdown(path.read_text(encoding="utf-8") if path.exists() else "This model came without a card.")
-
-
-def zipped(folder: Path) -> bytes:
-    """Return a model's folder as a zip of safetensors, JSON and Markdown."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.iterdir()):
-            if path.suffix in (".safetensors", ".json", ".md"):
-                archive.write(path, f"{folder.name}/{path.name}")
-    return made.getvalue()
 
 
 def _news() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import publication, token_views
+from genediff.plots.set_names import short_name
 from genediff.ui import caching, choices, data_columns, figures, theme, tokens_data, tokens_words
 
 if TYPE_CHECKING:
@@ -111,44 +112,86 @@ def _figures_in_words(one: Subject, names: pd.DataFrame | None) -> None:
 
 def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> None:
     table = table_of(one, told, names)
+    order = _order(one)
     key = f"token-table-{one.info.id}"
     st.dataframe(
-        table.reset_index(),
+        table.iloc[order].reset_index(),
         hide_index=True,
         height=min(38 + 35 * len(table), 38 + 35 * 9),
-        on_select=lambda: _open(one, key),
+        on_select=lambda: _open(one, key, order),
         selection_mode="single-row",
         key=key,
         column_config={
-            "KL": st.column_config.NumberColumn(format="%.2f", help="Nats per cell that the token tells of a cell."),
+            "most active in": st.column_config.TextColumn(
+                help="The group of cells whose mean activity lies furthest above that of all cells, in standard "
+                "deviations over cells."
+            ),
+            "KL": st.column_config.NumberColumn(
+                format="%.2f",
+                help="How much the token tells of a cell: nats per cell (Kullback-Leibler divergence from the prior).",
+            ),
             "in one number": st.column_config.NumberColumn(
                 format="percent", help="Share of what the token varies by that its activity holds."
             ),
         },
     )
-    st.caption(
-        "One row per token; click the box at its left to open it. ↑ and ↓ are its two ends: the genes that rise and "
-        "fall as it becomes more active, and the set they share most genes with, with the false discovery rate over "
-        "all tokens, ends and sets. A name is a hint about those genes, not proof that the token is that process: "
-        "*Can it be trusted?* says how many names chance would give."
-    )
+    st.caption(_how_to_read(table))
 
 
-def _open(one: Subject, key: str) -> None:
+def _how_to_read(table: pd.DataFrame) -> str:
+    said = ["One row per token; click the box at its left to open it."]
+    if "genes ↑" in table:
+        said.append("↑ and ↓ are its two ends: the genes that rise and fall as it becomes more active.")
+    if "name ↑ (FDR)" in table:
+        said.append(
+            "A name is the set that an end shares most genes with, and the false discovery rate over all tokens, "
+            "ends and sets: a hint about those genes, not proof that the token is that process. *Can it be trusted?* "
+            "says how many names chance would give."
+        )
+    return " ".join(said)
+
+
+def _order(one: Subject) -> np.ndarray:
+    """Return the order of the table's rows: free tokens before named ones, of many genes the telling ones first."""
+    if len(one.kinds) > tokens_data.MOST_ASKED and (apart := marks(one)) is not None:
+        return np.argsort(-apart, kind="stable")
+    return np.argsort([kind != "free" for kind in one.kinds], kind="stable")
+
+
+def _open(one: Subject, key: str, order: np.ndarray) -> None:
     rows = st.session_state[key].selection.rows
     if rows:
-        choices.choose(TOKEN, one.found.names[rows[0]])
+        choices.choose(TOKEN, one.found.names[order[rows[0]]])
         st.session_state[VIEW] = "One token"
+
+
+def marks(one: Subject) -> np.ndarray | None:
+    """Return how far each token tells the groups of the first column apart, (token,); None where there are none.
+
+    Variance of the mean activity between groups, so that a handful of cells does not decide.
+    """
+    column = _column(one)
+    if column is None:
+        return None
+    codes, levels = data_columns.classes(one.dataset, column)
+    shown = codes[one.found.rows]
+    sizes = np.bincount(shown[shown >= 0], minlength=len(levels))
+    means = np.nan_to_num(tokens_data.group_means(one, column)[0])  # a group without a cell has no mean
+    return np.asarray(means**2 @ sizes / max(sizes.sum(), 1))
 
 
 def table_of(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> pd.DataFrame:
     """Return what is known of every token, one row each."""
     found, health = one.found, tokens_data.health(one)
+    called = [tokens_words.called(one, i) for i in range(len(found.names))]
+    called = [one if called.count(one) == 1 else name for one, name in zip(called, found.names, strict=True)]
     table = pd.DataFrame({"token": list(found.names)})
     if names is not None:
         for end, arrow in (("up", "↑"), ("down", "↓")):
-            table[f"name {arrow} (FDR)"] = table["token"].map(
-                {name: _with_rate(row[end], row[f"{end}_fdr"]) for name, row in names.iterrows()}
+            table[f"name {arrow} (FDR)"] = (
+                table["token"]
+                .map({name: _with_rate(row[end], row[f"{end}_fdr"]) for name, row in names.iterrows()})
+                .fillna("")
             )
     if told is not None:
         inside = told.listed()
@@ -158,21 +201,35 @@ def table_of(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> p
                 ", ".join(told.genes[g] for g in row if inside[i, e, g]) for i, row in enumerate(order)
             ]  # the strongest first
             table[f"genes {arrow}"] = table["token"].map(dict(zip(told.names, top, strict=True)))
+    if (active := _most_active(one)) is not None:
+        table["most active in"] = active
     if np.isfinite(found.divergence).any():
         table["KL"] = found.divergence
     if len(found.names) > 1:
-        alike = [f"{found.names[p]} ({r:+.2f})" for p, r in zip(health.partner, health.likeness, strict=True)]
+        alike = [f"{called[p]} ({r:+.2f})" for p, r in zip(health.partner, health.likeness, strict=True)]
         table["most alike"] = alike
     table["in one number"] = found.loadings.share
-    same = np.array([f"same as {found.names[partner]}" for partner in health.partner], dtype=object)
+    table["token"] = called
+    same = np.array([f"same as {called[partner]}" for partner in health.partner], dtype=object)
     flags = np.where(health.dead, "silent", np.where(health.redundant, same, ""))
     if (flags != "").any():
         table.insert(1, "doubt", flags)
     return table.set_index("token")
 
 
+def _most_active(one: Subject) -> list[str] | None:
+    """Return for each token the group of the first column that it is most active in; None without groups."""
+    column = _column(one)
+    if column is None:
+        return None
+    means, levels = tokens_data.group_means(one, column)
+    means = np.nan_to_num(means)
+    best = means.argmax(axis=1)
+    return [f"{levels[place]} ({row[place]:+.1f} SD)" for place, row in zip(best, means, strict=True)]
+
+
 def _with_rate(name: str | None, rate: float) -> str:
-    return "none" if name is None else f"{token_views.short(name, 48)} ({rate:.0e})"
+    return "none" if name is None else f"{short_name(name, width=48)} ({rate:.0e})"
 
 
 def _column(one: Subject) -> str | None:
@@ -260,7 +317,7 @@ def _hover(one: Subject, token: int, names: pd.DataFrame | None) -> str:
     said = [tokens_words.called(one, token)]
     if names is not None and one.found.names[token] in names.index:
         row = names.loc[one.found.names[token]]
-        said += [f"{arrow} {token_views.short(row[end])}" for end, arrow in (("up", "↑"), ("down", "↓")) if row[end]]
+        said += [f"{arrow} {short_name(row[end])}" for end, arrow in (("up", "↑"), ("down", "↓")) if row[end]]
     if np.isfinite(one.found.divergence[token]):
         said.append(f"KL {one.found.divergence[token]:.2f} nats")
     return "<br>".join(said)

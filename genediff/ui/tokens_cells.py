@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import embedding, palettes, publication, token_views
+from genediff.plots.set_names import short_name
 from genediff.ui import data_columns, drawn, figures, genes, theme, tokens_data, tokens_one, tokens_words
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _values(one: Subject, colour: str, gene: str | None) -> tuple[np.ndarray, st
         token = one.found.names.index(colour.removeprefix(_TOKEN))
         return (
             np.asarray(one.found.values[token]),
-            f"{token_views.short(tokens_words.called(one, token))}: activity",
+            f"{short_name(tokens_words.called(one, token))}: activity",
             True,
         )
     return data_columns.numbers(one.dataset, colour)[rows], data_columns.title(colour), False

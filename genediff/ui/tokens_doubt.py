@@ -65,7 +65,7 @@ def verdict(rows: Sequence[Control]) -> str:
         )
     if shuffled >= own / 2:
         return (
-            f"**These names are weak**: {own:.0%} of the ends get one, and with shuffled sets still {shuffled:.0%}. "
+            f"**These names are weak**: {own:.0%} of the tokens' ends (genes that rise, genes that fall) get one, and with shuffled sets still {shuffled:.0%}. "
             "Genes that are in many sets explain much of them."
         )
     if n_mixed and mixed >= 0.8 * own:
@@ -85,7 +85,8 @@ def _again(one: Subject) -> None:
     told = tokens_data.drives(one) if one.asked else None
     if told is None or len(told.names) < 2:
         st.caption(
-            "Tokens of this model are asked one at a time which genes they drive, so they are not compared as a whole."
+            "Tokens of this model are asked one at a time which genes they drive, so they are not compared as a whole; "
+            "*One token* says of each whether it drives the same genes in two halves of the cells."
         )
         return
     low = int((told.repeats < 0.5).sum())

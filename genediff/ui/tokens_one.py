@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import embedding, palettes, publication, token_views
+from genediff.plots.set_names import short_name
 from genediff.ui import (
     choices,
     data_columns,
@@ -63,11 +64,13 @@ def _choose(one: Subject) -> int:
 
 
 def _first(one: Subject) -> str:
-    """Return the living token that moves genes most, where that is known; else the one that varies most."""
+    """Return the living token that moves genes most, where that is known; else the one that tells groups apart."""
     alive = ~tokens_data.health(one).dead
-    strength = one.found.loadings.spread.copy()
+    strength = one.found.loadings.spread
     if one.free and len(one.asked) == len(one.kinds):
         strength = tokens_data.drives(one).strength()
+    elif (apart := tokens_all.marks(one)) is not None:
+        strength = apart  # a gene of few cells may vary most, and then there is little to see
     return one.found.names[int(np.where(alive, strength, -1.0).argmax())]
 
 
@@ -82,10 +85,11 @@ def _facts(one: Subject, token: int, told: Drives, place: int) -> None:
             f"{health.likeness[token]:+.2f})]"
         )
     if np.isfinite(found.divergence[token]):
-        said.append(f"tells {found.divergence[token]:.2f} nats of a cell")
-    said.append(f"its activity holds {100 * found.loadings.share[token]:.0f} % of what it varies by")
+        said.append(f"tells {found.divergence[token]:.2f} nats (units of information) of a cell")
+    if found.loadings.share[token] < 0.995:
+        said.append(f"its activity holds {100 * found.loadings.share[token]:.0f} % of what it varies by")
     said.append(f"drives the same genes in two halves of the cells with r = {told.repeats[place]:.2f}")
-    st.markdown(" · ".join(said))
+    st.markdown(" · ".join(one if one.startswith(":") else one[:1].upper() + one[1:] for one in said))
 
 
 def _map(one: Subject, token: int) -> np.ndarray | None:
@@ -101,7 +105,7 @@ def _map(one: Subject, token: int) -> np.ndarray | None:
         words = "the main axes of token space, as the data set has no UMAP"
         if xy.shape[1] < 2:
             xy = np.column_stack([xy[:, 0], values])
-    title, some = f"{token_views.short(name)}: activity", drawn.rows(dataset, found.rows)
+    title, some = f"{short_name(name)}: activity", drawn.rows(dataset, found.rows)
 
     def draw(*, dark: bool) -> token_views.go.Figure:
         return token_views.signed_map(xy[some], values[some], title=title, dark=dark, axes=axes)
@@ -265,7 +269,7 @@ def _sets(one: Subject, token: int) -> None:
             st.caption("No set shares a gene with them.")
             continue
         shown = rows.assign(
-            set=rows["set"].map(lambda name: token_views.short(name, 44)), genes=rows["genes"].map(", ".join)
+            set=rows["set"].map(lambda name: short_name(name, width=44)), genes=rows["genes"].map(", ".join)
         )
         st.dataframe(
             shown[["set", "overlap", "size", "fdr", "genes"]],
@@ -285,7 +289,7 @@ def _proposal(named: pd.Series | None) -> None:
         st.markdown("**No name**: no set is found among its genes more often than by chance")
         return
     said = [
-        f"{arrow} **{explain.plain(token_views.short(named[end], 60))}** (FDR {named[f'{end}_fdr']:.1e})"
+        f"{arrow} **{explain.plain(short_name(named[end], width=60))}** (FDR {named[f'{end}_fdr']:.1e})"
         for end, arrow in (("up", "↑"), ("down", "↓"))
         if named[end] is not None
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genediff.plots.token_views import short
+from genediff.plots.set_names import short_name
 
 if TYPE_CHECKING:
     from genediff.ui.tokens_data import Subject
@@ -89,4 +89,4 @@ def caveats(one: Subject) -> str:
 def called(one: Subject, token: int) -> str:
     """Return what a token is called on the page."""
     name = one.found.names[token]
-    return short(name, 60) if one.kinds[token] == "set" else name
+    return short_name(name, width=60) if one.kinds[token] == "set" else name

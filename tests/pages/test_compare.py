@@ -146,3 +146,26 @@ def test_a_deleted_comparison_comes_back(workspace, open_page):
     app.button(key="cmp_undo").click().run()
     assert [one.id for one in list_comparisons(workspace)] == ["mine"]
     assert "mine" in [one.value for one in app.subheader]
+
+
+@pytest.mark.parametrize("written", ["ids", "words"])
+def test_the_form_reads_ids_and_words_from_the_address(workspace, open_page, written):
+    ids = {"cmp_what": "strategies", "cmp_strategies": ["mlp", "rank"], "cmp_spaces": ["latent"],
+           "cmp_budget": "steps", "cmp_preset": "standard", "cmp_objective": "variance_preserving:noise"}  # fmt: skip
+    words = {"cmp_what": "Strategies", "cmp_strategies": [TOKENIZERS[one].title for one in ("mlp", "rank")],
+             "cmp_spaces": ["Latent"], "cmp_budget": "Steps each", "cmp_preset": "Standard",
+             "cmp_objective": "DDPM, noise"}  # fmt: skip
+    app = open_page("compare", {"comparison": "new", **(ids if written == "ids" else words)})
+    assert not app.warning and not app.exception
+    assert app.selectbox(key="cmp_preset").value == "standard"
+    assert app.selectbox(key="cmp_objective").value == "variance_preserving:noise"
+    assert app.button_group(key="cmp_strategies").value == ["mlp", "rank"]
+    assert app.button_group(key="cmp_spaces").value == ["latent"]
+    assert app.number_input(key="cmp_steps").value == 3500
+    app.selectbox(key="cmp_preset").set_value("quick").run()
+    assert app.selectbox(key="cmp_preset").value == "quick"
+
+
+def test_a_choice_that_is_not_there_is_told(workspace, open_page):
+    app = open_page("compare", {"comparison": "new", "cmp_strategies": ["mlp", "words"]})
+    assert "There is no strategy “words” here" in app.warning[0].value

@@ -25,7 +25,7 @@ def test_every_view_says_what_applies_to_every_strategy(planted, open_page, stra
         app = ready(open_page("pathways", {"view": view, "model": f"{strategy}-{space}", "gene_sets": sets}))
         assert app.selectbox(key="inspected_model").value == f"{strategy}-{space}"
         said[view] = texts(app)
-    assert ("none of them a gene set" in said["At a glance"]) != named
+    assert ("no token is a gene set" in said["At a glance"]) != named
     assert "pathways differ (FDR < 0.05)" in said["Two groups"]
     assert "not independent of each other" in said["Two groups"]
     if named:
