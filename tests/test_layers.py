@@ -58,7 +58,8 @@ ALLOWED: dict[str, set[str]] = {
         "transfer": "data errors inspection knowledge model nn",
         "plots": "errors",
         "cli": "adaptation comparison conditions config data errors evaluation knowledge model model_archive "
-        "model_info perturbation presets response response_archive runs tokenizers training transfer versions workspace",
+        "model_info perturbation presets response response_archive runs tokenizers training transfer versions "
+        "workspace",
         "__main__": "cli",
     }.items()
 }

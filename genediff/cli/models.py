@@ -92,7 +92,7 @@ def export(
 
 @models.command("import")
 def import_file(file: Path = typer.Argument(..., help="A .zip written by `export`.", show_default=False)) -> None:
-    """Put an exported model into the library, of cells or of perturbations. Pickles (.pt, .pkl, .ckpt, …) are refused."""
+    """Put an exported model (of cells or of perturbations) into the library. Pickles (.pt, .pkl, .ckpt) are refused."""
     from genediff.response_archive import import_any
 
     info = import_any(file, workspace())

@@ -198,8 +198,8 @@ def _tested(info: ResponseInfo) -> str:
 
     words = {str(kind): title for kind, title in KINDS.items()}
     rows = [
-        f"{row['n']:.0f} held-out case{'' if row['n'] == 1 else 's'} of {words.get(kind, kind)}: r = {row['r']:.2f}, best baseline "
-        f"{row['r_baseline']:.2f}"
+        f"{row['n']:.0f} held-out case{'' if row['n'] == 1 else 's'} of {words.get(kind, kind)}: "
+        f"r = {row['r']:.2f}, best baseline {row['r_baseline']:.2f}"
         for kind, row in info.tested.items()
     ]
     return "; ".join(rows) or "Not judged on anything held out."

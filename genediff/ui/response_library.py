@@ -14,7 +14,6 @@ from genediff.ui.downloads import download
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from genediff.response.info import ResponseInfo
 

@@ -65,8 +65,8 @@ def verdict(rows: Sequence[Control]) -> str:
         )
     if shuffled >= own / 2:
         return (
-            f"**These names are weak**: {own:.0%} of the tokens' ends (genes that rise, genes that fall) get one, and with shuffled sets still {shuffled:.0%}. "
-            "Genes that are in many sets explain much of them."
+            f"**These names are weak**: {own:.0%} of the tokens' ends (genes that rise, genes that fall) get one, "
+            f"and with shuffled sets still {shuffled:.0%}. Genes that are in many sets explain much of them."
         )
     if n_mixed and mixed >= 0.8 * own:
         return (
