@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from genediff.data.targets import Perturbation
 from genediff.errors import InputError
+from genediff.perturbation import ALL_CELLS
 from genediff.response.info import ResponseInfo
 from genediff.response.store import load_response
 from genediff.response_archive import export_response, import_any
@@ -60,8 +60,9 @@ def test_what_was_taken_away_comes_back_and_predicts_the_same(workspace, packed)
         assert (folder / name).read_bytes() == (first / name).read_bytes()
     dataset = workspace.open_dataset(info.dataset_id)
     one, again = load_response(first, dataset), load_response(folder, dataset)
-    pair = Perturbation(tuple(next(group.label for group in one.task.groups if "+" in group.label).split("+")))
-    np.testing.assert_array_equal(one.effect(pair).change, again.effect(pair).change)
+    pair = one.task.part("test")[0].perturbation
+    assert len(pair.targets) == 2
+    np.testing.assert_array_equal(one.delta(pair, ALL_CELLS), again.delta(pair, ALL_CELLS))
 
 
 def test_a_second_one_stands_beside_the_first(workspace, packed):
