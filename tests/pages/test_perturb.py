@@ -21,7 +21,8 @@ from genediff.perturbation.held_out import Judged
 from genediff.response.config import ResponseConfig
 from genediff.response.info import ResponseInfo
 from genediff.response.train import train_response
-from genediff.ui import caching, perturb_task, perturb_trust, response_library
+from genediff.response_archive import export_response
+from genediff.ui import caching, perturb_task, perturb_trust
 from genediff.ui.perturb_model import ModelSource
 from genediff.workspace import ASSETS, Workspace
 from tests.pages.conftest import texts
@@ -242,7 +243,7 @@ def test_the_models_page_lists_renames_deletes_and_brings_back(screen, open_page
     assert place.list_responses() == [] and "was deleted" in texts(app)
     app.button(key="undo_response").click().run()
     assert [one.id for one in place.list_responses()] == [MODEL] and not app.exception
-    packed = response_library.zipped(place.response_folder(MODEL))
+    packed = export_response(place.response_folder(MODEL))
     zipfile.ZipFile(io.BytesIO(packed)).extractall(tmp_path)
     assert ResponseInfo.read(tmp_path / MODEL).title == "Of pairs"
     place.rename_response(MODEL, "Pairs")

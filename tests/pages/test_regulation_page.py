@@ -79,7 +79,9 @@ def test_key_regulators_of_a_gene_and_of_generated_cells(opened) -> None:
 
 def test_paths_of_two_types_are_compared(opened) -> None:
     _, target = pair()
-    same = opened(view="Two cell types", target=target)
+    first = opened(view="Two cell types", target=target)
+    assert "act differently" in texts(first)  # the two largest types stand there first
+    same = opened(view="Two cell types", target=target, first="All cells", second="All cells")
     assert "the same cells" in texts(same)
     app = opened(view="Two cell types", target=target, first="cell_type: type_1", second="cell_type: type_2")
     assert "act differently" in texts(app)
