@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui import region
+from genediff.ui import pathways_groups, region
 from tests.pages.conftest import texts
 from tests.pages.test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixtures
 
@@ -78,9 +82,16 @@ def test_a_region_survives_the_address(monkeypatch) -> None:
     corners = region.read("region")
     assert corners is not None and corners[0] == (0.0, 0.0) and 10 < len(corners) <= region.MOST_CORNERS
     region.remember("region", {"box": [{"x": [0, 2], "y": [0, 1]}]})
-    import numpy as np
 
     inside = region.inside(region.read("region") or [], np.array([[1.0, 0.5], [3.0, 0.5], [1.0, 2.0]]))
     assert inside.tolist() == [True, False, False]
     region.forget("region")
     assert address == {}
+
+
+def test_a_treated_group_stands_first_and_not_its_control():
+    info = SimpleNamespace(
+        label=None, conditions=(), batch=None, perturbation="condition", control="ctrl", id="treated", content_hash="t"
+    )
+    told = pd.DataFrame({"condition": pd.Categorical(["ctrl"] * 6 + ["stim"] * 4)})
+    assert pathways_groups._default(SimpleNamespace(info=info, obs=told)) == "condition: stim"

@@ -1,0 +1,27 @@
+"""Figures of tokens and regulators: ranges that few active cells still fill, and colours that are explained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from genediff.plots import regulation, token_views
+
+
+def test_the_range_of_what_few_cells_have_is_theirs_and_one_outlier_does_not_set_it():
+    rng = np.random.default_rng(0)
+    few = np.full(2000, -0.2)
+    few[:20] = 6.0  # a gene of one cell in a hundred: 98 % of the cells lie at its floor
+    assert token_views.signed_range(few) >= 3.0
+    usual = rng.normal(size=2000)
+    with_outlier = np.append(usual, 500.0)
+    assert token_views.signed_range(with_outlier) < 1.3 * token_views.signed_range(usual)
+    assert token_views.signed_range(np.zeros(5)) > 0
+
+
+def test_signed_bars_say_what_their_colours_mean_and_keep_the_order():
+    table = pd.DataFrame({"regulator": ["A", "B", "C"], "effect": [3.0, 2.0, 1.0], "slope": [1.0, -1.0, 1.0]})
+    fig = regulation.bars(table, value="effect", title="effect", signed="slope")
+    shown = {bar.name: list(bar.y) for bar in fig.data}
+    assert shown == {"activates": ["A", "C"], "represses": ["B"]} and fig.layout.showlegend
+    assert list(fig.layout.yaxis.categoryarray) == ["A", "B", "C"]
