@@ -109,15 +109,11 @@ class Source:
 
     def shift(self, task: Task, kind: str) -> Shift:
         """Return the baseline; the best one by validation cells where this kind can be judged."""
-        from genediff.perturbation import best_baseline
-
         shifts = perturb_task.shifts(task)
         if self.name != BEST:
             return shifts[self.name]
         judged = perturb_task.held_out(task.dataset, kind) if task.config.scheme != kind else task
-        if judged is None:
-            return best_baseline(task, shifts)
-        return shifts[best_baseline(judged, perturb_task.shifts(judged)).name]
+        return shifts[perturb_task.best(judged or task)]
 
     def shown_name(self, task: Task, kind: str) -> str:
         """Return the name of the baseline that predicts."""

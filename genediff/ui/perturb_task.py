@@ -77,6 +77,11 @@ def shifts(task: Task) -> dict[str, Shift]:
     return _shifts(str(caching.workspace().root), key(task), task)
 
 
+def best(task: Task) -> str:
+    """Return the name of the baseline that does best on the validation part of a task, found once."""
+    return _best(str(caching.workspace().root), key(task), task)
+
+
 def key(task: Task) -> str:
     """Return what names a task in a cache."""
     return json.dumps([task.dataset.info.content_hash, task.config.model_dump(mode="json")], sort_keys=True)
@@ -105,3 +110,10 @@ def _shifts(home_folder: str, task_key: str, _task: Task) -> dict[str, Shift]:
     from genediff.perturbation import fit_baselines
 
     return fit_baselines(_task)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _best(home_folder: str, task_key: str, _task: Task) -> str:
+    from genediff.perturbation import best_baseline
+
+    return best_baseline(_task, shifts(_task)).name
