@@ -47,7 +47,7 @@ PATIENCE = 60_000  # ms, for what should take a second
 HEAD = """# Pages: how long a reader waits with {cells:,} cells
 
 Written by `python -m benchmarks.pages_speed`: the median of {repeats} visits, each in a fresh browser in front of a
-real server on two CPU cores (load {load:.1f}, which the browser and the server make); a visit before fills the caches. Aims:
+real server on two CPU cores (load {load:.1f}, their own included); a visit before fills the caches. Aims:
 first draw {first:g} s, a change {change:g} s.
 
 A change begins when the pointer or key is let go, and ends when the new picture is decoded and two more frames are
