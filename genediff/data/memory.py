@@ -10,8 +10,8 @@ from genediff.data.writing import BLOCK_ENTRIES
 if TYPE_CHECKING:
     from genediff.data.matrix import Matrix
 
-# Set by imports of up to a million cells (benchmarks/out_of_core.md), UMAP included: 1.08 GB are told where 1.17 GB were
-# measured (100,000 x 20,000), and 1.71 GB where 1.53 GB were (1,000,000 x 2,000).
+# Set by imports of up to a million cells (benchmarks/out_of_core.md), UMAP included: 1.08 GB are told where 1.17 were
+# measured (100,000 x 20,000), and 1.71 GB where 1.53 were (1,000,000 x 2,000).
 _PROGRAM = 700_000_000
 """Python with pandas, scikit-learn and umap-learn compiled and loaded."""
 _PER_TILE_ENTRY = 60
