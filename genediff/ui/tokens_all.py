@@ -122,6 +122,8 @@ def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> Non
         selection_mode="single-row",
         key=key,
         column_config={
+            # Wide enough for a name: the genes beside it would take the room.
+            **{f"name {arrow} (FDR)": st.column_config.TextColumn(width="medium") for arrow in "↑↓"},
             "most active in": st.column_config.TextColumn(
                 help="The group of cells whose mean activity lies furthest above that of all cells, in standard "
                 "deviations over cells."
