@@ -20,7 +20,7 @@ from genediff.checkpoint import write_folder
 from genediff.data.view import GeneView
 from genediff.errors import Cancelled, InputError
 from genediff.model_info import CARD_FILE, MODEL_FILE, ModelSpec, read_spec
-from genediff.nn.interruption import checked
+from genediff.nn.interruption import stoppable
 from genediff.training.device import device_name, make_fabric
 from genediff.training.memory import peak_gpu_memory, peak_memory
 from genediff.training.run import TrainEvent, combinations_of
@@ -108,11 +108,6 @@ class Adaptation:
 
     def run(self, *, stop: Callable[[], bool] = lambda: False) -> Iterator[TrainEvent]:
         """Train, yielding an event for every step; when ``stop`` turns true it ends and nothing is written."""
-
-        def check() -> None:
-            if stop():
-                raise Cancelled
-
         yield TrainEvent("start", 0, 0, message=self.alignment.sentence)
         yield TrainEvent(
             "start",
@@ -126,10 +121,10 @@ class Adaptation:
         for kind in kinds:
             stage = kind(self.model, self.cells, train, fabric=self.fabric, seed=self.config.seed)
             try:
-                with checked(stage.plain, check):
+                with stoppable(stage.plain, stop):
                     finished = yield from self._run_stage(stage, stop)
             except Cancelled:
-                return
+                finished = False
             if not finished:
                 return
             stage.finish()

@@ -165,14 +165,8 @@ def _moments_of(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Return the same of a data set's training cells; of large ones block by block."""
     if not dataset.left_on_disk:
         return _moments(dataset.x("train"))
-    n = len(dataset.rows("train"))
-
-    def sums(_: np.ndarray, x: Any) -> np.ndarray:
-        return np.stack([np.ravel(x.sum(axis=0)), np.ravel(x.power(2).sum(axis=0))])
-
-    total = np.asarray(np.sum(list(dataset.map_x(sums, "train")), axis=0, dtype=np.float64))
-    mean, square = total[0] / n, total[1] / n  # (gene,) each
-    return mean, np.sqrt(np.maximum(square - mean**2, 1e-4))
+    mean, variance = dataset.x_moments("train")
+    return mean, np.sqrt(np.maximum(variance, 1e-4))
 
 
 def _decoded_moments(model: GeneDiff, real: Tensor, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -185,6 +185,15 @@ class Dataset:
         """Return sums of x over all cells, (group, gene), by weights (group, cell)."""
         return reduce(np.add, self.map_x(lambda rows, x: np.asarray(weights[:, rows] @ x)))
 
+    def x_moments(self, split: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and variance of x over the cells of a part, (gene,) each."""
+
+        def sums(rows: np.ndarray, x: sp.csr_matrix) -> np.ndarray:
+            return np.stack([np.ravel(x.sum(axis=0)), np.ravel(x.multiply(x).sum(axis=0))]).astype(np.float64)
+
+        mean, square = reduce(np.add, self.map_x(sums, split)) / len(self.rows(split))
+        return mean, square - mean**2
+
     @cached_property
     def n_entries(self) -> int:
         """Stored values of all cells in the chosen genes: what reading them whole costs, eight bytes each."""

@@ -131,7 +131,7 @@ def reference(dataset: Dataset) -> Reference:
     """Return what metrics need to know of the training cells."""
     if dataset.left_on_disk:
         pcs = dataset.pcs_at(dataset.rows("train")).astype(np.float64)  # (training cell, pc), what `project` gives
-        variance = _variance(dataset)
+        _, variance = dataset.x_moments("train")  # (gene,)
     else:
         x = sparse.csr_matrix(dataset.x("train"))  # (training cell, gene)
         pcs = np.asarray(dataset.project(x), dtype=np.float64)
@@ -139,14 +139,6 @@ def reference(dataset: Dataset) -> Reference:
         variance = np.asarray(x.multiply(x).mean(0)).ravel() - mean**2  # (gene,)
     variable = np.sort(np.argsort(-variance, kind="stable")[:N_VARIABLE])
     return Reference(pcs, median_distance(pcs), variable)
-
-
-def _variance(dataset: Dataset) -> np.ndarray:
-    """Return the variance of each gene over training cells (gene,), block by block."""
-    n, sums, squares = 0, np.zeros(dataset.info.n_genes), np.zeros(dataset.info.n_genes)
-    for m, total, square in dataset.map_x(lambda rows, x: (len(rows), x.sum(0), x.multiply(x).sum(0)), "train"):
-        n, sums, squares = n + m, sums + np.ravel(total), squares + np.ravel(square)
-    return squares / n - (sums / n) ** 2
 
 
 def _check(values: sparse.csr_matrix, dataset: Dataset) -> None:

@@ -151,7 +151,7 @@ def draw(
 
     started, own = time.monotonic(), 0
     problem: Exception | None = None
-    drawing = _draw(plan, folder, ranks.stretch(left), check_all)
+    drawing = _draw(plan, folder, ranks.stretch(left), check=check, after_step=check_all)
     with contextlib.closing(drawing):
         for _ in range(-(-len(left) // ranks.size) + 1):  # once more for the last part to be on disk
             try:
@@ -168,7 +168,9 @@ def draw(
         raise one
 
 
-def _draw(plan: Plan, folder: Path, numbers: list[int], check: Callable[[], None]) -> Generator[int, None, None]:
+def _draw(
+    plan: Plan, folder: Path, numbers: list[int], *, check: Callable[[], None], after_step: Callable[[], None]
+) -> Generator[int, None, None]:
     """Yield the number of cells that are drawn after each batch; parts are on disk once this ends or is closed."""
     held: list[Cells] = []
     first, closed, done = 0, time.monotonic(), 0
@@ -178,7 +180,7 @@ def _draw(plan: Plan, folder: Path, numbers: list[int], check: Callable[[], None
                 held = _close(folder, first, held)
             if not held:
                 first = number
-            held.append(_batch(plan, number, check))
+            held.append(_batch(plan, number, check=check, after_step=after_step))
             done += plan.cells_in([number])
             if len(held) >= PART_BATCHES or time.monotonic() - closed >= PART_SECONDS:
                 check_disk(folder)
@@ -194,7 +196,7 @@ def _close(folder: Path, first: int, held: list[Cells]) -> list[Cells]:
     return []
 
 
-def _batch(plan: Plan, number: int, check: Callable[[], None]) -> Cells:
+def _batch(plan: Plan, number: int, *, check: Callable[[], None], after_step: Callable[[], None]) -> Cells:
     made = plan.model.batches(
         plan.codes,
         config=plan.config,
@@ -202,7 +204,7 @@ def _batch(plan: Plan, number: int, check: Callable[[], None]) -> Cells:
         batch_size=plan.batch_size,
         numbers=[number],
         speed=plan.speed,
-        watch=lambda state: check(),
+        watch=lambda state: after_step(),
     )
     # A compiled network may not be looked into; between its steps the stop is heard all the same.
     inside = contextlib.nullcontext() if plan.speed.compiled else checked(plan.model.denoiser, check)

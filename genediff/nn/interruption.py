@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from genediff.errors import Cancelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -40,3 +42,15 @@ def checked(network: nn.Module, check: Callable[[], None]) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def stoppable(
+    network: nn.Module, stop: Callable[[], bool], *, message: str = ""
+) -> contextlib.AbstractContextManager[None]:
+    """Raise `Cancelled` out of a pass through a network as soon as ``stop`` is true; see `checked`."""
+
+    def check() -> None:
+        if stop():
+            raise Cancelled(message)
+
+    return checked(network, check)

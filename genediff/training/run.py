@@ -16,7 +16,7 @@ from genediff.errors import Cancelled, InputError
 from genediff.knowledge import Knowledge, Library, gather
 from genediff.model import GeneDiff
 from genediff.model_info import CARD_FILE, KNOWLEDGE_FILE, MODEL_FILE, ModelSpec
-from genediff.nn.interruption import checked
+from genediff.nn.interruption import stoppable
 from genediff.parallel import ALONE, crew, crew_size
 from genediff.training.autoencoder import AutoencoderStage
 from genediff.training.card import model_card
@@ -237,12 +237,7 @@ class Training:
 
         Several processes that train together wait for one another, so none may leave on its own.
         """
-
-        def check() -> None:
-            if stop():
-                raise Cancelled
-
-        return checked(stage.plain, check) if self.ranks.size == 1 else contextlib.nullcontext()
+        return stoppable(stage.plain, stop) if self.ranks.size == 1 else contextlib.nullcontext()
 
     # -- storage ---------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,9 @@ def test_sums_over_blocks_are_those_over_all(both) -> None:
         same(np.vstack([x.toarray() for _, x in parts]), whole.x(split))
     weights = np.random.default_rng(0).random((2, whole.info.n_cells)).astype(np.float32)
     np.testing.assert_allclose(large.weighted_x(weights), weights @ whole.x(), rtol=1e-4)
+    values = whole.x("train").toarray().astype(np.float64)
+    for dataset in both:
+        np.testing.assert_allclose(dataset.x_moments("train"), (values.mean(0), values.var(0)), rtol=1e-3, atol=1e-5)
 
 
 def test_markers_and_what_judges_cells_are_the_same(both) -> None:

@@ -163,23 +163,20 @@ def evaluate_generator(
     import pandas as pd
 
     from genediff.evaluation import evaluate
-    from genediff.nn.interruption import checked
+    from genediff.nn.interruption import stoppable
 
     n = min(len(dataset.rows("test")), MAX_CELLS)
 
-    def check() -> None:
-        if cancelled():
-            raise Cancelled
-
     def tell(done: int, total: int) -> None:
         progress(GENERATING * done / max(total, 1), "generating cells")
-        check()
+        if cancelled():
+            raise Cancelled
 
     table = asked
     if asked is not None and not strict:
         known = {column: names for column, names in generator.conditions.items() if column in asked}
         table = pd.DataFrame({c: asked[c].where(asked[c].isin(names), None) for c, names in known.items()})
-    with checked(generator.denoiser, check):
+    with stoppable(generator.denoiser, cancelled):
         generated = generator.generate(n, conditions=table, batch_size=256, progress=tell, ranks=ranks)
     if asked is not None and not strict:
         for column in asked:

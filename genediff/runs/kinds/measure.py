@@ -39,20 +39,14 @@ def measure_model(job: Job, model: Path, dataset_id: str) -> None:
 def _measures(job: Job, model: Path, dataset_id: str) -> dict[str, float]:
     from genediff.evaluation.reconstruction import reconstruct
     from genediff.model import GeneDiff
-    from genediff.nn.interruption import checked
+    from genediff.nn.interruption import stoppable
 
     generator = GeneDiff.load(model, device=job.device)
     # An adapted model has the genes of its base; how it brings cells back is in the gain that is measured of it.
     adapted = (model / ADAPTER_FILE).is_file()
     found = None if adapted else reconstruct(generator, job.workspace.open_dataset(dataset_id))
-
-    def check() -> None:
-        if job.stop():
-            raise Cancelled(
-                "The model is in the library, and judged; how fast it draws cells is not known. Resume does it."
-            )
-
-    with checked(generator.denoiser, check):
+    said = "The model is in the library, and judged; how fast it draws cells is not known. Resume does it."
+    with stoppable(generator.denoiser, job.stop, message=said):
         generator.generate(WARM, seed=0)
         begun = time.perf_counter()
         generator.generate(TIMED, seed=1, batch_size=TIMED)
