@@ -233,7 +233,7 @@ def _add(figure: go.Figure, layer: _Layer, column: int, colouring: Colouring) ->
 def _legend(figure: go.Figure, real: Cells, generated: Cells, colouring: Colouring) -> None:
     """Add one empty trace per class: the classes share a trace with each other, so they have no legend of their own."""
     for name, colour in _legend_entries(real, generated, colouring):
-        figure.add_scattergl(
+        figure.add_scatter(
             x=[None], y=[None], mode="markers", marker={"size": 9, "color": colour}, name=name, hoverinfo="skip"
         )
     figure.update_layout(legend={"orientation": "h", "y": -0.07, "yanchor": "top", "x": 0, "title": {"text": ""}})

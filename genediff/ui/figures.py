@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from genediff.plots import picture
+from genediff.plots import picture, screen
 from genediff.ui import downloads, explain
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ def show_figure(
         told: Any = "rerun"
         if when_selected is not None:
             told = lambda: when_selected(st.session_state[chart_key]["selection"])  # noqa: E731
-        shown = fig if "points" in select else picture.with_pictures(fig, width=width)
+        shown = screen.few_as_svg(fig) if "points" in select else screen.for_screen(fig, width=width)
         event: Any = st.plotly_chart(shown, key=chart_key, on_select=told, selection_mode=tuple(select), config=config)
         selection.update(event["selection"] if event else {})
     else:
-        st.plotly_chart(picture.with_pictures(fig, width=width), key=chart_key, config=config)
+        st.plotly_chart(screen.for_screen(fig, width=width), key=chart_key, config=config)
     with st.container(horizontal=True, wrap=False, gap="small"):
         explain.how_to_read(how_to_read)
         downloads.figure_downloads(fig, name=name, table=table, publication=publication, key=chart_key)

@@ -12,7 +12,7 @@ import streamlit as st
 from genediff.errors import InputError
 from genediff.plots.embedding import by_label
 from genediff.plots.generated import Cells, Colouring, inside, map_figure, map_publication
-from genediff.plots.picture import with_pictures
+from genediff.plots.screen import for_screen
 from genediff.ui import caching, data_columns, downloads, drawn, explain, selections
 from genediff.ui.figures import show_figure
 from genediff.ui.generate_job import log_values, mark_of, start
@@ -46,7 +46,7 @@ def show(cells: AnnData, xy: np.ndarray, dataset: Dataset, *, name: str) -> None
     figure = map_figure(real, generated, colouring=colouring, side_by_side=side_by_side, region=region)
     key = f"map-{name}"
     st.plotly_chart(
-        with_pictures(figure),
+        for_screen(figure),
         key=key,
         on_select=lambda: _remember(st.session_state[key]["selection"]),
         selection_mode=("lasso", "box"),

@@ -80,7 +80,7 @@ def show_map(dataset: Dataset, current: str) -> None:
         fig = embedding.by_label(dataset.umap, codes, levels, shuffle=False, height=380)
     ring = {"size": 17, "symbol": "circle-open", "color": "#AA4466", "line": {"width": 4}}
     x, y = dataset.umap[row]
-    fig.add_trace(go.Scattergl(x=[x], y=[y], mode="markers", marker=ring, name="this cell", hoverinfo="skip"))
+    fig.add_trace(go.Scatter(x=[x], y=[y], mode="markers", marker=ring, name="this cell", hoverinfo="skip"))
     style(fig, height=380)
     event = figures.show_figure(
         fig,

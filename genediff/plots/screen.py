@@ -1,0 +1,42 @@
+"""What of a figure goes to the screen: very many dots as a picture, few as SVG, and WebGL only for what lies between.
+
+A browser takes about a second to begin with WebGL where it has no strong graphics card, and holds few such charts at
+once; some hundred circles it draws at once.
+"""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from genediff.plots.picture import WIDTH, with_pictures
+
+FEW = 2_500  # dots of a whole figure that are still drawn as quickly as SVG
+
+
+def for_screen(fig: go.Figure, *, width: int = WIDTH) -> go.Figure:
+    """Return a figure as light as can be: `with_pictures`, then `few_as_svg`. The one given stays as it is.
+
+    Parameters
+    ----------
+    width
+        In pixels, about what the figure will have on the screen.
+    """
+    return few_as_svg(with_pictures(fig, width=width))
+
+
+def few_as_svg(fig: go.Figure, *, limit: int = FEW) -> go.Figure:
+    """Return a figure without WebGL where its scattergl traces have at most `limit` dots together; else the same one.
+
+    All or none: what is SVG lies above what is WebGL, whatever their order.
+    """
+    webgl = [trace for trace in fig.data if trace.type == "scattergl"]
+    if not webgl or sum(len(trace.x) for trace in webgl if trace.x is not None) > limit:
+        return fig
+    traces = [_as_svg(trace) if trace.type == "scattergl" else trace for trace in fig.data]
+    return go.Figure(data=traces, layout=fig.layout, frames=fig.frames or None)
+
+
+def _as_svg(trace: go.Scattergl) -> go.Scatter:
+    told = trace.to_plotly_json()
+    del told["type"]
+    return go.Scatter(**told)

@@ -1,0 +1,45 @@
+import numpy as np
+import plotly.graph_objects as go
+
+from genediff.plots import embedding
+from genediff.plots.screen import FEW, few_as_svg, for_screen
+
+
+def _dots(n):
+    return np.random.default_rng(0).normal(size=(n, 2))
+
+
+def _map(n):
+    return embedding.by_label(_dots(n), np.arange(n) % 3, ["B", "NK", "T"])
+
+
+def _kinds(fig):
+    return [trace.type for trace in fig.data]
+
+
+def test_few_dots_need_no_webgl_and_look_the_same():
+    fig = _map(200)
+    light = few_as_svg(fig)
+    assert "scattergl" in _kinds(fig) and set(_kinds(light)) == {"scatter"}
+    for before, after in zip(fig.data, light.data, strict=True):
+        told = [{k: v for k, v in trace.to_plotly_json().items() if k != "type"} for trace in (before, after)]
+        np.testing.assert_equal(*told)
+    assert light.layout == fig.layout
+
+
+def test_many_dots_keep_webgl_and_so_do_the_few_beside_them():
+    # SVG lies above WebGL: a few grey cells that should lie beneath would come to lie on top.
+    fig = go.Figure([*_map(FEW).data, go.Scattergl(x=[0.0], y=[0.0], mode="markers")])
+    assert few_as_svg(fig) is fig
+
+
+def test_a_few_dots_over_a_picture_of_very_many_need_no_webgl():
+    fig = _map(30_000)
+    fig.add_scattergl(x=[0.0], y=[0.0], mode="markers", marker={"color": "red", "symbol": "circle-open"})
+    shown = for_screen(fig)
+    assert len(shown.layout.images) == 1 and "scattergl" not in _kinds(shown)
+
+
+def test_a_figure_without_webgl_stays_the_same():
+    fig = go.Figure(go.Bar(x=["a"], y=[1]))
+    assert for_screen(fig) is fig
