@@ -89,7 +89,7 @@ except InputError:
 picture, trust = st.columns([0.62, 0.38], gap="medium")
 with picture:
     if job.xy is not None:
-        generate_map.show(job.cells, job.xy, dataset, name=name)
+        st.fragment(generate_map.show)(job.cells, job.xy, dataset, name=name)
     elif job.stage == "done":
         st.info("This data set was imported without a UMAP, so there is no map to place cells on.")
 with trust:
@@ -97,4 +97,4 @@ with trust:
         trust_panel.show(job.evaluation, name=name, choose_gene=generate_map.colour_by_gene)
 generate_downloads.show(job, name=name, info=info, dataset=dataset.info)
 if job.stage == "done":
-    generate_closer.show(job, dataset, info, name=name)
+    st.fragment(generate_closer.show)(job, dataset, info, name=name)

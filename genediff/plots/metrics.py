@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["COLOURS", "Dot", "Strip", "dot_ranges"]
 
@@ -51,60 +48,76 @@ def dot_ranges(strips: list[Strip]) -> go.Figure:
         vertical_spacing=min(STRIP_EXTRA / height, 0.9 / max(len(strips) - 1, 1)),
     )
     for row, strip in enumerate(strips, start=1):
-        _draw(figure, strip, row)
+        low, high = _extent(strip)
+        figure.update_xaxes(
+            range=[low, high], nticks=4, zeroline=False, tickfont={"size": 10}, row=row, col=1, fixedrange=True
+        )
+        figure.update_yaxes(
+            categoryorder="array",
+            categoryarray=[dot.name for dot in reversed(strip.dots)],
+            showgrid=False,
+            zeroline=False,
+            tickfont={"size": 11.5},
+            automargin=True,
+            row=row,
+            col=1,
+        )
+    # All at once: Plotly checks the whole figure anew whenever something is added.
+    figure.add_traces([trace for row, strip in enumerate(strips, start=1) for trace in _traces(strip, row)])
+    figure.layout.shapes = [shape for row, strip in enumerate(strips, start=1) for shape in _shapes(strip, row)]
     figure.update_annotations(font_size=12.5, x=0, xref="paper", xanchor="left", align="left")
     figure.update_layout(height=height, margin={"l": 8, "r": 12, "t": 26, "b": 6}, showlegend=False)
     return figure
 
 
-def _draw(figure: go.Figure, strip: Strip, row: int) -> None:
+def _traces(strip: Strip, row: int) -> list[go.Scatter]:
+    """Return a trace per dot, since a trace's bars have one colour, and one of all the values in words."""
     low, high = _extent(strip)
-    span = high - low
-    for dot in strip.dots:
-        colour = COLOURS.get(dot.kind, COLOURS["other"])
-        figure.add_scatter(
+    axes = {"xaxis": f"x{row}", "yaxis": f"y{row}", "cliponaxis": False}
+    dots = [
+        go.Scatter(
             x=[dot.mean],
             y=[dot.name],
-            error_x={"type": "data", "array": [dot.sd], "color": colour, "thickness": 2, "width": 0},
+            error_x={"type": "data", "array": [dot.sd], "color": _colour(dot), "thickness": 2, "width": 0},
             mode="markers",
-            marker={"size": 12 if dot.kind == "model" else 9, "color": colour},
-            cliponaxis=False,
+            marker={"size": 12 if dot.kind == "model" else 9, "color": _colour(dot)},
             hovertemplate=f"{dot.name}: {_short(dot.mean)} ± {_short(dot.sd)}<extra></extra>",
-            row=row,
-            col=1,
+            **axes,
         )
-        right = dot.mean < low + 0.75 * span
-        figure.add_scatter(
-            x=[dot.mean + dot.sd if right else dot.mean - dot.sd],
-            y=[dot.name],
-            mode="text",
-            text=[f"   {_short(dot.mean)}   "],
-            textposition="middle right" if right else "middle left",
-            textfont={"size": 11.5},
-            cliponaxis=False,
-            hoverinfo="skip",
-            row=row,
-            col=1,
-        )
-    figure.update_yaxes(
-        categoryorder="array",
-        categoryarray=[dot.name for dot in reversed(strip.dots)],
-        showgrid=False,
-        zeroline=False,
-        tickfont={"size": 11.5},
-        automargin=True,
-        row=row,
-        col=1,
+        for dot in strip.dots
+    ]
+    right = [dot.mean < low + 0.75 * (high - low) for dot in strip.dots]
+    words = go.Scatter(
+        x=[dot.mean + (dot.sd if to_right else -dot.sd) for dot, to_right in zip(strip.dots, right, strict=True)],
+        y=[dot.name for dot in strip.dots],
+        mode="text",
+        text=[f"   {_short(dot.mean)}   " for dot in strip.dots],
+        textposition=["middle right" if to_right else "middle left" for to_right in right],
+        textfont={"size": 11.5},
+        hoverinfo="skip",
+        **axes,
     )
-    figure.update_xaxes(
-        range=[low, high], nticks=4, zeroline=False, tickfont={"size": 10}, row=row, col=1, fixedrange=True
-    )
+    return [*dots, words]
+
+
+def _shapes(strip: Strip, row: int) -> list[dict[str, object]]:
+    """Return the dotted line at the ideal value, and the band between it and the floor."""
+    if strip.ideal is None:
+        return []
+    axis = "" if row == 1 else str(row)
+    place = {"xref": f"x{axis}", "yref": f"y{axis} domain", "y0": 0, "y1": 1}
+    line = {"dash": "dot", "width": 1.2, "color": COLOURS["other"]}
+    shapes: list[dict[str, object]] = [{"type": "line", "x0": strip.ideal, "x1": strip.ideal, "line": line, **place}]
     floor = next((dot.mean for dot in strip.dots if dot.kind == "floor"), None)
-    if strip.ideal is not None:
-        figure.add_vline(x=strip.ideal, line={"dash": "dot", "width": 1.2, "color": COLOURS["other"]}, row=row, col=1)
-        if floor is not None and floor != strip.ideal:
-            x0, x1 = sorted((strip.ideal, floor))
-            figure.add_vrect(x0=x0, x1=x1, fillcolor=COLOURS["floor"], opacity=0.14, line_width=0, row=row, col=1)
+    if floor is not None and floor != strip.ideal:
+        x0, x1 = sorted((strip.ideal, floor))
+        band = {"fillcolor": COLOURS["floor"], "opacity": 0.14, "line": {"width": 0}}
+        shapes.append({"type": "rect", "x0": x0, "x1": x1, **band, **place})
+    return shapes
+
+
+def _colour(dot: Dot) -> str:
+    return COLOURS.get(dot.kind, COLOURS["other"])
 
 
 def _extent(strip: Strip) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.evaluation import METRICS, ROW_TITLES
 from genediff.plots.metrics import Dot, Strip, dot_ranges
 from genediff.plots.style import style
-from genediff.ui import downloads, explain
+from genediff.ui import downloads, explain, press
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ HINTS = {
 }
 KINDS = {"model": "model", "floor": "floor", "independent_nb": "baseline", "copied": "copies"}
 BY_TYPE = {"c2st_genes": "genes", "c2st_pcs": "PCs", "w2_debiased": "W2²", "recall": "recall"}  # column headings
+_CHOSEN = "drifted gene"
 _BOXES = {"good": st.success, "mixed": st.warning, "poor": st.error}
 _ICONS = {"good": ":material/verified:", "mixed": ":material/balance:", "poor": ":material/report:"}
 
@@ -54,7 +55,7 @@ def show(
     with left:
         _dots(evaluation, name)
     with right:
-        _tabs(evaluation, name, choose_gene)
+        st.fragment(_tabs)(evaluation, name, choose_gene)
 
 
 def _dots(evaluation: Evaluation, name: str) -> None:
@@ -73,15 +74,24 @@ def _dots(evaluation: Evaluation, name: str) -> None:
 
 
 def _tabs(evaluation: Evaluation, name: str, choose_gene: Callable[[str], None] | None) -> None:
-    types, genes, copies, figures = st.tabs(["By type", "Drifted genes", "Copied cells?", "All figures"])
-    with types:
-        _types(evaluation)
-    with genes:
-        _genes(evaluation, name, choose_gene)
-    with copies:
-        _copies(evaluation)
-    with figures:
-        _figures(evaluation)
+    # Only the open tab is made and sent: a table that nobody sees costs the browser as much as one that is read.
+    types, genes, copies, figures = st.tabs(
+        ["By type", "Drifted genes", "Copied cells?", "All figures"], key="trust", bind="query-params"
+    )
+    if types.open:
+        with types:
+            _types(evaluation)
+    if genes.open:
+        with genes:
+            _genes(evaluation, name, choose_gene)
+    if copies.open:
+        with copies:
+            _copies(evaluation)
+    if figures.open:
+        with figures:
+            _figures(evaluation)
+    if press.taken(_CHOSEN):  # the map above must hear of it, not these tabs alone
+        st.rerun()
 
 
 def strips(evaluation: Evaluation) -> list[Strip]:
@@ -171,6 +181,7 @@ def _genes(evaluation: Evaluation, name: str, choose_gene: Callable[[str], None]
         rows = st.session_state[key]["selection"]["rows"]
         if rows and choose_gene is not None:
             choose_gene(str(shown["gene"].iloc[rows[0]]))
+            press.note(_CHOSEN)
 
     if choose_gene is None:
         st.dataframe(shown, hide_index=True, column_config=config, height=300)
