@@ -92,9 +92,10 @@ with picture:
         st.fragment(generate_map.show)(job.cells, job.xy, dataset, name=name)
     elif job.stage == "done":
         st.info("This data set was imported without a UMAP, so there is no map to place cells on.")
-with trust:
-    if job.evaluation is not None:
-        trust_panel.show(job.evaluation, name=name, choose_gene=generate_map.colour_by_gene)
+if job.evaluation is not None:
+    with trust:
+        trust_panel.dots(job.evaluation, name=name)
+    trust_panel.tabs(job.evaluation, name=name, choose_gene=generate_map.colour_by_gene)
 generate_downloads.show(job, name=name, info=info, dataset=dataset.info)
 if job.stage == "done":
     st.fragment(generate_closer.show)(job, dataset, info, name=name)

@@ -69,7 +69,6 @@ def by_label(
     for name, count in zip(names, counts, strict=True):
         if count:
             fig.add_trace(_legend_entry(f"{name} · {count:,}", shown[name]))
-    fig.update_layout(legend={"itemclick": False, "itemdoubleclick": False})
     return _map_axes(style(fig, height=height), axes)
 
 

@@ -116,8 +116,8 @@ def map_figure(
         if region:
             path = "M" + " L".join(f"{x:.4f},{y:.4f}" for x, y in region) + " Z"
             figure.add_shape(type="path", path=path, line={"color": GREY, "width": 1.5}, row=1, col=column)
-    style(figure, height=height)
     _legend(figure, real, generated, colouring)
+    style(figure, height=height)
     low, high = _limits(real, generated)
     figure.update_xaxes(title_text=_AXES[0], range=[low[0], high[0]], showgrid=False, showticklabels=False)
     figure.update_yaxes(range=[low[1], high[1]], showgrid=False, showticklabels=False)

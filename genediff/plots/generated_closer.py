@@ -167,7 +167,6 @@ def settings_maps(
     figure.update_layout(
         legend={"orientation": "h", "y": -0.05, "yanchor": "top", "x": 0}, margin={"l": 8, "r": 8, "t": 30, "b": 20}
     )
-    figure.update_layout(legend_itemclick=False, legend_itemdoubleclick=False)
     return figure
 
 

@@ -27,10 +27,20 @@ def style(fig: go.Figure, *, height: int = 380) -> go.Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"size": 13},
-        legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
+        legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2, **_clicks(fig)},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#8A94A0", "activecolor": "#1E90A3"},
         dragmode="pan",
     )
     fig.update_xaxes(gridcolor=_LINE, linecolor=_LINE, zeroline=False, automargin=True)
     fig.update_yaxes(gridcolor=_LINE, linecolor=_LINE, zeroline=False, automargin=True)
     return fig
+
+
+def _clicks(fig: go.Figure) -> dict[str, bool]:
+    """Return whether entries of the legend answer to clicks: not where all are empty traces, which only name colours.
+
+    Classes that share a trace have such a legend; a click would fade the entry and leave the dots.
+    """
+    named = [trace for trace in fig.data if trace.showlegend is not False and "x" in trace]
+    empty = bool(named) and all(trace.x is not None and len(trace.x) == 1 and trace.x[0] is None for trace in named)
+    return {"itemclick": False, "itemdoubleclick": False} if empty else {}

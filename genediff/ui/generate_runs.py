@@ -247,7 +247,8 @@ def _result(run: Run) -> None:
             st.info("There is no map to place these cells on.")
     if evaluation is not None:
         with trust:
-            trust_panel.show(evaluation, name=run.id, choose_gene=generate_map.colour_by_gene)
+            trust_panel.dots(evaluation, name=run.id)
+        trust_panel.tabs(evaluation, name=run.id, choose_gene=generate_map.colour_by_gene)
 
 
 def _take_away(run: Run) -> None:

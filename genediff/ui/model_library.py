@@ -155,7 +155,7 @@ def _figures(info: ModelInfo) -> None:
         explain.show_input_error(error)
         return
     trust_panel.verdict(evaluation)
-    trust_panel.show(evaluation, name=info.id, wide=True)
+    trust_panel.show(evaluation, name=info.id)
 
 
 def _options(info: ModelInfo) -> pd.DataFrame:

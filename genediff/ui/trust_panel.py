@@ -37,28 +37,23 @@ def verdict(evaluation: Evaluation) -> None:
     _BOXES[level](evaluation.verdict.sentence, icon=_ICONS[level])
 
 
-def show(
-    evaluation: Evaluation, *, name: str, wide: bool = False, choose_gene: Callable[[str], None] | None = None
-) -> None:
-    """Draw the panel: dots between floor and baseline, then types, genes, memorisation and all figures in tabs.
+def show(evaluation: Evaluation, *, name: str) -> None:
+    """Draw the panel: dots between floor and baseline, and beside them the tabs.
 
     Parameters
     ----------
     name
         Stem of downloaded files and keys.
-    wide
-        Whether dots and tabs stand side by side instead of one below the other.
-    choose_gene
-        Told the gene whose row the reader clicks, for instance to colour the map by it.
     """
-    left, right = st.columns([0.42, 0.58], gap="medium") if wide else (st.container(), st.container())
+    left, right = st.columns([0.42, 0.58], gap="medium")
     with left:
-        _dots(evaluation, name)
+        dots(evaluation, name=name)
     with right:
-        st.fragment(_tabs)(evaluation, name, choose_gene)
+        tabs(evaluation, name=name)
 
 
-def _dots(evaluation: Evaluation, name: str) -> None:
+def dots(evaluation: Evaluation, *, name: str) -> None:
+    """Draw the headline figures as dots between floor and baseline; ``name`` is the stem of downloads and keys."""
     figure = dot_ranges(strips(evaluation))
     style(figure, height=figure.layout.height)
     figure.update_layout(margin={"l": 8, "r": 30, "t": 28, "b": 8}, dragmode=False)
@@ -71,6 +66,19 @@ def _dots(evaluation: Evaluation, name: str) -> None:
         )
     with button:
         downloads.figure_downloads(figure, name=f"{name}-trust", table=evaluation.table, key=f"dots-{name}")
+
+
+def tabs(evaluation: Evaluation, *, name: str, choose_gene: Callable[[str], None] | None = None) -> None:
+    """Draw types, genes, memorisation and all figures in tabs; one stands open, and in the address.
+
+    Parameters
+    ----------
+    name
+        Stem of keys.
+    choose_gene
+        Told the gene whose row the reader clicks, for instance to colour a map by it.
+    """
+    st.fragment(_tabs)(evaluation, name, choose_gene)
 
 
 def _tabs(evaluation: Evaluation, name: str, choose_gene: Callable[[str], None] | None) -> None:
@@ -133,7 +141,8 @@ def _types(evaluation: Evaluation) -> None:
     shaded = [column for column in table if column in (BY_TYPE["c2st_pcs"], BY_TYPE["c2st_genes"])]
     numbers = table.select_dtypes("number").columns.difference(["cells"])
     styled = table.style.map(_shade, subset=shaded).format("{:.2f}", subset=list(numbers), na_rep="–")
-    st.dataframe(styled, hide_index=True)
+    label = table.columns[0]
+    st.dataframe(styled, hide_index=True, column_config={label: label.replace("_", " ")})
     explain.how_to_read(
         "Genes and PCs: how often a classifier picks out the generated cell of that type; the darker, the more easily. "
         "“(real)”: what two real samples of that type reach; with few cells even those differ."
