@@ -24,7 +24,9 @@ _CLICK = "pathways-volcano-click"
 
 def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
     """Draw the map with the lasso, the choice of groups, and the test between them."""
-    picture, choice = st.columns([0.56, 0.44], gap="medium")
+    # Without a map nothing would stand beside the choice.
+    two = dataset.info.has_umap
+    picture, choice = st.columns([0.56, 0.44], gap="medium") if two else (st.container(), st.container())
     with picture:
         drawn = _map(dataset)
     with choice:

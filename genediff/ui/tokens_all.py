@@ -20,6 +20,7 @@ TOKEN = "token"  # the part of the address that names a token
 VIEW = "view"
 SETS = "sets"
 GENES_SHOWN = 6
+_NAME = 232  # pixels that the name of a set and its rate take
 
 
 def show(one: Subject) -> None:
@@ -122,8 +123,9 @@ def _table(one: Subject, told: Drives | None, names: pd.DataFrame | None) -> Non
         selection_mode="single-row",
         key=key,
         column_config={
-            # Wide enough for a name: the genes beside it would take the room.
-            **{f"name {arrow} (FDR)": st.column_config.TextColumn(width="medium") for arrow in "↑↓"},
+            # Wide enough for names: the genes beside them would take the room.
+            "token": st.column_config.TextColumn(width=_NAME if "set" in one.kinds else None),
+            **{f"name {arrow} (FDR)": st.column_config.TextColumn(width=_NAME) for arrow in "↑↓"},
             "most active in": st.column_config.TextColumn(
                 help="The group of cells whose mean activity lies furthest above that of all cells, in standard "
                 "deviations over cells."
