@@ -113,7 +113,7 @@ def _listed(names: Sequence[str], gains: Mapping[str, Gain]) -> str:
 
 
 def _percent(own: Gain) -> str:
-    return "" if own.percent is None else f" ({own.percent:+.0f} %)"
+    return "" if own.percent is None else f" ({own.percent:+.0f}%)"
 
 
 def _title(name: str) -> str:

@@ -41,7 +41,7 @@ class Target:
 def choose_target(generated_codes: np.ndarray, real_codes: np.ndarray, *, max_cells: int) -> Target:
     """Choose as many cells as the generated ones allow in the class mix of the real ones.
 
-    The number is set by the scarcest of the common labels (5 % of the real cells or more). When following the mix
+    The number is set by the scarcest of the common labels (5% of the real cells or more). When following the mix
     that closely would throw away more than half of the cells that could be used, the total is set by the number of
     generated cells instead, and labels that are short are compared on what there is (`reweighted`). Labels never
     generated do not shrink the rest.

@@ -24,7 +24,7 @@ class Memorisation:
     ratio
         Nearest-train ratio, 1 = like held-out cells.
     share
-        Share of cells nearer to a training cell than 99 % of held-out cells.
+        Share of cells nearer to a training cell than 99% of held-out cells.
     sentence
         What that means.
     """
@@ -38,8 +38,8 @@ class Memorisation:
 def alarm(ratio: float, share: float, *, n: int) -> Memorisation:
     """Turn the two figures into an alarm.
 
-    Copied: the nearest-train ratio is below 0.5, or more than 10 % of cells are suspiciously near a training cell.
-    Suspected: below 0.9, or more than 5 %. With few cells the share must also exceed its expectation of 1 % by three
+    Copied: the nearest-train ratio is below 0.5, or more than 10% of cells are suspiciously near a training cell.
+    Suspected: below 0.9, or more than 5%. With few cells the share must also exceed its expectation of 1% by three
     standard errors.
 
     Parameters
@@ -51,7 +51,7 @@ def alarm(ratio: float, share: float, *, n: int) -> Memorisation:
     n
         Cells judged.
     """
-    # The 1 % limit is itself estimated from n held-out cells, hence twice the binomial variance.
+    # The 1% limit is itself estimated from n held-out cells, hence twice the binomial variance.
     noise = 0.01 + 3 * (2 * 0.01 * 0.99 / n) ** 0.5
     if ratio < COPIED_RATIO or share > max(COPIED_SHARE, noise):
         level: Level = "copied"
@@ -64,6 +64,6 @@ def alarm(ratio: float, share: float, *, n: int) -> Memorisation:
         what = "No sign of copied training cells"
     sentence = (
         f"{what}: their distance to the nearest training cell is {ratio:.2f} times that of held-out cells (1 is "
-        f"expected), and {share:.1%} of them are closer than 99 % of held-out cells (1 % is expected)."
+        f"expected), and {share:.1%} of them are closer than 99% of held-out cells (1% is expected)."
     )
     return Memorisation(level, ratio, share, sentence)

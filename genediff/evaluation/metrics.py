@@ -282,7 +282,7 @@ METRICS: dict[str, Metric] = _by_name(
     Metric(
         "too_near",
         "Suspiciously near",
-        "Share of cells nearer to a training cell than 99 % of new real cells are; 0.01 is expected.",
+        "Share of cells nearer to a training cell than 99% of new real cells are; 0.01 is expected.",
         "lower",
         lambda c: neighbours.too_near_share(c.generated.to_training, c.real.to_training),
         ideal=0.01,

@@ -41,7 +41,7 @@ class Nearness:
     def closer_than(self, cell: int) -> float:
         """Return the share of held-out cells that lie nearer to a training cell than this generated one does.
 
-        Small values are suspicious: below 0.01 a cell is nearer than 99 % of real new cells are.
+        Small values are suspicious: below 0.01 a cell is nearer than 99% of real new cells are.
         """
         return float(np.searchsorted(self.held_out, self.generated[cell]) / len(self.held_out))
 

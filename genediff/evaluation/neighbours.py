@@ -104,7 +104,7 @@ def train_ratio(generated: np.ndarray, real: np.ndarray) -> float:
 
 
 def too_near_share(generated: np.ndarray, real: np.ndarray, *, quantile: float = 0.01) -> float:
-    """Share of generated cells nearer to a training cell than all but 1 % of held-out real cells are.
+    """Share of generated cells nearer to a training cell than all but 1% of held-out real cells are.
 
     0.01 is expected of cells that are new; a model that copies one cell in ten shows at least 0.1, which the median
     ratio does not.

@@ -205,7 +205,7 @@ def _classifier(value: Callable[[str, str, str], float | None]) -> list[str]:
 
 def _beside(value: Callable[[str, str, str], float | None], metric: str, *, spelled: bool) -> str:
     floor, baseline = value("floor", metric, "pooled"), value("independent_nb", metric, "pooled")
-    parts = ["50 % is chance"] if spelled else []
+    parts = ["50% is chance"] if spelled else []
     if floor is not None:
         parts.append(f"two real samples: {_percent(floor)}")
     if baseline is not None:
@@ -241,4 +241,4 @@ def _about_baseline(no_better: tuple[str, ...]) -> list[str]:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
+    return f"{share * 100:.0f}%"

@@ -43,7 +43,7 @@ class Agreement:
     table
         One row per token, in their order: ``token``; ``genes`` of its set that were measured; ``r``, Spearman's
         correlation over cells between activation and score, and its interval ``low`` to ``high``; ``r_within``, the
-        same inside labels, their mean by size (NaN without labels); ``chance``, the 95 % point of r for sets of as many
+        same inside labels, their mean by size (NaN without labels); ``chance``, the 95% point of r for sets of as many
         random genes of the same mean expression; ``rival``, the other set that it follows best, with ``rival_r``;
         ``verdict``, a key of VERDICTS.
     scores
@@ -117,7 +117,7 @@ def agreement(
 
 
 def spearman_interval(r: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of the 95 % interval of Spearman correlations over n cells (Bonett and Wright 2000)."""
+    """Return the ends of the 95% interval of Spearman correlations over n cells (Bonett and Wright 2000)."""
     half = 1.96 * np.sqrt((1 + r**2 / 2) / max(n - 3, 1))
     z = np.arctanh(np.clip(r, -0.999999, 0.999999))
     return np.tanh(z - half), np.tanh(z + half)

@@ -184,7 +184,7 @@ def _mann_whitney(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _difference(a: np.ndarray, b: np.ndarray, m: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return Cohen's d and half of its 95 % interval, each (token,)."""
+    """Return Cohen's d and half of its 95% interval, each (token,)."""
     variance = (a.var(1, ddof=1) * (a.shape[1] - 1) + b.var(1, ddof=1) * (b.shape[1] - 1)) / (
         a.shape[1] + b.shape[1] - 2
     )

@@ -13,7 +13,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Generator
 
-# Dispersion starts at e³ (almost Poisson) and ambient RNA at 2 %: both are fitted, at rates of their own.
+# Dispersion starts at e³ (almost Poisson) and ambient RNA at 2%: both are fitted, at rates of their own.
 LOG_THETA = 3.0
 AMBIENT = 0.02
 

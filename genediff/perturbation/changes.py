@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from genediff.knowledge import GeneSets
 
-_Z = 1.96  # of a 95 % interval
+_Z = 1.96  # of a 95% interval
 
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """Changes against control with 95 % intervals over cells, each (gene,) or (set,).
+    """Changes against control with 95% intervals over cells, each (gene,) or (set,).
 
     The intervals (Welch) say how well the cells at hand pin the means down. Of a prediction they hold what its cells
     vary, not whether it is right: only held-out cells can tell that.

@@ -23,7 +23,7 @@ class Differential:
 
     @property
     def significant(self) -> np.ndarray:
-        """Mask of genes below the false discovery rate of 5 %."""
+        """Mask of genes below the false discovery rate of 5%."""
         return self.fdr < np.float32(SIGNIFICANT)
 
     @property

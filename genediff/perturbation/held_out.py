@@ -49,7 +49,7 @@ class Judged:
         return means[sorted(means.index, key=lambda name: (-round(float(means[name]), 6), name != self.best))]
 
     def gain(self, *, seed: int = 0) -> tuple[float, float, float]:
-        """Return the mean gain of the predictor over the best baseline with its 95 % bootstrap interval, paired."""
+        """Return the mean gain of the predictor over the best baseline with its 95% bootstrap interval, paired."""
         gains = (self.table["predictor"] - self.table[self.best]).to_numpy()
         draws = np.random.default_rng(seed).choice(gains, (_DRAWS, len(gains))).mean(axis=1)
         low, high = np.quantile(draws, [0.025, 0.975])

@@ -71,7 +71,7 @@ class Judge:
         Returns
         -------
         pandas.DataFrame
-            One row per perturbation (index), one column per metric, with ``pearson_delta_low`` and ``_high``, the 90 %
+            One row per perturbation (index), one column per metric, with ``pearson_delta_low`` and ``_high``, the 90%
             interval of a bootstrap over the measured, the control and the predicted cells.
         """
         rows, means = [], []

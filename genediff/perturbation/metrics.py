@@ -71,7 +71,7 @@ METRICS: dict[str, Metric] = {
             "overlap_at_N",
             "DE overlap",
             "high",
-            "Of the N genes that truly respond (5 % false discoveries), the share that is among the N predicted to "
+            "Of the N genes that truly respond (5% false discoveries), the share that is among the N predicted to "
             "respond most.",
         ),
         Metric(

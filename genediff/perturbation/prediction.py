@@ -28,7 +28,7 @@ class Prediction:
     delta
         Predicted mean change of each gene against control, in log-normalised expression, (gene,).
     low, high
-        90 % interval of ``delta``, (gene,) each; None where the predictor gives none.
+        90% interval of ``delta``, (gene,) each; None where the predictor gives none.
     notes
         Sentences on what the prediction rests on ("STAT1 was never perturbed in training").
     """

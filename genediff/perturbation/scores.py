@@ -59,7 +59,7 @@ class Scores:
         return rows.groupby(["context", "perturbation"], sort=True)[metric].mean()
 
     def summary(self, metrics: tuple[str, ...] = HEADLINE) -> pd.DataFrame:
-        """Return each metric's mean and 90 % interval over perturbations: rows predictor, columns (metric, figure)."""
+        """Return each metric's mean and 90% interval over perturbations: rows predictor, columns (metric, figure)."""
         found = {}
         for metric in metrics:
             if metric not in self.metrics:
@@ -80,7 +80,7 @@ class Scores:
         -------
         dict
             ``difference``: the mean of the paired differences, positive where ``predictor`` is better; ``low`` and
-            ``high``: its 90 % interval by a bootstrap over perturbations; ``harm``: the share of perturbations on which
+            ``high``: its 90% interval by a bootstrap over perturbations; ``harm``: the share of perturbations on which
             it is worse; ``n``: how many perturbations.
         """
         sign = 1.0 if METRICS[metric].better == "high" else -1.0
@@ -166,7 +166,7 @@ class Scores:
 
 
 def _interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean and its 90 % bootstrap interval; NaN without values, no interval for one value."""
+    """Return the mean and its 90% bootstrap interval; NaN without values, no interval for one value."""
     if not len(values):
         return np.nan, np.nan, np.nan
     if len(values) == 1:
@@ -181,7 +181,7 @@ def _lines(scores: Scores) -> list[str]:
     summary = scores.summary()
     shown = [metric for metric in HEADLINE if metric in scores.metrics]
     n = len(scores.table.groupby(["context", "perturbation"]))
-    lines = [f"{n} perturbations; mean over them, and 90 % interval in brackets" if n > 1 else "1 perturbation"]
+    lines = [f"{n} perturbations; mean over them, and 90% interval in brackets" if n > 1 else "1 perturbation"]
     for predictor, title in scores.titles.items():
         lines.append(title)
         for metric in shown:

@@ -36,7 +36,7 @@ class Standing:
     best
         The baseline that does best in this measure on these perturbations, by name.
     gain, low, high
-        Mean of the paired gains over it, above 0 where the predictor is better, and its 90 % interval.
+        Mean of the paired gains over it, above 0 where the predictor is better, and its 90% interval.
     harm
         Share of perturbations on which the predictor does worse.
     n

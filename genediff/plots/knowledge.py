@@ -25,7 +25,7 @@ class Share:
 
 
 def coverage_bars(shares: list[Share]) -> go.Figure:
-    """Draw one bar per share, its parts as shares of 100 %, each with its count and words where there is room."""
+    """Draw one bar per share, its parts as shares of 100%, each with its count and words where there is room."""
     fig = go.Figure()
     for row, share in enumerate(shares):
         total = sum(count for _, count in share.parts)
@@ -43,7 +43,7 @@ def coverage_bars(shares: list[Share]) -> go.Figure:
                 insidetextanchor="middle",
                 textangle=0,
                 textfont={"color": _INK[colour], "size": 12},
-                hovertemplate=f"{count:,} {words} ({part:.0f} %)<extra></extra>",
+                hovertemplate=f"{count:,} {words} ({part:.0f}%)<extra></extra>",
             )
     style(fig, height=58 + 40 * len(shares))
     fig.update_layout(barmode="stack", showlegend=False, bargap=0.25, margin={"l": 8, "r": 12, "t": 6, "b": 34})

@@ -239,7 +239,7 @@ def agreement_dots(table: pd.DataFrame, *, chosen: str | None = None, most: int 
         y=places,
         text=names,
         mode="markers",
-        name="95 % of random sets lie below",
+        name="95% of random sets lie below",
         marker={"symbol": "line-ns", "size": 11, "color": palettes.GREY, "line": {"width": 2, "color": palettes.GREY}},
         hovertemplate="%{text}: random sets reach %{x:.2f}<extra></extra>",
     )
@@ -346,7 +346,7 @@ def driver_bars(table: pd.DataFrame, *, most: int = 24) -> go.Figure:
             name=words,
             marker={"color": colour},
             customdata=np.column_stack([100 * rows["seen"], rows["drives"]]),
-            hovertemplate="%{y}: %{x:.3f} per SD<br>seen in %{customdata[0]:.0f} % of cells; the token moves it by "
+            hovertemplate="%{y}: %{x:.3f} per SD<br>seen in %{customdata[0]:.0f}% of cells; the token moves it by "
             "%{customdata[1]:.2f}<extra></extra>",
         )
     style(fig, height=110 + _ROW * len(shown))

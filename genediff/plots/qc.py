@@ -71,7 +71,7 @@ def per_label(
     log: bool = False,
     colours: dict[str, str] | None = None,
 ) -> go.Figure:
-    """Draw the spread of a value within each class: a box of the middle half, a line to the middle 90 %.
+    """Draw the spread of a value within each class: a box of the middle half, a line to the middle 90%.
 
     Parameters
     ----------

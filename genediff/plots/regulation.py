@@ -150,7 +150,7 @@ def bars(table: pd.DataFrame, *, value: str, title: str, signed: str | None = No
 
 
 def slopes(table: pd.DataFrame, *, first: str, second: str, most: int = 15) -> go.Figure:
-    """Draw the slopes of paths in two groups side by side with 95 % intervals, the largest difference on top.
+    """Draw the slopes of paths in two groups side by side with 95% intervals, the largest difference on top.
 
     Parameters
     ----------

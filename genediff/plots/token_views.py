@@ -129,7 +129,7 @@ def signed_map(
     axes: tuple[str, str] = embedding.AXES,
     height: int = 500,
 ) -> go.Figure:
-    """Draw cells in the colour of a number around zero; the range holds 98 % of the cells, the same on both sides."""
+    """Draw cells in the colour of a number around zero; the range holds 98% of the cells, the same on both sides."""
     fig = embedding.by_value(
         xy, values, title=title, colour_scale=palettes.diverging(dark=dark), axes=axes, height=height
     )
@@ -139,7 +139,7 @@ def signed_map(
 
 
 def signed_range(values: NDArray[Any]) -> float:
-    """Return the size below which 98 % of the numbers lie, above zero.
+    """Return the size below which 98% of the numbers lie, above zero.
 
     What is active in few cells only (a gene of one kind of cell) has a range that its active cells still fill.
     """
@@ -248,7 +248,7 @@ def group_boxes(
 
 
 def control_bars(names: Sequence[str], named: Sequence[int], totals: Sequence[int], *, height: int = 260) -> go.Figure:
-    """Draw which share of some gene lists gets a name, with 95 % intervals; the first bar is the one in question."""
+    """Draw which share of some gene lists gets a name, with 95% intervals; the first bar is the one in question."""
     shares = np.array([100 * a / max(n, 1) for a, n in zip(named, totals, strict=True)])
     bounds = np.array([_wilson(a, n) for a, n in zip(named, totals, strict=True)]) * 100
     fig = go.Figure(
@@ -278,7 +278,7 @@ def part_bars(titles: Sequence[str], shares: Sequence[float], *, height: int = 1
     for title, share, colour in zip(titles, shares, colours, strict=True):
         fig.add_bar(
             x=[100 * share], y=[title], orientation="h", marker={"color": colour}, showlegend=False,
-            text=[f"{100 * share:.1f} %"], textposition="auto", hoverinfo="skip",
+            text=[f"{100 * share:.1f}%"], textposition="auto", hoverinfo="skip",
         )  # fmt: skip
     style(fig, height=height)
     fig.update_xaxes(title_text="decoded variance between cells (%)")
@@ -315,7 +315,7 @@ def links_heat(names: Sequence[str], gates: NDArray[Any], *, dark: bool, height:
 
 
 def _name_axes(fig: go.Figure, explained: NDArray[Any], *, flat: bool) -> None:
-    titles = [f"axis {i + 1} ({100 * share:.0f} %)" for i, share in enumerate(explained)]
+    titles = [f"axis {i + 1} ({100 * share:.0f}%)" for i, share in enumerate(explained)]
     if flat:
         fig.update_xaxes(title_text=titles[0], zeroline=True, zerolinecolor="rgba(128,138,150,0.35)")
         fig.update_yaxes(title_text=titles[1] if len(titles) > 1 else "", zeroline=True)
@@ -336,7 +336,7 @@ def _alike(table: NDArray[Any]) -> NDArray[Any]:
 
 
 def _wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927)."""
+    """Return the 95% interval of a share (Wilson 1927)."""
     if not n:
         return 0.0, 0.0
     z, p = 1.96, hits / n

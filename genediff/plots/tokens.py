@@ -73,7 +73,7 @@ def scores(table: pd.DataFrame, *, most: int = 12, height: int = HEIGHT) -> go.F
             orientation="h",
             marker={"color": [_ABOVE if value > 0 else _BELOW for value in shown["deviation"]]},
             customdata=np.column_stack([shown["score"], 100 * shown["below"], shown["genes"]]),
-            hovertemplate="%{y}<br>score %{customdata[0]:.2f}, above %{customdata[1]:.0f} % of cells, "
+            hovertemplate="%{y}<br>score %{customdata[0]:.2f}, above %{customdata[1]:.0f}% of cells, "
             "%{customdata[2]} genes<extra></extra>",
         )
     )

@@ -202,7 +202,7 @@ class ResponseModel:
         return start + weight * (fit.regression(gate.recipe).predict([items], [context])[0] - start)
 
     def interval(self, perturbation: Perturbation, context: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the 90 % interval of each gene's change, (gene,) each: as wide as errors on left-out perturbations."""
+        """Return the 90% interval of each gene's change, (gene,) each: as wide as errors on left-out perturbations."""
         delta = self.delta(perturbation, context)
         kind = self.kind(perturbation, context)
         width = self.width.get(kind, max(self.width.values(), default=1.645))

@@ -86,7 +86,7 @@ class LatentPathway(Tokenizer):
 
     Free tokens reach every gene, those in no set included, so the pathway part has no residual tokens here. What a
     set's token could say a free one could say too, so free tokens pay a higher KL price. They carry most all the same
-    (97 % of the decoded variance on pbmc3k with Hallmark, which most genes are not in): `explained` measures it.
+    (97% of the decoded variance on pbmc3k with Hallmark, which most genes are not in): `explained` measures it.
     """
 
     name: ClassVar[str] = "latent_pathway"

@@ -26,7 +26,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval: 1.96 standard deviations over bootstrap samples of the cells."""
+    """A figure with its 95% interval: 1.96 standard deviations over bootstrap samples of the cells."""
 
     value: float
     low: float

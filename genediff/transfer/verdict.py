@@ -27,7 +27,7 @@ def level(rows: Mapping[str, Row], tokens: pd.DataFrame | None) -> str:
 
     "most": the model describes the other cells no better than their average does, even with each gene's level set right
     (the interval of what it saves reaches zero), or less than half of the correlation or of the names is left.
-    "little": it does so without that, and at least 90 % of both are left.
+    "little": it does so without that, and at least 90% of both are left.
     The yardstick of the correlation is a model trained on these cells where there is one, else the model on its own.
     """
     kept = shares_kept(rows, tokens)

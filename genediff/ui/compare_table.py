@@ -125,7 +125,7 @@ def _percent(row: Row, name: str) -> str:
     own = row.gains.get(name)
     if own is None or own.percent is None:
         return "–"
-    return f"{own.percent:+.0f} %" + ("" if own.spread is None else f" ± {own.spread:.0f}")
+    return f"{own.percent:+.0f}%" + ("" if own.spread is None else f" ± {own.spread:.0f}")
 
 
 def _draw(

@@ -74,7 +74,7 @@ def _by_class(dataset: Dataset, measures: list[str]) -> None:
     with left:
         figures.show_figure(
             qc.per_label(dataset.obs[measure], codes, levels, title=title, log=log and dataset.info.has_counts),
-            how_to_read="Box: the middle half of a class's cells, the median as a line; whiskers: the middle 90 %. "
+            how_to_read="Box: the middle half of a class's cells, the median as a line; whiskers: the middle 90%. "
             "The number of cells behind a box is not shown here; see the bars beside it.",
             name=f"{measure}-by-{label}",
             table=lambda: qc.label_table(dataset.obs, label).reset_index(),

@@ -95,7 +95,7 @@ def _say(found: Nearness, cell: int) -> None:
     text = (
         f"Cell {cell} lies **{found.generated[cell]:.2f}** from its nearest training cell; {share:.1%} of held-out "
         f"real cells lie nearer than that (the median of real ones: {np.median(found.held_out):.2f}). Of all "
-        f"{len(found.generated):,} generated cells, {suspicious:,} are nearer than 99 % of held-out cells are; "
+        f"{len(found.generated):,} generated cells, {suspicious:,} are nearer than 99% of held-out cells are; "
         f"{expected:.0f} are expected by chance."
     )
     box = st.warning if share < SUSPICIOUS else st.info

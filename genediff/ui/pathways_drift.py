@@ -54,8 +54,8 @@ def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
         figures.show_figure(
             plots.agreement_dots(table, chosen=chosen),
             how_to_read=f"Spearman's correlation over {len(found.rows):,} cells between an activation and the "
-            f"{SCORES[kind].title} score of its set, with 95 % intervals. Grey marks: what sets of as many random "
-            "genes of like expression reach (95 %), since most genes say something of the type. Agreement does not "
+            f"{SCORES[kind].title} score of its set, with 95% intervals. Grey marks: what sets of as many random "
+            "genes of like expression reach (95%), since most genes say something of the type. Agreement does not "
             "show that the process is at work; it shows that the name is deserved.",
             name="pathways-agreement",
             table=table,

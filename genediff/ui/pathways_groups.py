@@ -157,7 +157,7 @@ def _result(found: Comparison, names: tuple[str, str]) -> None:
     with right:
         figures.show_figure(
             plots.effects(found.table, first=names[0]),
-            how_to_read="The largest effects with 95 % intervals. 0.5: a cell of either group is as likely to be the "
+            how_to_read="The largest effects with 95% intervals. 0.5: a cell of either group is as likely to be the "
             f"higher one; 1 or 0: the groups do not overlap.{used}",
             name="pathways-effects",
             table=found.table,

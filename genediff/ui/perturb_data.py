@@ -197,8 +197,8 @@ def titles(found: Answer) -> Mapping[str, str]:
     """Return the words of each kind of value, in the order in which they are drawn."""
     words = {}
     if found.measured is not None:
-        words["measured"] = "measured (95 % interval over cells)"
-    interval = " (90 % interval)" if found.predicted.low is not None or found.predicted.spread is not None else ""
+        words["measured"] = "measured (95% interval over cells)"
+    interval = " (90% interval)" if found.predicted.low is not None or found.predicted.spread is not None else ""
     words["predicted"] = f"{found.predicted.title}{interval}"
     if found.baseline is not None:
         words["baseline"] = f"baseline: {found.baseline.title}"

@@ -95,7 +95,7 @@ def pathways(question: Question, found: Answer, *, name: str) -> None:
         ),
         how_to_read="Each set counts by the mean change of its modelled genes (their number in brackets), "
         "perturbed genes "
-        "left out; intervals are over cells (95 %). Sets overlap, and a set can shift because a few of its genes "
+        "left out; intervals are over cells (95%). Sets overlap, and a set can shift because a few of its genes "
         "do: it is "
         "no test of the pathway's activity.",
         name=f"{name}-pathways",
@@ -135,11 +135,11 @@ def _first(table: pd.DataFrame, order: str, n: int) -> pd.DataFrame:
 def _intervals(found: Answer) -> str:
     parts = []
     if found.measured is not None:
-        parts.append("Bars of measured values: 95 % over cells.")
+        parts.append("Bars of measured values: 95% over cells.")
     if found.predicted.low is not None:
-        parts.append("Bars of predicted values: 90 %, as the predictor gives them.")
+        parts.append("Bars of predicted values: 90%, as the predictor gives them.")
     elif found.predicted.spread is not None:
-        parts.append("Bars of predicted values: 90 % over seeds.")
+        parts.append("Bars of predicted values: 90% over seeds.")
     else:
         parts.append("This predictor gives no interval.")
     return " ".join(parts)

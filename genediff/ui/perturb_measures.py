@@ -100,7 +100,7 @@ def show(question: Question, found: Sequence[Standing] | None) -> None:
         )  # fmt: skip
         explain.how_to_read(
             f"Means over {found[0].n} held-out cases, predicted cells against measured ones. *Gain* is paired, with "
-            "its 90 % interval, and above 0 where it is better, whichever way the measure runs (↑ higher, ↓ lower is "
+            "its 90% interval, and above 0 where it is better, whichever way the measure runs (↑ higher, ↓ lower is "
             "better). *Worse on*: the share of cases on which it does harm. The best baseline of each measure is found "
             "on these very cases, in its favour. The ceiling is one half of the measured cells judged by the other, "
             "so a good prediction may pass it. With few cases intervals are wide, and of several measures one may "

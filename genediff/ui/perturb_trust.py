@@ -77,7 +77,7 @@ def verdict(question: Question, found: Judged | None, why: str, others: Sequence
         )
         return
     figures_ = f"r = {found.means['predictor']:.2f} against {found.means[found.best]:.2f}; ceiling {ceiling:.2f}"
-    interval = f"gain {gain:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    interval = f"gain {gain:+.3f}, 95% interval {low:+.3f} to {high:+.3f}"
     better_elsewhere = any(one.level == "better" for one in others or ())
     if found.level == "better":
         text = (

@@ -52,7 +52,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
     figures.show_figure(
         plots.slopes(table, first=first.title, second=second.title),
         how_to_read="How far each path moves the gene per standard deviation of its regulator, in either group, with "
-        "95 % intervals over cells. They do not hold the noise of training: a path that differs in one model may not "
+        "95% intervals over cells. They do not hold the noise of training: a path that differs in one model may not "
         "in the next.",
         name=f"regulation-compare-{gene}",
         table=table,

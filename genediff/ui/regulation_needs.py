@@ -76,7 +76,7 @@ not that the prediction moves, but that it gets worse without the path.
 **Tests.** Flow and help are compared with paths of the same length at the same gene in networks whose edges were
 shuffled, every gene keeping its number of regulators and targets, with the trained weights on the new edges: p = (b +
 1) / (n + 1), then the false discovery rate over all paths (Benjamini & Hochberg). A path is *supported* when that of
-help is below 5 % and no less flows along it than along most random paths. Where attention and ablation disagree the
+help is below 5% and no less flows along it than along most random paths. Where attention and ablation disagree the
 page says so; then believe the ablation: a model may look where it does not act.
 
 **What this cannot show.** It says what the *model* uses to predict a gene in these cells. Shuffling rewires a trained

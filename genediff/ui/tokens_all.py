@@ -344,7 +344,7 @@ def _parts(one: Subject) -> None:
         figures.show_figure(
             token_views.part_bars(list(table["part"]), list(table["decoded variance"])),
             how_to_read="Share of how decoded genes differ between test cells that each part is responsible for. The "
-            "shares add up to 100 %; one can be negative where a part works against the other.",
+            "shares add up to 100%; one can be negative where a part works against the other.",
             name="token-parts",
             table=table,
         )

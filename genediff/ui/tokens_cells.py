@@ -54,7 +54,7 @@ def _draw(
     one: Subject, points: Points, colour: str, gene: str | None, columns: data_columns.Columns, *, flat: bool
 ) -> np.ndarray | None:
     rows, dark = one.found.rows, theme.is_dark()
-    percent = f"{100 * float(points.explained[: 2 if flat else 3].sum()):.0f} %"
+    percent = f"{100 * float(points.explained[: 2 if flat else 3].sum()):.0f}%"
     less = drawn.said(one.dataset, rows, lasso=True) if flat else ""
     if not flat and len(rows) > token_views.MOST_IN_3D:
         less = f" A random sample of {token_views.MOST_IN_3D:,} of the {len(rows):,} cells is drawn."
@@ -86,7 +86,7 @@ def _figure(
     dark: bool,
 ) -> go.Figure:
     rows = one.found.rows
-    axes = tuple(f"token axis {i + 1} ({100 * share:.0f} %)" for i, share in enumerate(points.explained[:2]))
+    axes = tuple(f"token axis {i + 1} ({100 * share:.0f}%)" for i, share in enumerate(points.explained[:2]))
     xy, some = points.positions[:, :2], drawn.rows(one.dataset, rows)
     if gene is None and colour in columns.classes:
         codes, levels = data_columns.classes(one.dataset, colour)

@@ -47,7 +47,7 @@ def _names(one: Subject) -> None:
             [row.words for row in rows], [row.named for row in rows], [row.n_lists for row in rows]
         ),
         how_to_read=f"Share of gene lists (the {told.n_listed} genes at each end of a token) that share more genes "
-        "with some set than chance allows, with 95 % intervals. Mixtures add up tokens with random weights; shuffled "
+        "with some set than chance allows, with 95% intervals. Mixtures add up tokens with random weights; shuffled "
         "sets keep their sizes and how many sets each gene is in. It does not say that any single name is right.",
         name="token-controls",
         table=pd.DataFrame([{"lists": r.words, "named": r.named, "of": r.n_lists, "share": r.share} for r in rows]),

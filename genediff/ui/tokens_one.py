@@ -87,7 +87,7 @@ def _facts(one: Subject, token: int, told: Drives, place: int) -> None:
     if np.isfinite(found.divergence[token]):
         said.append(f"tells {found.divergence[token]:.2f} nats (units of information) of a cell")
     if found.loadings.share[token] < 0.995:
-        said.append(f"its activity holds {100 * found.loadings.share[token]:.0f} % of what it varies by")
+        said.append(f"its activity holds {100 * found.loadings.share[token]:.0f}% of what it varies by")
     said.append(f"drives the same genes in two halves of the cells with r = {told.repeats[place]:.2f}")
     st.markdown(" · ".join(one if one.startswith(":") else one[:1].upper() + one[1:] for one in said))
 

@@ -68,7 +68,7 @@ def caveats(one: Subject) -> str:
     said = []
     if share is not None:
         said.append(
-            f"A token's activity is its first principal component over cells, which holds {100 * share:.0f} % of what "
+            f"A token's activity is its first principal component over cells, which holds {100 * share:.0f}% of what "
             "a token varies by (median); the rest is not seen here."
         )
     if found.n_named:

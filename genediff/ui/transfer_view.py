@@ -179,7 +179,7 @@ def _result(found: Transfer, info: ModelInfo, dataset: Dataset) -> None:
         "other half judged (values that are no counts are read and judged whole). Correlation: Pearson's r "
         "over cells between measured and expected log expression, the mean over genes; higher is better. Nats per "
         "gene: how surprising the counts are; lower is better, and only rows of the same cells can be compared. In "
-        "brackets: 95 % intervals over bootstrap samples of the cells; other seeds of training are not in them. "
+        "brackets: 95% intervals over bootstrap samples of the cells; other seeds of training are not in them. "
         + explain.plain(found.matched)
     )
     if found.tokens is not None:

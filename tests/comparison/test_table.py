@@ -99,7 +99,7 @@ def test_a_claim_that_holds_is_said_to_hold_and_one_that_does_not_is_said_not_to
         assert line.verdict.level == level
         assert said in line.verdict.sentence
         assert "baseline" in flat.verdict.sentence and not flat.gains
-    assert "+66 %" in leaderboard(rows, results({"c2st_pcs": [0.6, 0.61]}, mlp), n_seeds=2)[0].verdict.sentence
+    assert "+66%" in leaderboard(rows, results({"c2st_pcs": [0.6, 0.61]}, mlp), n_seeds=2)[0].verdict.sentence
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ def test_any_cells_come_back_as_they_were(imported, workspace, share):
 
 def test_names_are_checked(imported, workspace):
     some = np.arange(5)
-    save_selection(workspace, imported, "../../T cells: 50 %", some)  # free text never becomes a path
+    save_selection(workspace, imported, "../../T cells: 50%", some)  # free text never becomes a path
     with pytest.raises(InputError, match="already"):
-        save_selection(workspace, imported, "../../t CELLS: 50 %", some)
+        save_selection(workspace, imported, "../../t CELLS: 50%", some)
     for bad in ("", "   ", "x" * 61):
         with pytest.raises(InputError, match="letters"):
             save_selection(workspace, imported, bad, some)

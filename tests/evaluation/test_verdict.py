@@ -58,10 +58,8 @@ def test_few_cells_are_not_judged_by_a_distance_that_is_mostly_noise() -> None:
 def test_a_good_model_is_called_good_with_its_figures() -> None:
     verdict = _judge({"c2st_pcs": 0.56, "c2st_genes": 0.6, "w2_debiased": 1.5})
     assert verdict.level == "good"
-    assert (
-        "56 % of the time (50 % is chance; two real samples: 49 %; cells drawn gene by gene: 83 %)" in verdict.sentence
-    )
-    assert "with every gene to look at, 60 %" in verdict.sentence
+    assert "56% of the time (50% is chance; two real samples: 49%; cells drawn gene by gene: 83%)" in verdict.sentence
+    assert "with every gene to look at, 60%" in verdict.sentence
     assert verdict.gaps["c2st_pcs"] == pytest.approx(0.07 / 0.34)
 
 
@@ -83,7 +81,7 @@ GOOD = {"c2st_pcs": 0.5, "c2st_genes": 0.5, "w2_debiased": 0.8}
 def test_one_bad_type_spoils_a_good_verdict_and_is_named() -> None:
     verdict = _judge(GOOD, {"B": 0.52, "T": 0.55, "NK": 0.9})
     assert (verdict.level, verdict.worst_class) == ("mixed", "NK")
-    assert "NK is far worse than the rest: its cells are picked out 90 % of the time." in verdict.sentence
+    assert "NK is far worse than the rest: its cells are picked out 90% of the time." in verdict.sentence
     assert _judge(GOOD, {"B": 0.52, "T": 0.55}).level == "good"
 
 

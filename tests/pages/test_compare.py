@@ -94,7 +94,7 @@ def test_a_finished_comparison_opens_from_a_cold_link_with_its_verdicts(workspac
     app = open_page("compare", {"comparison": wanted})
     said = texts(app)
     assert "wanted" in [one.value for one in app.subheader]
-    assert "Better than the MLP in what it claims: Classifier, 50 PCs (+32 %)" in said
+    assert "Better than the MLP in what it claims: Classifier, 50 PCs (+32%)" in said
     assert "two cores" in said and "9 steps each" in said
     table = app.dataframe[0].value
     assert list(table["row"]) == ["Latent tokens", "No tokens (MLP)", "Two real samples"]

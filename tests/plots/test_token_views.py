@@ -11,7 +11,7 @@ from genediff.plots import regulation, token_views
 def test_the_range_of_what_few_cells_have_is_theirs_and_one_outlier_does_not_set_it():
     rng = np.random.default_rng(0)
     few = np.full(2000, -0.2)
-    few[:20] = 6.0  # a gene of one cell in a hundred: 98 % of the cells lie at its floor
+    few[:20] = 6.0  # a gene of one cell in a hundred: 98% of the cells lie at its floor
     assert token_views.signed_range(few) >= 3.0
     usual = rng.normal(size=2000)
     with_outlier = np.append(usual, 500.0)
