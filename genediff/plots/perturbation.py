@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,16 +93,15 @@ def shift_map(
     for cloud in clouds:
         fig.add_trace(_points(cloud.xy, COLOURS[cloud.kind], 0.7, f"{cloud.kind} · {len(cloud.xy):,}"))
     for arrow in _arrows(clouds):
-        fig.add_annotation(
-            x=arrow.end[0], y=arrow.end[1], ax=arrow.start[0], ay=arrow.start[1], xref="x", yref="y", axref="x",
-            ayref="y", showarrow=True, text="", arrowhead=2, arrowsize=1.1, arrowwidth=5, arrowcolor="white",
-            opacity=0.85,
-        )  # fmt: skip
-        fig.add_annotation(
-            x=arrow.end[0], y=arrow.end[1], ax=arrow.start[0], ay=arrow.start[1], xref="x", yref="y", axref="x",
-            ayref="y", showarrow=True, text="", arrowhead=2, arrowsize=1.1, arrowwidth=2.6,
-            arrowcolor=_dark(COLOURS[arrow.kind]), hovertext=f"{arrow.group}: {arrow.kind}",
-        )  # fmt: skip
+        # A head grows with its line: the rim's is scaled back, so that it shows as a rim and not as a second head.
+        rim = {"arrowcolor": "#11161C" if dark else "white", "arrowwidth": 5, "arrowsize": 0.75, "opacity": 0.85}
+        own = COLOURS[arrow.kind]
+        line = {"arrowcolor": own if dark else _dark(own), "arrowwidth": 2.6, "arrowsize": 1.1}
+        for look in (rim, {**line, "hovertext": f"{arrow.group}: {arrow.kind}"}):
+            fig.add_annotation(
+                x=arrow.end[0], y=arrow.end[1], ax=arrow.start[0], ay=arrow.start[1], xref="x", yref="y", axref="x",
+                ayref="y", showarrow=True, text="", arrowhead=2, **look,
+            )  # fmt: skip
     _label_groups(fig, clouds, dark=dark)
     style(fig, height=height)
     quiet = {"showticklabels": False, "showgrid": False, "ticks": "", "showline": True, "mirror": True}
@@ -352,7 +352,9 @@ def _points(xy: np.ndarray, colour: str, opacity: float, name: str) -> go.Scatte
 
 
 def _arrows(clouds: Sequence[Cloud]) -> list[Arrow]:
-    return [arrow for other in clouds[1:] for arrow in mean_shifts(clouds[0], other)]
+    """Return all arrows, the longest first: a short one along the same way lies on top of it."""
+    arrows = [arrow for other in clouds[1:] for arrow in mean_shifts(clouds[0], other)]
+    return sorted(arrows, key=lambda arrow: math.dist(arrow.start, arrow.end), reverse=True)
 
 
 def _group_places(clouds: Sequence[Cloud]) -> dict[str, tuple[float, float]]:

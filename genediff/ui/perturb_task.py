@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from genediff.perturbation import Shift, Task, TaskConfig
 
 KINDS = {
-    "cells": "perturbations that training saw, on cells it did not",
+    "cells": "new cells of perturbations that training saw",
     "unseen_single": "genes that training never saw perturbed",
     "doubles": "pairs that training never saw together",
     "context": "perturbations in a cell type where training did not see them",
