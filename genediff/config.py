@@ -57,6 +57,13 @@ class ModelConfig(_Frozen):
     width: int = Field(128, ge=16, le=1024, title="Width", description="Size of each token inside the backbone.")
     depth: int = Field(4, ge=1, le=32, title="Layers", description="Number of backbone blocks.")
     heads: int = Field(4, ge=1, le=32, title="Heads", description="Attention heads; must divide the width.")
+    patch: int = Field(
+        1,
+        ge=1,
+        le=64,
+        title="Tokens per patch",
+        description="How many latent tokens the DiT reads as one place of its sequence: fewer places, faster steps.",
+    )
     path: Literal["rectified_flow", "variance_preserving"] = Field(
         "rectified_flow",
         title="Path",

@@ -47,28 +47,30 @@ class Steering(nn.Module):
 class TokenBackbone(nn.Module):
     """Blocks over a token sequence, and one more token for the library size.
 
-    The MLP backbone sees the same numbers as a single flat token, and a single token has nothing to attend to. Tokens
-    that are joined by edges hear of one another along the edges alone: the library size, which would be a bridge
+    Several neighbouring tokens may enter as one position, a patch: fewer positions, each with more numbers. The MLP
+    backbone sees all of them as a single flat one, and a single position has nothing to attend to. Tokens that are
+    joined by edges hear of one another along the edges alone: the library size, which would be a bridge
     between all of them, enters with time and condition and leaves as a mean over tokens.
     """
 
     def __init__(self, layout: TokenLayout, config: ModelConfig, n_levels: Sequence[int], *, library: bool) -> None:
         super().__init__()
         n_tokens, n_channels = layout.n_tokens, layout.n_channels
-        self.flat = config.backbone == "mlp" or n_tokens == 1
+        self.n_places = n_places = places(layout, config)
+        self.flat = n_places == 1
         self.shape = (n_tokens, n_channels)
         width = config.width
         self.steering = Steering(width, n_levels)
         self.graph = _graph(layout, config)
         self.adjacency = Adjacency(n_tokens) if layout.learned and not self.flat else None
         self.stack = Stack(width, config.depth, 0 if self.flat else config.heads, graph=self.graph)
-        n_in = n_tokens * n_channels if self.flat else n_channels
+        n_in = layout.size // n_places
         self.lift = nn.Linear(n_in, width)
         self.lower = zero_linear(width, n_in)
         self.lift_library = nn.Linear(1, width) if library else None
         self.lower_library = zero_linear(width, 1) if library else None
         self.has_library_token = library and not self.flat and self.graph is None
-        place = torch.randn(1 if self.flat else n_tokens + self.has_library_token, width)
+        place = torch.randn(n_places + self.has_library_token, width)
         if layout.identity is not None and not self.flat:
             # Half of the width, so that tokens of which little is known still differ.
             known = layout.identity[:, : width // 2]  # (token, number)
@@ -100,7 +102,7 @@ class TokenBackbone(nn.Module):
 
     def _lifted(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Return what enters the first block (cell, token, width), and what steers all (cell, width)."""
-        hidden = self.lift(tokens.flatten(1)[:, None] if self.flat else tokens)  # (cell, token, width)
+        hidden = self.lift(tokens.reshape(len(tokens), -1, self.lift.in_features))  # (cell, place, width)
         steering = self.steering(t, codes)
         if self.lift_library is not None:
             lifted = self.lift_library(library)  # (cell, width)
@@ -114,6 +116,25 @@ class TokenBackbone(nn.Module):
 
     def _bias(self) -> Tensor | None:
         return None if self.adjacency is None else self.adjacency(int(self.has_library_token))
+
+
+def places(layout: TokenLayout, config: ModelConfig) -> int:
+    """Return how many positions the tokens make in the sequence, one of the library size not among them.
+
+    Raises
+    ------
+    InputError
+        For a patch that does not divide the tokens, or would join tokens that stand for something.
+    """
+    if config.backbone == "mlp":
+        return 1
+    if config.patch > 1 and not layout.joinable:
+        raise InputError("these tokens stand for something, so the backbone must read each alone; set the patch to 1")
+    if layout.n_tokens % config.patch:
+        raise InputError(
+            f"{layout.n_tokens} tokens cannot be read {config.patch} at a time; choose a divisor"
+        )
+    return layout.n_tokens // config.patch
 
 
 def _graph(layout: TokenLayout, config: ModelConfig) -> Graph | None:

@@ -23,9 +23,9 @@ class Cost:
     Attributes
     ----------
     n_tokens
-        Length of the sequence, a token for the library size among them where it stands in the sequence.
+        Length of the sequence: tokens, or patches of them, and one for the library size where it stands in it.
     pairs
-        Pairs of tokens of which one attends to the other, itself among them, in one layer.
+        Pairs of these of which one attends to the other, itself among them, in one layer.
     attention
         Floating point operations of all layers for these pairs: a score and a weighted sum, 4 x pairs x width x layers.
     products
@@ -46,21 +46,21 @@ class Cost:
         return self.attention + self.products
 
 
-def pairs_attended(layout: TokenLayout, *, flat: bool, library: bool) -> int:
-    """Return how many pairs of tokens attend in one layer.
+def pairs_attended(layout: TokenLayout, n_places: int, *, library: bool) -> int:
+    """Return how many pairs of places attend in one layer.
 
     Parameters
     ----------
-    flat
-        Whether the network sees all tokens as one vector, in which nothing attends.
+    n_places
+        Positions of the sequence; a single one has nothing to attend to.
     library
-        Whether the library size is generated too: without edges it is one more token.
+        Whether the library size is generated too: without edges it is one more place.
     """
-    if flat or layout.n_tokens == 1:
+    if n_places == 1:
         return 0
     if layout.edges is not None:
-        return layout.edges.shape[1] + layout.n_tokens
-    return (layout.n_tokens + library) ** 2
+        return layout.edges.shape[1] + n_places
+    return (n_places + library) ** 2
 
 
 def cost_of(layout: TokenLayout, config: ModelConfig, *, library: bool) -> Cost:
@@ -68,8 +68,8 @@ def cost_of(layout: TokenLayout, config: ModelConfig, *, library: bool) -> Cost:
     # Without edges nothing but shapes is needed, so even large networks are built at once and take no memory.
     with torch.device("meta") if layout.edges is None else contextlib.nullcontext():
         backbone = TokenBackbone(layout, config, (), library=library)
-    pairs = pairs_attended(layout, flat=backbone.flat, library=library)
-    n = 1 if backbone.flat else layout.n_tokens + int(backbone.has_library_token)
+    pairs = pairs_attended(layout, backbone.n_places, library=library)
+    n = backbone.n_places + int(backbone.has_library_token)
     products = sum(
         2.0 * part.in_features * part.out_features * (1 if _once(name) else n)
         for name, part in backbone.named_modules()

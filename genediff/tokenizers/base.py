@@ -41,7 +41,8 @@ class TokenLayout:
     With ``edges`` (source, target) a token attends to the sources of its edges and to itself, without them to all;
     with ``learned`` to all, through an adjacency that is learned. ``parts`` are the title and the number of tokens of
     each part of a hybrid, in order. ``identity`` is what is known of each token beforehand, numbers of mean square 1:
-    the backbone's place embedding starts from it, so that tokens that behave alike start alike.
+    the backbone's place embedding starts from it, so that tokens that behave alike start alike. Tokens that stand for
+    nothing of their own are ``joinable``: the backbone may read neighbours as one.
     """
 
     names: tuple[str, ...]
@@ -51,6 +52,7 @@ class TokenLayout:
     learned: bool = False
     parts: tuple[tuple[str, int], ...] = ()
     identity: Tensor | None = None  # (token, number)
+    joinable: bool = False
 
     @property
     def n_tokens(self) -> int:

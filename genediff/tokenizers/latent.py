@@ -79,7 +79,7 @@ class Latent(Tokenizer):
     @property
     def layout(self) -> TokenLayout:
         """Tokens z0, z1, … without edges: all attend to all."""
-        return TokenLayout(tuple(f"z{i}" for i in range(self._shape[0])), self._shape[1])
+        return TokenLayout(tuple(f"z{i}" for i in range(self._shape[0])), self._shape[1], joinable=True)
 
     def posterior(self, x: Tensor) -> Posterior:
         """Map standardised expression (cell, gene) to where its tokens may lie."""

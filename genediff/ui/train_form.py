@@ -35,7 +35,7 @@ GROUPS = (
         "Backbone",
         "The network that learns: larger ones learn more and take longer.",
         "model",
-        ("space", "backbone", "width", "depth", "heads"),
+        ("space", "backbone", "width", "depth", "heads", "patch"),
     ),
     Group(
         "Diffusion and counts",

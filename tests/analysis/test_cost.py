@@ -38,17 +38,22 @@ def test_one_vector_has_nothing_to_attend_to():
     for layout, config in [(TokenLayout(("cell",), 12), shape()), (SIX, shape(backbone="mlp"))]:
         cost = cost_of(layout, config, library=True)
         assert (cost.n_tokens, cost.pairs, cost.attention) == (1, 0, 0)
-    assert pairs_attended(SIX, flat=True, library=False) == 0
+    assert pairs_attended(SIX, 1, library=False) == 0
 
 
 @pytest.mark.parametrize(
-    ("layout", "backbone"),
-    [(SIX, "dit"), (SIX, "mlp"), (TokenLayout(tuple("abcdef"), 2, edges=torch.tensor([[0, 3], [1, 2]])), "dit")],
-    ids=["all to all", "flat", "edges"],
+    ("layout", "changes"),
+    [
+        (SIX, {}),
+        (SIX, {"backbone": "mlp"}),
+        (TokenLayout(tuple("abcdef"), 2, joinable=True), {"patch": 3}),
+        (TokenLayout(tuple("abcdef"), 2, edges=torch.tensor([[0, 3], [1, 2]])), {}),
+    ],
+    ids=["all to all", "flat", "patches", "edges"],
 )
-def test_products_are_those_that_torch_counts_when_the_network_runs(layout, backbone):
+def test_products_are_those_that_torch_counts_when_the_network_runs(layout, changes):
     """An independent count: torch's own, of what the network really does. It has no name for attention along edges."""
-    config = shape(backbone=backbone)
+    config = shape(**changes)
     network = TokenBackbone(layout, config, (), library=False)
     tokens, none, t = torch.randn(1, 6, 2), torch.zeros(1, 0), torch.rand(1)
     with FlopCounterMode(display=False) as counter:
