@@ -140,7 +140,7 @@ def load(folder: str, cells: str, block: int, scdataset: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     dataset = Dataset.open(Path(folder))
     training = TrainingCells.of(dataset, (), where=cells)  # type: ignore[arg-type]
-    n_steps, batch = 384, 256
+    n_steps, batch = 1536, 256  # two dozen windows: the one read ahead at the end weighs little
     if scdataset:
         sys.path.insert(0, scdataset)
         from scdataset import BlockShuffling, scDataset
