@@ -111,4 +111,5 @@ def device_name(device: torch.device) -> str:
     """Return what a person calls this device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return {"cpu": f"CPU ({torch.get_num_threads()} threads)", "mps": "Apple GPU"}[device.type]
+    n = torch.get_num_threads()
+    return {"cpu": f"CPU ({n} thread{'s' * (n > 1)})", "mps": "Apple GPU"}[device.type]
