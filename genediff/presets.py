@@ -41,7 +41,7 @@ PRESETS: dict[str, Preset] = {
             # Two tokens a place: a step costs little more than half, and how many cells the flow sees decides how good
             # it gets (measured in benchmarks/generation_notes.md).
             ModelConfig(tokenizer_options={"n_tokens": 8, "n_channels": 4}, width=128, depth=4, heads=4, patch=2),
-            TrainConfig(tokenizer_steps=1500, steps=4000, batch_size=256, ema=0.999, patience=0),
+            TrainConfig(tokenizer_steps=1500, steps=3200, batch_size=256, ema=0.999, patience=0),
             others={"steps": 2000, "batch_size": 128, "ema": 0.998},
         ),
         Preset(

@@ -36,9 +36,9 @@ def test_published_recipes_hide_nothing_and_are_for_latent_tokens(preset: str) -
 
 
 def test_quick_reads_two_latent_tokens_at_a_time_and_other_tokens_one_by_one() -> None:
-    """The flow of latent tokens sees four times as many cells in its six minutes; dearer tokens keep their steps."""
+    """The flow of latent tokens sees three times as many cells in its five minutes; dearer tokens keep their steps."""
     latent = preset_run("quick", info())
-    assert latent.model.patch == 2 and (latent.train.steps, latent.train.batch_size) == (4000, 256)
+    assert latent.model.patch == 2 and (latent.train.steps, latent.train.batch_size) == (3200, 256)
     for strategy in ("pathway", "rank", "latent_pathway", "grn_latent"):
         other = preset_run("quick", info(), strategy=strategy)
         assert other.model.patch == 1

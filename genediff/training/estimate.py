@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genediff.denoiser import places
 from genediff.model import GeneDiff
 from genediff.model_info import ModelSpec
 from genediff.training.autoencoder import AutoencoderStage
@@ -161,7 +160,7 @@ def _activations(config: RunConfig, model: GeneDiff) -> float:
     Attention along edges keeps a weight per edge, head and block.
     """
     layout, shape = model.tokenizer.layout, config.model
-    tokens = places(layout, shape)
+    tokens = model.denoiser.backbone.n_places
     tokens += tokens > 1  # the library size
     weights = 0 if layout.edges is None else 2.0 * (layout.edges.shape[1] + tokens) * shape.heads * shape.depth
     return 16.0 * tokens * shape.width * shape.depth + weights + 8.0 * len(model.genes)

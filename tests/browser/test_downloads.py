@@ -19,7 +19,7 @@ st.title("Numbers")
 @st.fragment(run_every=0.1)
 def progress():  # as work in the background shows how far it is
     st.session_state.drawn = st.session_state.get("drawn", 0) + 1
-    if AGAIN and st.session_state.drawn % 12 == 0:
+    if AGAIN and st.session_state.drawn % 20 == 0:
         st.rerun()
 
 
@@ -40,7 +40,7 @@ def test_a_file_that_is_made_while_the_page_is_drawn_again_arrives(serve_script,
     for pause in (0, 250, 500):
         button.wait_for()
         page.wait_for_timeout(pause)
-        with page.expect_download(timeout=20_000) as download:
+        with page.expect_download(timeout=60_000) as download:
             button.click()
         assert download.value.suggested_filename == "numbers.csv"
         assert download.value.path().read_text() == "a,b\n1,2\n"
