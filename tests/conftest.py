@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that hold a browser or a slow test: one of a minute that comes last keeps a core idle."""
-    long = {item.path for item in items if item.get_closest_marker("browser") or item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long)
-
-
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of real data, or skip where the checkout stands alone."""
