@@ -93,7 +93,7 @@ def test_a_status_follows_what_the_cluster_says(tmp_path, said, seen, state, wor
 
 
 def test_a_cancelled_run_whose_job_still_waits_is_cancelled(tmp_path):
-    _elsewhere(3600).write(tmp_path)
+    _elsewhere(3600)().write(tmp_path)
     (tmp_path / "cancel").touch()
     assert read_status(tmp_path, look=lambda: Look("waiting", "queued again")).state == "cancelled"
     assert read_status(tmp_path, look=lambda: Look("going", "on node1")).state == "running"
@@ -101,7 +101,7 @@ def test_a_cancelled_run_whose_job_still_waits_is_cancelled(tmp_path):
 
 def test_a_last_word_between_two_looks_counts(tmp_path):
     """The job leaves SLURM's list just after its worker has written that it finished."""
-    _elsewhere(3600).write(tmp_path)
+    _elsewhere(3600)().write(tmp_path)
 
     def look() -> Look:
         Status(state="finished", message="done").write(tmp_path)
