@@ -164,11 +164,13 @@ def _read(path: Path) -> Selection | None:
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if stored["format_version"] > FORMAT_VERSION:
             return None
-        parts = [np.arange(start, stop, dtype=np.int64) for start, stop in stored["ranges"]]
-        rows = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
         n_cells = int(stored["n_cells"])
-        if len(rows) and (rows[0] < 0 or rows[-1] >= n_cells):
+        ranges = [(int(start), int(stop)) for start, stop in stored["ranges"]]
+        # Before they are written out: a damaged file of a few bytes could ask for gigabytes.
+        if any(start < 0 or stop > n_cells for start, stop in ranges):
             return None
+        parts = [np.arange(start, stop, dtype=np.int64) for start, stop in ranges]
+        rows = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
         return Selection(stored["name"], rows, n_cells, stored["content_hash"], stored["made"], stored["note"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
