@@ -131,7 +131,10 @@ def places(layout: TokenLayout, config: ModelConfig) -> int:
     if config.patch > 1 and not layout.joinable:
         raise InputError("these tokens stand for something, so the backbone must read each alone; set the patch to 1")
     if layout.n_tokens % config.patch:
-        raise InputError(f"{layout.n_tokens} tokens cannot be read {config.patch} at a time; choose a divisor")
+        raise InputError(
+            f"{layout.n_tokens} tokens cannot be read {config.patch} at a time; choose a divisor as tokens per patch "
+            "(1 always works)"
+        )
     return layout.n_tokens // config.patch
 
 

@@ -1,7 +1,7 @@
 """What of a figure goes to the screen: very many dots as a picture, few as SVG, and WebGL only for what lies between.
 
-A browser takes about a second to begin with WebGL where it has no strong graphics card, and holds few such charts at
-once; some hundred circles it draws at once.
+A browser holds few WebGL charts at once, and draws them in software where it has no graphics card; some hundred circles
+it draws as quickly without.
 """
 
 from __future__ import annotations

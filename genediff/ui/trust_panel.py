@@ -82,22 +82,17 @@ def tabs(evaluation: Evaluation, *, name: str, choose_gene: Callable[[str], None
 
 
 def _tabs(evaluation: Evaluation, name: str, choose_gene: Callable[[str], None] | None) -> None:
+    draws = {
+        "By type": lambda: _types(evaluation),
+        "Drifted genes": lambda: _genes(evaluation, name, choose_gene),
+        "Copied cells?": lambda: _copies(evaluation),
+        "All figures": lambda: _figures(evaluation),
+    }
     # Only the open tab is made and sent: a table that nobody sees costs the browser as much as one that is read.
-    types, genes, copies, figures = st.tabs(
-        ["By type", "Drifted genes", "Copied cells?", "All figures"], key="trust", bind="query-params"
-    )
-    if types.open:
-        with types:
-            _types(evaluation)
-    if genes.open:
-        with genes:
-            _genes(evaluation, name, choose_gene)
-    if copies.open:
-        with copies:
-            _copies(evaluation)
-    if figures.open:
-        with figures:
-            _figures(evaluation)
+    for tab, draw in zip(st.tabs(list(draws), key="trust", bind="query-params"), draws.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
     if press.taken(_CHOSEN):  # the map above must hear of it, not these tabs alone
         st.rerun()
 
