@@ -47,6 +47,8 @@ exclude = "node07"
 
 RESERVED = frozenset({"array", "error", "job-name", "no-requeue", "open-mode", "output", "requeue", "signal", "wrap"})
 """Directives that GeneDiff needs for itself: logs, the warning before the time limit, and the queueing anew."""
+EARLY = 60
+"""Seconds by which a signal may come before sbatch's --signal asks for it (SLURM's manual of sbatch)."""
 
 _LINE = re.compile(r"[^\r\n\0]*")
 _TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<rest>\d+(?::\d+){0,2})")
@@ -96,10 +98,10 @@ class Profile(BaseModel):
 
     @model_validator(mode="after")
     def _warning_comes_in_time(self) -> Profile:
-        if self.warning >= 60 * self.minutes:
+        if self.warning + EARLY > 60 * self.minutes:
             raise ValueError(
-                f"a warning of {self.warning} seconds before its time limit leaves a run no time; lower `warning` or "
-                f"raise `time`"
+                f"a warning of {self.warning} seconds before its time limit leaves a run no time, since SLURM may send it "
+                f"up to {EARLY} seconds earlier; lower `warning` or raise `time`"
             )
         return self
 

@@ -44,6 +44,7 @@ def test_the_example_can_be_read_and_the_workspace_wins(tmp_path, write):
         ("[gpu]\ndevices = -1", "at 'devices'"),
         ("[gpu]\ntime = 'a day'", "at 'time': write it as days-hours"),
         ("[gpu]\ntime = 2", "at 'warning': a warning of 120 seconds before its time limit leaves a run no time"),
+        ("[gpu]\ntime = 2\nwarning = 61", "since SLURM may send it up to 60 seconds earlier"),
         ("[gpu]\ntime = 0", "at 'time': a run needs a minute"),
         ("[gpu]\nmemory = 'much'", "at 'memory'"),
         ("[gpu.directives]\noutput = '/data/x'", "'output' is set by GeneDiff itself"),

@@ -33,12 +33,12 @@ partition = "day"
 cpus = 1
 time = "1:00:00"
 
-[minute]
-title = "A core for a minute"
+[minutes]
+title = "A core for two minutes, the second of which is the warning"
 partition = "day"
 cpus = 1
-time = 1
-warning = 50
+time = 2
+warning = 60
 
 [two]
 title = "Two processes"

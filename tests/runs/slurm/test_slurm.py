@@ -85,9 +85,10 @@ def test_preempted_and_cancelled_it_goes_on_to_the_same_weights(cluster, workspa
 def test_jobs_wait_in_line_leave_it_and_go_on_after_their_time_limit(cluster, workspace, tiny, wait_for):
     """One GPU for three jobs. SLURM gives it out; the queue of this machine's own devices is not asked.
 
-    Meanwhile a run with a limit of one minute comes to the warning before it.
+    Meanwhile a run with a limit of two minutes comes to the warning before it. With one minute a busy machine could be
+    warned twice before its first step, which ends a run: SLURM looks only now and then, and warns up to a minute early.
     """
-    short = submit(tiny(steps=ENDLESS, checkpoint_seconds=3600, name="short"), workspace, profile="minute")
+    short = submit(tiny(steps=ENDLESS, checkpoint_seconds=3600, name="short"), workspace, profile="minutes")
     first, second, third = (submit(tiny(steps=ENDLESS, name=name), workspace, profile="gpu") for name in "abc")
     wait_for(lambda: first.status.state == "running", seconds=60, what="the first runs", run=first)
     wait_for(lambda: "as 2nd of 2 in" in third.status.message, seconds=30, what="the third says its place")
