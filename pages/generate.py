@@ -13,6 +13,7 @@ from genediff.ui import (
     generate_job,
     generate_map,
     generate_runs,
+    missing_map,
     needs,
     press,
     trust_panel,
@@ -88,10 +89,13 @@ except InputError:
     st.stop()
 picture, trust = st.columns([0.62, 0.38], gap="medium")
 with picture:
-    if job.xy is not None:
-        st.fragment(generate_map.show)(job.cells, job.xy, dataset, name=name)
-    elif job.stage == "done":
-        st.info("This data set was imported without a UMAP, so there is no map to place cells on.")
+    xy = generate_job.placed(job, dataset)
+    if xy is not None:
+        st.fragment(generate_map.show)(job.cells, xy, dataset, name=name)
+    elif generate_job.has_no_place(job, dataset):
+        st.info("This model was adapted from other cells and has other genes than the map has.")
+    elif job.stage == "done" and not dataset.info.has_umap:
+        missing_map.show(dataset, "These cells are placed on it when it is there.")
 if job.evaluation is not None:
     with trust:
         trust_panel.dots(job.evaluation, name=name)

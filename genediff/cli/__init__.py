@@ -5,7 +5,7 @@ from __future__ import annotations
 from genediff.cli.adapt import adapt
 from genediff.cli.base import make_group
 from genediff.cli.compare import compare
-from genediff.cli.data import datasets, doctor, import_file
+from genediff.cli.data import datasets, doctor, draw_map, import_file
 from genediff.cli.evaluate import evaluate
 from genediff.cli.generate import generate
 from genediff.cli.knowledge import knowledge
@@ -22,6 +22,7 @@ from genediff.cli.transfer import transfer
 app = make_group("See how the way a cell's expression is cut into tokens decides what a diffusion model learns.")
 app.command()(doctor)
 app.command("import")(import_file)
+app.command("map")(draw_map)
 app.command()(datasets)
 app.command()(simulate)
 app.command()(train)

@@ -46,7 +46,7 @@ def import_file(
         10_000, min=0, help="Counts per cell after normalising; 0 for the median of the training cells."
     ),
     seed: int = typer.Option(0, help="Decides which cell is for training, and the UMAP."),
-    umap: bool = typer.Option(True, help="Draw the UMAP; it takes most of the time."),
+    umap: bool = typer.Option(True, help="Draw the UMAP when all else is done; the command `map` draws it later."),
     propose: bool = typer.Option(True, help="Take the columns that doctor proposes where none are given."),
     as_json: bool = AS_JSON,
 ) -> None:
@@ -89,6 +89,19 @@ def import_file(
     for note in info.notes:
         typer.echo(f"- {note}")
     typer.echo(f"Train a model on it: python -m genediff train {info.id}")
+
+
+def draw_map(dataset: str = typer.Argument(..., help="Id of a data set that has no map.", show_default=False)) -> None:
+    """Draw the map (UMAP) of a data set that was imported without one, or whose import was cancelled at it."""
+    from genediff.data.umap_drawing import draw_umap
+
+    found = workspace().open_dataset(dataset)
+    if found.info.has_umap:
+        typer.echo(f"'{found.info.name}' has its map already.")
+        return
+    with progress_bar("Drawing the map") as report:
+        draw_umap(found, progress=report)
+    typer.echo(f"The map of '{found.info.name}' is drawn.")
 
 
 def datasets(as_json: bool = AS_JSON) -> None:

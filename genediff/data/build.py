@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from genediff.data.cell_choice import choose_cells, prepare_columns, resolve
 from genediff.data.columns import clean_obs
+from genediff.data.components import add_components
 from genediff.data.dataset import Dataset
 from genediff.data.features import Features, read_features
 from genediff.data.gene_choice import choose_genes, training_moments
 from genediff.data.info import DatasetInfo
-from genediff.data.pictures import add_pictures
 from genediff.data.planted import keep_truth
 from genediff.data.split import SPLITS, Split, split_from_column, stratified_split
 from genediff.data.spool import Spool
@@ -75,8 +75,8 @@ def build(cells: CellFile, config: ImportConfig, folder: Path, content: Callable
     obs = prepare_columns(obs, config)
     with Spool(cells.matrices[found.where], folder / SPOOL_FILE) as matrix:
         info = _import(_Source(cells, found, features, matrix), obs, changes, config, folder, content, steps)
-    has_umap, pictured = add_pictures(Dataset(info), config, steps)
-    replace(info, has_umap=has_umap, notes=(*info.notes, *pictured)).write()
+    add_components(Dataset(info), config, steps)
+    info.write()
 
 
 def _import(
@@ -117,7 +117,7 @@ def _import(
 
 def _survey(source: _Source, steps: Progress) -> Survey:
     matrix = source.matrix
-    steps.stage("Counting genes and cells", 0.15, ticks=matrix.n_source_tiles)
+    steps.stage("Counting genes and cells", 0.22, ticks=matrix.n_source_tiles)
     totals = survey(matrix.record, matrix.shape, use_gene=source.features.is_gene, mito=source.features.mito,
                     after_tile=steps.tick)  # fmt: skip
     name, where, values = source.cells.path.name, source.found.where, totals.values
@@ -173,7 +173,7 @@ def _choose_genes(
     steps: Progress,
 ) -> np.ndarray:
     matrix, features = source.matrix, source.features
-    steps.stage("Choosing genes on the training cells", 0.13, ticks=2 * matrix.n_tiles)
+    steps.stage("Choosing genes on the training cells", 0.2, ticks=2 * matrix.n_tiles)
     moments = training_moments(matrix.map, matrix.shape[1], train=train, total=totals.total,
                                values=source.found.kind, after_tile=steps.tick)  # fmt: skip
     moments.n_cells[~features.is_gene] = 0
@@ -214,7 +214,7 @@ def _write(
 ) -> None:
     """Write every gene of the kept cells."""
     columns = np.flatnonzero(source.features.is_gene)
-    steps.stage("Writing the cells", 0.25, ticks=source.matrix.n_tiles)
+    steps.stage("Writing the cells", 0.36, ticks=source.matrix.n_tiles)
     selection = Selection(
         keep=keep,
         columns=columns,

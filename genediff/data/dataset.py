@@ -20,6 +20,7 @@ from genediff.data.store import (
     get_names,
     get_sparse,
     open_store,
+    open_umap,
     read_genes,
     read_in_blocks,
     read_indptr,
@@ -347,11 +348,11 @@ class Dataset:
         Raises
         ------
         InputError
-            When the data set was imported without a UMAP.
+            When the data set has none (yet); see ``draw_umap``.
         """
         self._need_umap()
-        with open_store(self.info.folder) as store:
-            return store["umap"]["all"][:]
+        with open_umap(self.info.folder) as stored:
+            return stored["all"][:]
 
     def transform_umap(self, pcs: np.ndarray) -> np.ndarray:
         """Place cells given by their scores (cell, pc) in the UMAP of this data set: (cell, 2).
@@ -363,8 +364,8 @@ class Dataset:
             raise InputError(f"Cells to be placed need {len(self.pca.components)} components each; got {pcs.shape}.")
         if len(pcs) == 0:
             return np.zeros((0, 2), dtype=np.float32)
-        with open_store(self.info.folder) as store:
-            fitted = "rows" in store["umap"]
+        with open_umap(self.info.folder) as stored:
+            fitted = "rows" in stored
         if not fitted:
             return np.ascontiguousarray(pcs[:, :2], dtype=np.float32)
         from genediff.data.umap_space import place
@@ -381,8 +382,7 @@ class Dataset:
         key = f"{self.info.folder}:{self.info.content_hash}"
         with _umap_lock:
             if key not in _umap_models:
-                with open_store(self.info.folder) as store:
-                    group = store["umap"]
+                with open_umap(self.info.folder) as group:
                     space = UmapSpace(group["rows"][:], group["coordinates"][:], int(group.attrs["n_neighbors"]),
                                       int(group.attrs["seed"]))  # fmt: skip
                 _umap_models[key] = rebuild(space, self.pcs_at(space.rows))
@@ -411,4 +411,6 @@ class Dataset:
 
     def _need_umap(self) -> None:
         if not self.info.has_umap:
-            raise InputError(f"The data set {self.info.name!r} was imported without a UMAP; import it with one.")
+            raise InputError(
+                f"The data set {self.info.name!r} has no UMAP yet; draw it with: python -m genediff map {self.info.id}"
+            )

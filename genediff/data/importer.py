@@ -14,6 +14,7 @@ from genediff.data.hashing import Hashing
 from genediff.data.info import DatasetInfo
 from genediff.data.io import read_cells
 from genediff.data.progress import Progress
+from genediff.data.umap_drawing import draw_umap
 from genediff.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def import_cells(
     *,
     progress: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    ready: Callable[[Dataset], None] | None = None,
 ) -> Dataset:
     """Import a file of cells into a workspace.
 
     The matrix is read a tile at a time and never held as a whole. Gene choice, target sum, principal components and
     UMAP come from training cells alone. The same file with the same choices is the same data set: it is not made
-    twice.
+    twice. The UMAP is drawn last (``draw_umap``), when the data set is there already.
 
     Parameters
     ----------
@@ -49,13 +51,16 @@ def import_cells(
         Called with the share done (0 to 1) and what is being done.
     cancelled
         Asked often; when it says True the import stops.
+    ready
+        Called with the data set when all can be done with it but to look at its UMAP.
 
     Raises
     ------
     InputError
         When the file or the choices cannot be used. Nothing is left behind.
     Cancelled
-        When ``cancelled()`` said so. Nothing is left behind.
+        When ``cancelled()`` said so. Nothing is left behind, unless the data set was ready: then it stays, without a
+        UMAP.
     """
     path = Path(path)
     hashing = Hashing(path, config)
@@ -85,7 +90,10 @@ def import_cells(
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         final = workspace.datasets / hashing.result()[:12]
-    return _named(final, config)
+    dataset = _named(final, config)
+    if ready is not None:
+        ready(dataset)
+    return draw_umap(dataset, progress=progress, cancelled=cancelled) if config.umap else dataset
 
 
 class _Known(Exception):

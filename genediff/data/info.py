@@ -12,8 +12,8 @@ from genediff.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT_VERSION = 2
-"""2: ``by_gene`` in blocks of cells. Data sets of version 1 are read too."""
+FORMAT_VERSION = 3
+"""2: ``by_gene`` in blocks of cells. 3: the UMAP in a file of its own. Data sets of earlier versions are read too."""
 INFO_FILE = "dataset.json"
 
 

@@ -1,4 +1,4 @@
-"""How far an import is, and whether it should stop."""
+"""How far an import or a map is, and whether it should stop."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ if TYPE_CHECKING:
 class Progress:
     """Turns ticks of stages into one share between 0 and 1; every tick may raise Cancelled."""
 
-    def __init__(self, report: Callable[[float, str], None] | None, cancelled: Callable[[], bool] | None) -> None:
-        self._report, self._cancelled = report, cancelled
+    def __init__(
+        self,
+        report: Callable[[float, str], None] | None,
+        cancelled: Callable[[], bool] | None,
+        *,
+        said: str = "The import was cancelled; nothing was kept.",
+    ) -> None:
+        """Take what is told of the share done, what says whether to stop, and what is ``said`` of having stopped."""
+        self._report, self._cancelled, self._said = report, cancelled, said
         self._start = 0.0
         self._share = 0.0
         self._message = ""
@@ -41,7 +48,7 @@ class Progress:
             When the caller's ``cancelled()`` says so.
         """
         if self._cancelled is not None and self._cancelled():
-            raise Cancelled("The import was cancelled; nothing was kept.")
+            raise Cancelled(self._said)
 
     def _tell(self) -> None:
         self.check()

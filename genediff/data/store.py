@@ -1,4 +1,4 @@
-"""How a data set lies on disk: one HDF5 file beside ``dataset.json``.
+"""How a data set lies on disk: one HDF5 file beside ``dataset.json``, and one of its UMAP where it has one.
 
 ``counts`` (cell, chosen gene) by cell, so that training reads cells; ``by_gene`` (cell, any gene) in blocks of
 cells, each by gene, so that a plot reads one gene and an import never holds more than a block. Whole numbers are
@@ -7,6 +7,8 @@ stored as the smallest unsigned integers that hold them.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from genediff.data.umap_space import UmapSpace
+
 STORE_FILE = "cells.h5"
+UMAP_FILE = "umap.h5"
 _CHUNK = 65_536
 CELLS_CHUNK = 16_384
 """Stored values in a chunk of ``counts``: about 64 cells, as many as block shuffling reads in one go."""
@@ -36,6 +41,33 @@ def open_store(folder: Path, mode: str = "r") -> Any:
     import h5py
 
     return h5py.File(folder / STORE_FILE, mode, locking=False) if mode == "r" else h5py.File(folder / STORE_FILE, mode)
+
+
+@contextlib.contextmanager
+def open_umap(folder: Path) -> Iterator[Any]:
+    """Open what is stored of a data set's UMAP: ``all`` (cell, 2), and ``rows`` and ``coordinates`` of fitted cells."""
+    import h5py
+
+    if (folder / UMAP_FILE).exists():
+        with h5py.File(folder / UMAP_FILE, "r", locking=False) as store:
+            yield store
+    else:  # as imports wrote it that drew it before the cells could be used
+        with open_store(folder) as store:
+            yield store["umap"]
+
+
+def write_umap(folder: Path, coordinates: np.ndarray, space: UmapSpace | None) -> None:
+    """Store the coordinates of all cells (cell, 2) and what places others, in one step beside the readers."""
+    import h5py
+
+    partial = folder / f".{UMAP_FILE}.part"
+    with h5py.File(partial, "w") as store:
+        put_array(store, "all", coordinates)
+        if space is not None:
+            put_array(store, "rows", space.rows)
+            put_array(store, "coordinates", space.coordinates)
+            store.attrs["n_neighbors"], store.attrs["seed"] = space.n_neighbors, space.seed
+    os.replace(partial, folder / UMAP_FILE)
 
 
 def put_array(group: Any, name: str, values: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """Runs: folders that worker processes write, and that the app, the command line and tests read."""
 
 from genediff.runs.events import Event, Events, without_repeats
-from genediff.runs.kinds import KINDS, EvaluateJob, GenerateJob, ImportJob, Kind, SeriesJob
+from genediff.runs.kinds import KINDS, EvaluateJob, GenerateJob, ImportJob, Kind, MapJob, SeriesJob
 from genediff.runs.profiles import LOCAL, Profile, find_profile, read_profiles
 from genediff.runs.run import Run, find_run, list_runs, submit
 from genediff.runs.status import State, Status
@@ -15,6 +15,7 @@ __all__ = [
     "GenerateJob",
     "ImportJob",
     "Kind",
+    "MapJob",
     "Profile",
     "Run",
     "SeriesJob",

@@ -100,8 +100,8 @@ class Profile(BaseModel):
     def _warning_comes_in_time(self) -> Profile:
         if self.warning + EARLY > 60 * self.minutes:
             raise ValueError(
-                f"a warning of {self.warning} seconds before its time limit leaves a run no time, since SLURM may send it "
-                f"up to {EARLY} seconds earlier; lower `warning` or raise `time`"
+                f"a warning of {self.warning} seconds before its time limit leaves a run no time, since SLURM may send "
+                f"it up to {EARLY} seconds earlier; lower `warning` or raise `time`"
             )
         return self
 

@@ -118,7 +118,9 @@ def _details(found: Diagnosis, levels: list[str]) -> dict[str, object]:
             help="The rest is for training.",
         )  # fmt: skip
         seed = st.number_input("Seed of the split and the map", 0, 2**31 - 1, 0)
-    umap = st.checkbox("Draw a UMAP", True, help="It takes most of the time of an import.")
+    umap = st.checkbox(
+        "Draw a UMAP", True, help="The map of the cells. It is drawn last: the cells can be used before, or without it."
+    )
     return {
         "n_genes": n_genes,
         "min_genes_per_cell": fewest_genes,

@@ -79,11 +79,11 @@ def _watch(run_id: str) -> None:
 def _progress(run: Run, ended_before: bool) -> None:
     """Draw where the import stands; at its end, the whole page starts over."""
     status = run.status
+    if run.result.get("dataset_id"):  # its map is drawn last, and watched where it will stand
+        _finished(run)
     if status.has_ended and not ended_before:
         st.rerun(scope="app")
-    if status.state == "finished":
-        _finished(run)
-    elif status.has_ended:
+    if status.has_ended:
         _not_finished(run)
     else:
         left = f" · about {status.seconds_left:.0f} s left" if status.seconds_left and status.seconds_left > 1 else ""
@@ -95,12 +95,14 @@ def _progress(run: Run, ended_before: bool) -> None:
 
 
 def _finished(run: Run) -> None:
-    dataset_id = run.result.get("dataset_id")
+    dataset_id = run.result["dataset_id"]
     close()
-    if dataset_id:
-        caching.forget_datasets()
-        state.choose(dataset=dataset_id)
-        st.session_state["imported"] = run.status.message
+    state.choose(dataset=dataset_id)
+    try:
+        info = caching.dataset(dataset_id).info
+        st.session_state["imported"] = f"{info.n_cells:,} cells and {info.n_genes:,} genes are ready as '{info.name}'."
+    except InputError:
+        pass  # deleted since; the page says what there is
     st.rerun(scope="app")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from genediff.data.info import INFO_FILE
 from genediff.data.placer import PLACER
 from genediff.workspace import Workspace, home
 
@@ -31,11 +32,13 @@ def dataset(dataset_id: str) -> Dataset:
     InputError
         When no data set has this id.
     """
-    return _dataset(str(home()), dataset_id)
+    written = (workspace().dataset_folder(dataset_id) / INFO_FILE).stat().st_mtime_ns
+    return _dataset(str(home()), dataset_id, written)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the data set …")
-def _dataset(home_folder: str, dataset_id: str) -> Dataset:
+def _dataset(home_folder: str, dataset_id: str, written: int) -> Dataset:
+    """Open it anew where its face has changed: it got a name, or its map is drawn now."""
     return workspace().open_dataset(dataset_id)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import embedding, palettes, publication
-from genediff.ui import data_columns, downloads, drawn, figures, frame, genes, selections, theme
+from genediff.ui import data_columns, downloads, drawn, figures, frame, genes, missing_map, selections, theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -38,7 +38,7 @@ class Colours:
 def show(dataset: Dataset) -> None:
     """Draw the controls, the map, and the summary of a selection beside it."""
     if not dataset.info.has_umap:
-        st.info("This data set was imported without a UMAP. Import the file again with one to see its map.")
+        missing_map.show(dataset, "Quality and About, beside Map, show the cells without it.")
         return
     columns = data_columns.colour_columns(dataset)
     if not columns.classes and not columns.numbers:

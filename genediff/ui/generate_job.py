@@ -20,6 +20,7 @@ from genediff.conditions import cells_at_once, draw_conditions, judged_by
 from genediff.data.placer import PLACER
 from genediff.data.view import in_genes, log_values
 from genediff.errors import Cancelled, InputError
+from genediff.ui import background
 from genediff.workspace import Workspace, home
 
 if TYPE_CHECKING:
@@ -235,6 +236,29 @@ def place(cells: AnnData, dataset: Dataset, *, waiting: Callable[[], None] | Non
         When genes of the data set were not generated.
     """
     return PLACER.place(dataset.info.folder, dataset.project(log_values(cells, dataset)), waiting=waiting)
+
+
+def placed(job: Job, dataset: Dataset) -> np.ndarray | None:
+    """Return where the cells lie on the map, ``(cell, 2)``; None where they do not, or not yet.
+
+    Where the map was drawn only after they were made they are placed now, and the page runs again.
+    """
+    late = job.stage == "done" and job.xy is None and dataset.info.has_umap and not has_no_place(job, dataset)
+    if late:
+        cells = job.cells
+        assert cells is not None
+
+        def make(report: Callable[[float], None]) -> np.ndarray:
+            return place(cells, dataset, waiting=lambda: report(0.0))
+
+        key = ("placed", mark_of(job.request), dataset.info.content_hash)
+        job.xy = background.soon("Placing the cells on the map", key, make)
+    return job.xy
+
+
+def has_no_place(job: Job, dataset: Dataset) -> bool:
+    """Say whether these cells have other genes than the map, as those of an adapted model can."""
+    return job.adapted and job.cells is not None and list(job.cells.var_names) != list(dataset.genes)
 
 
 def seen_together(spec: ModelSpec, fixed: dict[str, str]) -> bool:

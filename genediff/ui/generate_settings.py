@@ -53,7 +53,7 @@ def show(job: Job, dataset: Dataset, info: ModelInfo, *, name: str) -> None:
             st.error(one.problem or "Cancelled. Choose other settings, or press **Generate** again.")
             return
     _figures(jobs, WORDS[varied])
-    placed = {title: one for title, one in jobs.items() if one.xy is not None}
+    placed = {title: one for title, one in jobs.items() if generate_job.placed(one, dataset) is not None}
     if placed:
         _maps(placed, dataset, name)
 

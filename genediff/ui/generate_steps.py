@@ -50,7 +50,9 @@ def show(job: Job, dataset: Dataset, info: ModelInfo, *, name: str) -> None:
         return _follow(job, dataset, info, sets, place, report)
 
     found, unit = background.finished(
-        "Following cells out of the noise", ("denoising", mark_of(job.request), *inspect_data.key(info, dataset)), make
+        "Following cells out of the noise",
+        ("denoising", mark_of(job.request), dataset.info.has_umap, *inspect_data.key(info, dataset)),
+        make,
     )
     figure = plots.scrubber(
         found.frames,

@@ -59,6 +59,8 @@ def runs_card(runs: Sequence[Run]) -> None:
         for run in runs[:_MOST]:
             if run.kind == "import":
                 frame.link("data", run.name, extra={"import": run.id})
+            elif run.kind == "map":
+                frame.link("data", run.name, dataset=str(run.config.get("dataset_id")))
             elif run.kind == "series":
                 frame.link("compare", run.name)
             else:

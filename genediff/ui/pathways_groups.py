@@ -9,7 +9,7 @@ import streamlit as st
 
 from genediff.plots import embedding
 from genediff.plots import pathways as plots
-from genediff.ui import choices, data_columns, drawn, explain, figures, pathways_data, region, selections
+from genediff.ui import choices, data_columns, drawn, explain, figures, missing_map, pathways_data, region, selections
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -43,7 +43,7 @@ def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
 def _map(dataset: Dataset) -> np.ndarray | None:
     """Draw the cells by their label; return which lie in the drawn region, bool (cell,), None without one."""
     if not dataset.info.has_umap:
-        st.caption("This data set was imported without a UMAP, so groups are chosen by name.")
+        missing_map.show(dataset, "Until then groups are chosen by name.")
         return None
     columns = data_columns.colour_columns(dataset).classes
     codes, levels = data_columns.classes(dataset, columns[0]) if columns else (np.full(dataset.info.n_cells, -1), ())

@@ -11,7 +11,7 @@ from genediff.inspection.by_label import by_label
 from genediff.plots import pathways as plots
 from genediff.plots import token_views
 from genediff.plots.set_names import short_name
-from genediff.ui import caching, choices, data_columns, drawn, figures, pathways_source, theme
+from genediff.ui import caching, choices, data_columns, drawn, figures, missing_map, pathways_source, theme
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -84,7 +84,7 @@ def _heat(scored: Scored, table: ByLabel, column: str, chosen: str) -> None:
 
 def _map(scored: Scored, dataset: Dataset, chosen: str) -> None:
     if not dataset.info.has_umap:
-        st.info("This data set was imported without a UMAP, so there is no map to colour.")
+        missing_map.show(dataset, "It will be coloured by the pathway that is chosen.")
         return
     values = scored.of(chosen)
     centred, some = values - values.mean(), drawn.rows(dataset, scored.rows)

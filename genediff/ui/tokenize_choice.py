@@ -13,7 +13,7 @@ from genediff.plots import embedding
 from genediff.plots.picture import with_pictures
 from genediff.plots.style import HOVER_LIMIT, style
 from genediff.presets import DEFAULT_KNOWLEDGE, PRESETS
-from genediff.ui import caching, choices, data_columns, drawn, explain, figures, tokenize_data
+from genediff.ui import caching, choices, data_columns, drawn, explain, figures, missing_map, tokenize_data
 
 if TYPE_CHECKING:
     from genediff.analysis.ground import Cell
@@ -55,7 +55,7 @@ def cell(dataset: Dataset) -> str:
 def show_map(dataset: Dataset, current: str) -> None:
     """Draw the map with the chosen cell on it; a click chooses another."""
     if not dataset.info.has_umap:
-        st.caption("This data set was imported without a UMAP, so cells are chosen by name.")
+        missing_map.show(dataset, "Until then cells are chosen by name.")
         return
     names = dataset.obs.index.astype(str)
     row = int(np.flatnonzero(names == current)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 
 from genediff.data import Dataset, import_cells
-from genediff.data.store import open_store
+from genediff.data.store import open_store, open_umap
+from genediff.data.umap_drawing import draw_umap
 from genediff.errors import Cancelled, InputError
 from genediff.workspace import DEMO_DATASET, Workspace
 
-from .conftest import nothing_left, quick_config, small_cells
+from .conftest import quick_config, small_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,15 +87,16 @@ def test_nothing_in_the_store_is_pickled(with_umap: Dataset) -> None:
             kinds.add(node.dtype.kind)
             assert node.dtype.kind in "iufb" or h5py.check_string_dtype(node.dtype)
 
-    with open_store(with_umap.info.folder) as store:
-        store.visititems(look)
+    for opened in (open_store, open_umap):
+        with opened(with_umap.info.folder) as store:
+            store.visititems(look)
     assert kinds
-    assert {path.name for path in with_umap.info.folder.iterdir()} == {"cells.h5", "dataset.json"}
+    assert {path.name for path in with_umap.info.folder.iterdir()} == {"cells.h5", "umap.h5", "dataset.json"}
 
 
 def test_without_a_umap_it_is_said(imported: Dataset) -> None:
     assert not imported.info.has_umap
-    with pytest.raises(InputError, match="without a UMAP"):
+    with pytest.raises(InputError, match="no UMAP yet; draw it with: python -m genediff map "):
         _ = imported.umap
 
 
@@ -117,7 +120,7 @@ def test_listing_and_importing_the_package_stay_light() -> None:
 def test_cancelling_does_not_wait_for_the_layout(
     workspace: Workspace, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The layout cannot be interrupted: a cancelled import must return while it still runs."""
+    """The layout cannot be interrupted: a cancelled import must return while it still runs. The cells stay."""
     release, message = threading.Event(), [""]
 
     def slow(pcs: np.ndarray, *, seed: int) -> None:
@@ -127,18 +130,86 @@ def test_cancelling_does_not_wait_for_the_layout(
     begun: list[float] = []
 
     def cancelled() -> bool:
-        if message[0] == "Drawing the UMAP" and not begun:
+        if message[0] == "Drawing the map (UMAP)" and not begun:
             begun.append(time.monotonic())
         return bool(begun) and time.monotonic() - begun[0] > 0.3
 
     def progress(_: float, text: str) -> None:
         message[0] = text
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled, match="it can be drawn later"):
         import_cells(written(small_cells()), quick_config(umap=True), workspace, progress=progress, cancelled=cancelled)
     assert time.monotonic() - begun[0] < 5
     release.set()
-    assert nothing_left(workspace)
+    (info,) = [one for one in workspace.list_datasets() if not one.shipped]
+    assert not info.has_umap and {path.name for path in info.folder.iterdir()} == {"cells.h5", "dataset.json"}
+
+
+def test_cells_can_be_used_before_their_map_is_there(workspace: Workspace, written: Callable[..., Path]) -> None:
+    """And the map is the same whether it is drawn at once or later, beside a reader and a new name."""
+    ready: list[Dataset] = []
+
+    def use(dataset: Dataset) -> None:
+        assert not dataset.info.has_umap and dataset.counts("train").shape[0] == len(dataset.rows("train"))
+        workspace.rename_dataset(dataset.info.id, "renamed")
+        ready.append(workspace.open_dataset(dataset.info.id))
+
+    path = written(small_cells(24))
+    at_once = import_cells(path, quick_config(umap=True, min_cells_per_gene=1), workspace, ready=use)
+    assert at_once.info.has_umap and at_once.info.name == "renamed" and len(ready) == 1
+    later = import_cells(path, quick_config(umap=False, min_cells_per_gene=1), workspace)
+    with pytest.raises(InputError, match="no UMAP yet"):
+        _ = later.umap
+    drawn = draw_umap(later)
+    np.testing.assert_array_equal(drawn.umap, at_once.umap)
+    assert drawn.info.notes == at_once.info.notes and later.counts().nnz == drawn.counts().nnz
+    assert draw_umap(drawn) is drawn
+
+
+def test_an_import_that_is_done_again_draws_the_map_that_is_missing(
+    workspace: Workspace, written: Callable[..., Path]
+) -> None:
+    """As a resumed worker does that was killed while it drew."""
+    path, config = written(small_cells(24)), quick_config(umap=True, min_cells_per_gene=1)
+
+    class Killed(Exception):
+        pass
+
+    def killed(_: Dataset) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        import_cells(path, config, workspace, ready=killed)
+    (info,) = [one for one in workspace.list_datasets() if not one.shipped]
+    assert not info.has_umap
+    again = import_cells(path, config, workspace)
+    assert again.info.id == info.id and again.info.has_umap
+
+
+def test_a_data_set_that_was_deleted_meanwhile_gets_no_map(workspace: Workspace, written: Callable[..., Path]) -> None:
+    def deleted(dataset: Dataset) -> None:
+        assert dataset.obs is not None
+        workspace.delete_dataset(dataset.info.id)
+
+    with pytest.raises(InputError, match="was deleted while its map was drawn"):
+        import_cells(written(small_cells(24)), quick_config(umap=True, min_cells_per_gene=1), workspace, ready=deleted)
+    assert [one for one in workspace.list_datasets() if not one.shipped] == []
+
+
+def test_a_map_inside_the_store_is_read_as_well(with_umap: Dataset, tmp_path: Path) -> None:
+    """So it lies where it was imported before maps were drawn last, and in the data sets that ship."""
+    folder = tmp_path / "old"
+    shutil.copytree(with_umap.info.folder, folder)
+    with open_umap(folder) as new, open_store(folder, "a") as store:
+        group = store.create_group("umap")
+        for name in new:
+            group[name] = new[name][:]
+        group.attrs.update(new.attrs)
+    (folder / "umap.h5").unlink()
+    old = Dataset.open(folder)
+    np.testing.assert_array_equal(old.umap, with_umap.umap)
+    rows = with_umap.rows("test")
+    np.testing.assert_array_equal(old.transform_umap(old.pcs[rows]), with_umap.transform_umap(old.pcs[rows]))
 
 
 def test_scores_of_another_data_set_are_refused(with_umap: Dataset) -> None:

@@ -13,6 +13,7 @@ import pytest
 from scipy import sparse
 
 from genediff.data import ImportConfig, import_cells
+from genediff.data.umap_drawing import draw_umap
 from genediff.runs import ImportJob, submit
 from genediff.workspace import DEMO_DATASET
 
@@ -121,6 +122,27 @@ def test_a_running_import_shows_its_progress_and_ends_in_the_workspace(open_page
         time.sleep(0.5)
     assert run.status.state == "finished", run.log_tail()
     assert "mine" in [info.name for info in workspace.list_datasets()]
+
+
+def test_cells_are_shown_while_their_map_is_drawn_and_then_on_it(open_page, cells, workspace, monkeypatch):
+    """The page of a data set opens when it is ready; a map that came later is there at the next look."""
+    config = ImportConfig(name="mine", label="cell_type", n_genes=20, n_pcs=5, min_cells_per_gene=1)
+    run = submit(ImportJob.of(cells, config), workspace)
+    end = time.monotonic() + 120
+    while not run.result.get("dataset_id") and time.monotonic() < end:
+        time.sleep(0.1)
+    app = open_page("data", {"import": run.id})
+    assert "are ready as 'mine'" in _said(app) and not run.status.has_ended
+    assert not _figures(app) and _button(app, "Cancel")
+    _button(app, "Cancel").click().run()
+    assert run.cancel(wait=30).state == "cancelled"
+    app = open_page("data", {"dataset": run.result["dataset_id"]})
+    assert "is not drawn yet" in _said(app) and _button(app, "Draw the map")
+
+    monkeypatch.setattr("genediff.data.umap_space.MIN_FITTED", 1000)  # components stand in: nothing is compiled
+    draw_umap(workspace.open_dataset(run.result["dataset_id"]))
+    app = open_page("data", {"dataset": run.result["dataset_id"]})
+    assert _figures(app) and "is not drawn yet" not in _said(app)
 
 
 def test_an_import_that_failed_says_why_and_what_to_do(open_page, cells, workspace):

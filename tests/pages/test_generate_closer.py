@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import plotly.io
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genediff.data import Dataset
 from genediff.model import GeneDiff
-from genediff.ui import caching, generate_steps
+from genediff.ui import caching, generate_job, generate_steps
 from genediff.ui.generate_job import Job, Request
 from genediff.workspace import ASSETS, DEMO_DATASET
 from tests.pages.conftest import texts
@@ -64,6 +67,18 @@ def page(job, workspace, monkeypatch):
 
 def _figure(app, place=0):
     return plotly.io.from_json(app.get("plotly_chart")[place].proto.spec, skip_invalid=True)
+
+
+def test_cells_that_were_made_before_the_map_are_placed_when_it_is_there(job, workspace, monkeypatch):
+    dataset = caching.dataset(DEMO_DATASET)
+    monkeypatch.setattr(generate_job, "PLACER", FirstComponents())
+    early = replace(job, request=replace(job.request, seed=6), xy=None)
+    mapless = Dataset(replace(dataset.info, has_umap=False))
+    assert generate_job.placed(early, mapless) is None
+    xy = generate_job.placed(early, dataset)
+    assert xy is early.xy and xy.shape == (N, 2)
+    other = replace(early, adapted=True, cells=job.cells[:, :50], xy=None)
+    assert generate_job.has_no_place(other, dataset) and generate_job.placed(other, dataset) is None
 
 
 def test_nothing_is_worked_out_before_the_reader_asks(page):

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from genediff.data import ImportConfig
 from genediff.errors import InputError
-from genediff.runs import ImportJob, Run, find_run, list_runs, submit, without_repeats
+from genediff.runs import ImportJob, MapJob, Run, find_run, list_runs, submit, without_repeats
 from genediff.runs.status import Status
 
 ENDLESS = 1_000_000
@@ -161,7 +161,7 @@ def test_runs_on_one_device_take_turns(workspace, tiny, wait_for, wait_for_end):
     assert third.status.state == "lost"
 
 
-def test_an_import_is_a_run(workspace, cells_file, wait_for_end):
+def test_an_import_is_a_run(workspace, cells_file, wait_for, wait_for_end):
     config = ImportConfig(label="cell_type", n_genes=20, umap=False, n_pcs=5, name="as a run")
     run = submit(ImportJob.of(cells_file, config), workspace)
     wait_for_end(run)
@@ -170,6 +170,12 @@ def test_an_import_is_a_run(workspace, cells_file, wait_for_end):
     assert workspace.open_dataset(run.result["dataset_id"]).info.label == "cell_type"
     assert run.name == "as a run"
     assert run.status.device is None
+    drawing = submit(MapJob(run.result["dataset_id"]), workspace)
+    wait_for(lambda: drawing.status.stage == "map", seconds=60, what="it draws", run=drawing)
+    drawing.cancel(wait=30)
+    assert drawing.status.state == "cancelled" and "can be drawn later" in drawing.status.message, drawing.log_tail()
+    assert not workspace.open_dataset(run.result["dataset_id"]).info.has_umap
+    drawing.delete()
     with pytest.raises(InputError, match="finished"):
         run.resume()
     run.delete()

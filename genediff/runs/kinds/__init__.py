@@ -7,6 +7,7 @@ from typing import Any
 from genediff.errors import InputError
 from genediff.runs.kinds.adapt import ADAPT
 from genediff.runs.kinds.base import Kind
+from genediff.runs.kinds.draw_map import MAP, MapJob
 from genediff.runs.kinds.evaluate import EVALUATE, EvaluateJob
 from genediff.runs.kinds.generate import GENERATE, GenerateJob
 from genediff.runs.kinds.import_cells import IMPORT, ImportJob
@@ -14,7 +15,9 @@ from genediff.runs.kinds.perturb import PERTURB
 from genediff.runs.kinds.series import SERIES, SeriesJob
 from genediff.runs.kinds.train import TRAIN
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (TRAIN, ADAPT, IMPORT, EVALUATE, SERIES, GENERATE, PERTURB)}
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind for kind in (TRAIN, ADAPT, IMPORT, MAP, EVALUATE, SERIES, GENERATE, PERTURB)
+}
 
 
 def find_kind(name: str) -> Kind[Any]:
@@ -33,4 +36,4 @@ def kind_of(config: object) -> Kind[Any]:
     raise InputError(f"No kind of run takes a {type(config).__name__}; known configurations: {known}.")
 
 
-__all__ = ["KINDS", "EvaluateJob", "GenerateJob", "ImportJob", "Kind", "SeriesJob", "find_kind", "kind_of"]
+__all__ = ["KINDS", "EvaluateJob", "GenerateJob", "ImportJob", "Kind", "MapJob", "SeriesJob", "find_kind", "kind_of"]

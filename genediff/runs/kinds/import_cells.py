@@ -1,4 +1,4 @@
-"""Runs that import a file of cells into the workspace."""
+"""Runs that import a file of cells into the workspace; their data set can be used while its map is still drawn."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genediff.runs.kinds.base import Kind
+from genediff.runs.kinds.draw_map import STAGE
 
 if TYPE_CHECKING:
-    from genediff.data import ImportConfig
+    from genediff.data import Dataset, ImportConfig
     from genediff.runs.job import Job
 
 
@@ -30,10 +31,23 @@ def _run(job: Job, config: ImportJob) -> str:
     from genediff.data import ImportConfig, import_cells
 
     choices = ImportConfig.parse(config.choices)
-    dataset = import_cells(
-        Path(config.path), choices, job.workspace, progress=job.progress("import"), cancelled=job.stop
+    importing, drawing = job.progress("import"), job.progress(STAGE)
+    made: list[Dataset] = []
+
+    def ready(dataset: Dataset) -> None:
+        made.append(dataset)
+        job.result(dataset_id=dataset.info.id)
+        job.note(_said(dataset))
+
+    def progress(share: float, what: str) -> None:
+        (drawing if made else importing)(share, what)
+
+    return _said(
+        import_cells(Path(config.path), choices, job.workspace, progress=progress, cancelled=job.stop, ready=ready)
     )
-    job.result(dataset_id=dataset.info.id)
+
+
+def _said(dataset: Dataset) -> str:
     return f"{dataset.info.n_cells:,} cells and {dataset.info.n_genes:,} genes are ready as '{dataset.info.name}'."
 
 

@@ -1,0 +1,60 @@
+"""Where the map of a data set would be: it is drawn right now, or it can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from genediff.errors import InputError
+from genediff.runs import MapJob, Run, list_runs, submit
+from genediff.ui import caching, explain
+
+if TYPE_CHECKING:
+    from genediff.data import Dataset
+
+WHERE = "map"  # the stage of a run that draws one
+
+
+def show(dataset: Dataset, without: str) -> None:
+    """Show how far the drawing is, or offer it; `without` says in a sentence what the page does meanwhile."""
+    run = _newest(dataset.info.id)
+    if run is not None and not run.status.has_ended:
+        with st.container(border=True):
+            st.fragment(_watch, run_every="1s")(run, without)
+        return
+    if run is not None and run.status.state in ("failed", "lost"):
+        st.error(f"The map was not drawn: {run.status.message}", icon=":material/error:")
+    with st.container(border=True):
+        st.markdown(f"**The map (UMAP) of these cells is not drawn yet.** {without}")
+        if st.button("Draw the map", icon=":material/scatter_plot:", help="In the background; half a minute or so."):
+            try:
+                submit(MapJob(dataset.info.id), caching.workspace(), name=f"Map of {dataset.info.name}")
+            except InputError as error:
+                explain.show_input_error(error)
+                return
+            st.rerun(scope="app")
+
+
+def _newest(dataset_id: str) -> Run | None:
+    """Return the last run that drew, or is to draw, the map of a data set."""
+    for run in list_runs(caching.workspace()):
+        if run.kind == "map" and run.config.get("dataset_id") == dataset_id:
+            return run
+        if run.kind == "import" and run.result.get("dataset_id") == dataset_id:
+            return run
+    return None
+
+
+def _watch(run: Run, without: str) -> None:
+    status = run.status
+    if status.has_ended:
+        st.rerun(scope="app")
+    share = (status.fraction or 0.0) if status.stage == WHERE else 0.0
+    left = f" About {status.seconds_left:.0f} s left." if share and status.seconds_left else ""
+    st.progress(share, text="Drawing the map of these cells (UMAP), half a minute or so …" if not left else
+                f"Drawing the map of these cells (UMAP) …{left}")  # fmt: skip
+    st.caption(f"{without} Everything else can be done meanwhile, and other pages can be opened.")
+    if st.button("Cancel", icon=":material/stop:", help="The cells stay; the map can be drawn later."):
+        run.cancel()
+        st.rerun(scope="app")
