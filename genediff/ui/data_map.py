@@ -39,6 +39,7 @@ def show(dataset: Dataset) -> None:
     """Draw the controls, the map, and the summary of a selection beside it."""
     if not dataset.info.has_umap:
         missing_map.show(dataset, "Quality and About, beside Map, show the cells without it.")
+        frame.link("train", "Train a model on these cells", icon=":material/arrow_forward:", dataset=dataset.info.id)
         return
     columns = data_columns.colour_columns(dataset)
     if not columns.classes and not columns.numbers:

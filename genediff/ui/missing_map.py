@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -51,10 +52,18 @@ def _watch(run: Run, without: str) -> None:
     if status.has_ended:
         st.rerun(scope="app")
     share = (status.fraction or 0.0) if status.stage == WHERE else 0.0
-    left = f" About {status.seconds_left:.0f} s left." if share and status.seconds_left else ""
-    st.progress(share, text="Drawing the map of these cells (UMAP), half a minute or so …" if not left else
-                f"Drawing the map of these cells (UMAP) …{left}")  # fmt: skip
+    if share and status.seconds_left:
+        so_far = f"about {status.seconds_left:.0f} s left"
+    else:  # the layout, which takes most of the time, does not say how far it is
+        so_far = f"{time.time() - _begun(run):.0f} s so far; it takes half a minute, and longer for many cells"
+    st.progress(share, text=f"Drawing the map of these cells (UMAP) … {so_far}")
     st.caption(f"{without} Everything else can be done meanwhile, and other pages can be opened.")
     if st.button("Cancel", icon=":material/stop:", help="The cells stay; the map can be drawn later."):
         run.cancel()
         st.rerun(scope="app")
+
+
+def _begun(run: Run) -> float:
+    if run.kind == "import":  # its result is written when the cells are ready
+        return (run.folder / "result.json").stat().st_mtime
+    return run.status.started or time.time()
