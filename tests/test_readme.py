@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHELLS = ("bash", "console")
-# What is left out for speed: UMAP compiles for up to a minute. What is added says nothing about the line itself.
+# What is left out for speed: UMAP compiles for some seconds. What is added says nothing about the line itself.
 ADDED = {"import": "--no-umap", "train": "--device cpu"}
 PRINTED_ID = {"import": ("DATASET", r"genediff train (\S+)"), "train": ("MODEL", r"genediff generate (\S+)")}
 

@@ -357,7 +357,7 @@ class Dataset:
     def transform_umap(self, pcs: np.ndarray) -> np.ndarray:
         """Place cells given by their scores (cell, pc) in the UMAP of this data set: (cell, 2).
 
-        The first call in a process compiles for up to 45 seconds; see ``warm_umap``.
+        The first call in a process compiles for some seconds; see ``warm_umap``.
         """
         self._need_umap()
         if pcs.ndim != 2 or pcs.shape[1] != len(self.pca.components):

@@ -1,6 +1,6 @@
 """Placing cells on a map in a process of its own.
 
-umap-learn is compiled at its first use in a process, for a quarter of a minute and longer. Meanwhile the compiler holds
+umap-learn is compiled at its first use in a process, for some seconds. Meanwhile the compiler holds
 Python's lock nearly all the time: in the process of the app it would slow pages, and generations a hundredfold.
 multiprocessing is no way to start it, because a spawned child runs the app's script again.
 """

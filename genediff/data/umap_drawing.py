@@ -1,7 +1,7 @@
 """Drawing the UMAP of an imported data set: the cells can be used before it is there, and all their lives without.
 
-It takes longer than the import itself (umap-learn is compiled at its first use in a process, and laying out is slow),
-so it comes after, or whenever someone asks for it.
+It can take longer than the import itself (umap-learn is compiled at its first use in a process, and laying out is
+slow), so it comes after, or whenever someone asks for it.
 """
 
 from __future__ import annotations

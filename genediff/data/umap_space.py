@@ -2,7 +2,9 @@
 
 umap-learn needs its neighbour search to place new cells. It is rebuilt from the stored principal components of the
 training cells with zero epochs of layout, and then given the stored coordinates;
-see McInnes et al. 2018 (arXiv:1802.03426).
+see McInnes et al. 2018 (arXiv:1802.03426). Neighbours are exact and scikit-learn's: for so few fitted cells that takes
+half a second, and the approximate search that umap-learn would use (pynndescent) is compiled for half a minute before
+its first answer in every process.
 """
 
 from __future__ import annotations
@@ -77,15 +79,7 @@ def average_of_neighbours(model: Any, pcs: np.ndarray) -> np.ndarray:
     It is where umap-learn's own placing begins; weights fall with the distance beyond the nearest neighbour.
     """
     pcs = np.ascontiguousarray(pcs, dtype=np.float32)
-    n = model.n_neighbors
-    with _one_at_a_time, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if hasattr(model, "_knn_search_index"):
-            rows, distances = model._knn_search_index.query(pcs, k=n, epsilon=0.12)
-        else:  # few fitted cells: umap-learn compares all pairs and keeps no index
-            from sklearn.neighbors import NearestNeighbors
-
-            distances, rows = NearestNeighbors(n_neighbors=n).fit(model._raw_data).kneighbors(pcs)
+    rows, distances = model._knn_search_index.query(pcs, model.n_neighbors)
     beyond = distances - distances[:, :1]  # (cell, neighbour)
     weight = np.exp(-beyond / np.maximum(beyond.mean(axis=1, keepdims=True), 1e-9))
     weight /= weight.sum(axis=1, keepdims=True)
@@ -96,8 +90,27 @@ def _fit(pcs: np.ndarray, *, n_neighbors: int, seed: int, n_epochs: int | None, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on import it warns that TensorFlow, which nothing here uses, is missing
         import umap
+    pcs = np.ascontiguousarray(pcs, dtype=np.float32)
+    search = _Neighbours(pcs)
+    known = *search.query(pcs, n_neighbors), search
     model = umap.UMAP(n_neighbors=n_neighbors, min_dist=0.3, random_state=seed, transform_seed=seed, n_jobs=1,
-                      n_epochs=n_epochs, init=init)  # fmt: skip
+                      n_epochs=n_epochs, init=init, precomputed_knn=known)  # fmt: skip
     with _one_at_a_time, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # spectral start values of separate islands, unused n_jobs
-        return model.fit(np.ascontiguousarray(pcs, dtype=np.float32))
+        warnings.simplefilter("ignore")  # spectral start values of separate islands, unused n_jobs, another index
+        return model.fit(pcs)
+
+
+class _Neighbours:
+    """Exact nearest fitted cells, with what umap-learn asks of an index of pynndescent's."""
+
+    _angular_trees = False
+
+    def __init__(self, pcs: np.ndarray) -> None:
+        from sklearn.neighbors import NearestNeighbors
+
+        self._search = NearestNeighbors(algorithm="brute").fit(pcs)  # trees are no help in so many dimensions
+
+    def query(self, pcs: np.ndarray, k: int, epsilon: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows of the nearest fitted cells, nearest first, and their distances, both (cell, neighbour)."""
+        distances, rows = self._search.kneighbors(pcs, k)
+        return rows.astype(np.int32), distances.astype(np.float32)

@@ -99,7 +99,7 @@ def go(name: str, *, dataset: str | None = None, model: str | None = None, run: 
 
 
 def warm_up() -> None:
-    """Compile UMAP in the background, once per server: its first call takes up to 45 seconds otherwise."""
+    """Compile UMAP in the background, once per server: its first call takes some ten seconds otherwise."""
     if os.environ.get("GENEDIFF_WARM_UP", "1") != "0":
         _start_warming()
 

@@ -39,7 +39,7 @@ STAGES: dict[str, str] = {
     "waiting": "Waiting for another generation on this server",
     "loading": "Loading the model",
     "generating": "Generating cells",
-    "placing": "Placing them on the map of the real cells (the first time takes up to a minute)",
+    "placing": "Placing them on the map of the real cells (the first time takes some ten seconds)",
     "judging": "Judging them against held-out cells",
     "done": "Done",
 }

@@ -28,7 +28,11 @@ def show(dataset: Dataset, without: str) -> None:
         st.error(f"The map was not drawn: {run.status.message}", icon=":material/error:")
     with st.container(border=True):
         st.markdown(f"**The map (UMAP) of these cells is not drawn yet.** {without}")
-        if st.button("Draw the map", icon=":material/scatter_plot:", help="In the background; half a minute or so."):
+        if st.button(
+            "Draw the map",
+            icon=":material/scatter_plot:",
+            help="In the background; it takes some seconds.",
+        ):
             try:
                 submit(MapJob(dataset.info.id), caching.workspace(), name=f"Map of {dataset.info.name}")
             except InputError as error:
@@ -55,7 +59,7 @@ def _watch(run: Run, without: str) -> None:
     if share and status.seconds_left:
         so_far = f"about {status.seconds_left:.0f} s left"
     else:  # the layout, which takes most of the time, does not say how far it is
-        so_far = f"{time.time() - _begun(run):.0f} s so far; it takes half a minute, and longer for many cells"
+        so_far = f"{time.time() - _begun(run):.0f} s so far; it takes some ten, and longer for many cells"
     st.progress(share, text=f"Drawing the map of these cells (UMAP) … {so_far}")
     st.caption(f"{without} Everything else can be done meanwhile, and other pages can be opened.")
     if st.button("Cancel", icon=":material/stop:", help="The cells stay; the map can be drawn later."):

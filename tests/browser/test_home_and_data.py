@@ -72,7 +72,7 @@ def test_a_file_that_is_sent_is_reported_on_imported_and_shown(server, open_brow
     assert "dataset=" in page.url
     page.get_by_role("button", name="Draw the map").click()
     page.get_by_text("Drawing the map of these cells").wait_for()
-    page.get_by_role("button", name="Cancel").click()  # compiling umap-learn would take longer than all the rest
+    page.get_by_role("button", name="Cancel").click()  # compiling umap-learn would take a while
     page.get_by_role("button", name="Draw the map").wait_for()
 
 

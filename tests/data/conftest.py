@@ -76,7 +76,7 @@ def nothing_left(workspace: Workspace) -> bool:
 
 @pytest.fixture(scope="session")
 def with_umap(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """One import with a UMAP for the whole session: the first one in a process compiles for up to 45 seconds."""
+    """One import with a UMAP for the whole session: the first one in a process compiles for some seconds."""
     folder = tmp_path_factory.mktemp("umap")
     path = folder / "cells.h5ad"
     small_cells(400).write_h5ad(path)

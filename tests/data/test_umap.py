@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from genediff.data import Dataset, import_cells
 from genediff.data.store import open_store, open_umap
 from genediff.data.umap_drawing import draw_umap
+from genediff.data.umap_space import UmapSpace, rebuild
 from genediff.errors import Cancelled, InputError
 from genediff.workspace import DEMO_DATASET, Workspace
 
@@ -71,6 +73,23 @@ def test_held_out_cells_do_not_lie_on_the_rims() -> None:
 
     assert one_sided(held_out, 0) < 1.25 * one_sided(train, 1)
     np.testing.assert_allclose(cells.transform_umap(cells.pcs[cells.rows("test")]), held_out, atol=1e-3)
+
+
+def test_neighbours_are_those_that_umap_learn_would_find_by_comparing_all_pairs(with_umap: Dataset) -> None:
+    """Which it does itself for few cells; for many it has pynndescent, half a minute of compiling, in its place."""
+    from umap import UMAP
+
+    pcs = with_umap.pcs[with_umap.rows("train")]
+    start = with_umap.umap[with_umap.rows("train")]
+    ours = rebuild(UmapSpace(np.arange(len(pcs)), start, 15, 0), pcs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = UMAP(n_neighbors=15, random_state=0, n_epochs=0, init=start, n_jobs=1).fit(pcs)
+    np.testing.assert_allclose(ours.graph_.toarray(), theirs.graph_.toarray(), atol=1e-4)
+    rows, away = ours._knn_search_index.query(pcs, 15)
+    np.testing.assert_array_equal(rows[:, 0], np.arange(len(pcs)))
+    exact = np.sort(np.linalg.norm(pcs[:, None] - pcs, axis=2), axis=1)[:, :15]
+    np.testing.assert_allclose(away, exact, atol=1e-4)
 
 
 def test_no_cells_are_no_points(with_umap: Dataset) -> None:
