@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,16 @@ def test_ids_stay_when_the_menu_drops_the_address():
     del app.query_params["dataset"]
     app.switch_page("pages/train.py").run()
     assert app.query_params["dataset"] in (DEMO_DATASET, [DEMO_DATASET])
+
+
+def test_background_work_is_not_held_up_by_collections_after_every_run():
+    """Streamlit collects all garbage after every run of a script unless told not to.
+
+    With torch loaded that took half a second of Python's lock, twice a second while a page showed how far some work
+    was: figures of a prediction that take two seconds came after forty.
+    """
+    from streamlit import config
+
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert settings["runner"]["postScriptGC"] is False
+    assert config.get_option("runner.postScriptGC") is not None  # it still has this name
