@@ -33,7 +33,7 @@ def test_a_series_trains_each_in_turn_and_measures_them(tiny, workspace, dataset
 
 
 def test_a_cancelled_series_stops_its_training_and_goes_on_when_resumed(tiny, workspace, wait_for, wait_for_end):
-    run = submit(SeriesJob((tiny(steps=3000, name="long"), tiny(name="short"))), workspace)
+    run = submit(SeriesJob((tiny(steps=1000, name="long"), tiny(name="short"))), workspace)
     wait_for(lambda: children(run.folder), seconds=60, what="the first training", run=run)
     child = find_run(workspace, children(run.folder)[0])
     wait_for(lambda: child.status.step, seconds=60, what="a first step", run=run)
@@ -42,7 +42,7 @@ def test_a_cancelled_series_stops_its_training_and_goes_on_when_resumed(tiny, wo
     assert child.status.state == "cancelled"
     assert len(list_runs(workspace)) == 2  # the second was never begun
     content = json.loads((child.folder / "run.json").read_text())
-    assert content["config"]["train"]["steps"] == 3000
+    assert content["config"]["train"]["steps"] == 1000
     run.resume()
     wait_for_end(run)
     assert run.status.state == "finished", run.log_tail()
