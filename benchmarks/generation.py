@@ -50,9 +50,9 @@ HEAD = """# Generation: presets and baselines on held-out cells
 
 Written by `python -m benchmarks.generation --table` from the results beside it. In brackets behind a row: how many
 splits it was run on; figures are their mean ± standard deviation. A single run carries noise of about ± 0.02 in C2ST
-and ± 2 in debiased W2². Training ran in one thread, several processes side by side on two shared cores, so its seconds
-and cells/s compare rows and say little of an idle machine. *quick-before* is quick as it was: a flow of 2,000 steps of
-128 cells, each token read alone. Notes on what was tried stand in generation_notes.md.
+and ± 2 in debiased W2². Training ran in one thread, several processes side by side on two shared cores: its seconds are
+the processor's (rows that did not count them have none), and cells/s only compare rows. *quick-before* is quick as it
+was: a flow of 2,000 steps of 128 cells, each token read alone. Notes on what was tried stand in generation_notes.md.
 
 """
 METRICS = {
@@ -208,13 +208,13 @@ def tables(results: Path) -> str:
                     figures |= result["cost"]
                 rows.setdefault(title, []).append(figures)
         out += [f"## {name} ({len({r['replicate'] for r in here})} splits)", ""]
-        out += ["| | " + " | ".join(METRICS.values()) + " | worst type C2ST | training s | cells/s | parameters |"]
+        out += ["| | " + " | ".join(METRICS.values()) + " | worst type C2ST | training, CPU s | cells/s | parameters |"]
         out += ["|" + "---|" * (len(METRICS) + 5)]
         for title in sorted(rows, key=_place):
             cells = [_cell([f.get(m) for f in rows[title]], 1 if m in ("w2", "w2_debiased") else 2) for m in METRICS]
             cells += [_cell([f.get("worst_class") for f in rows[title]], 2)]
             cells += [
-                _cell([f.get(k) for f in rows[title]], 0) for k in ("seconds", "cells_per_second", "n_parameters")
+                _cell([f.get(k) for f in rows[title]], 0) for k in ("cpu_seconds", "cells_per_second", "n_parameters")
             ]
             out.append(f"| {title} ({len(rows[title])}) | " + " | ".join(cells) + " |")
         out.append("")
