@@ -13,7 +13,7 @@ from genediff.errors import InputError
 from genediff.plots.embedding import by_label
 from genediff.plots.generated import Cells, Colouring, inside, map_figure, map_publication
 from genediff.plots.screen import for_screen
-from genediff.ui import caching, data_columns, downloads, drawn, explain, selections
+from genediff.ui import caching, data_columns, downloads, drawn, explain, selections, small_table
 from genediff.ui.figures import show_figure
 from genediff.ui.generate_job import log_values, mark_of, start
 from genediff.ui.genes import gene_search
@@ -215,9 +215,8 @@ def _composition(real: np.ndarray, ours: np.ndarray, cells: AnnData, dataset: Da
             "generated": cells.obs.loc[ours, label].astype(str).value_counts(normalize=True),
         }
     ).fillna(0.0)
-    table.index.name = label
-    percent = {column: st.column_config.NumberColumn(format="percent") for column in table}
-    st.dataframe(table.sort_values("real", ascending=False), column_config=percent, height=215)
+    table = table.sort_values("real", ascending=False).rename_axis(label.replace("_", " ")).reset_index()
+    small_table.show(table, formats={"real": ".1%", "generated": ".1%"})
     explain.how_to_read("Share of each type among the cells in the region.")
 
 
@@ -229,6 +228,5 @@ def _differing(real: np.ndarray, ours: np.ndarray, cells: AnnData, dataset: Data
     table = pd.DataFrame(
         {"gene": np.array(dataset.genes)[worst], "mean (real)": there[worst], "mean (generated)": here[worst]}
     )
-    number = {c: st.column_config.NumberColumn(format="%.2f") for c in table.columns[1:]}
-    st.dataframe(table, hide_index=True, column_config=number, height=215)
+    small_table.show(table, formats=dict.fromkeys(table.columns[1:], ".2f"))
     explain.how_to_read("Genes whose mean log expression differs most in the region.")

@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.evaluation import METRICS, ROW_TITLES
 from genediff.plots.metrics import Dot, Strip, dot_ranges
 from genediff.plots.style import style
-from genediff.ui import downloads, explain, press
+from genediff.ui import downloads, explain, press, small_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,11 +133,9 @@ def _types(evaluation: Evaluation) -> None:
         st.caption("These cells carry no labels, so there are figures for all of them together only.")
         return
     table = types_table(evaluation)
-    shaded = [column for column in table if column in (BY_TYPE["c2st_pcs"], BY_TYPE["c2st_genes"])]
-    numbers = table.select_dtypes("number").columns.difference(["cells"])
-    styled = table.style.map(_shade, subset=shaded).format("{:.2f}", subset=list(numbers), na_rep="–")
-    label = table.columns[0]
-    st.dataframe(styled, hide_index=True, column_config={label: label.replace("_", " ")})
+    table = table.rename(columns={table.columns[0]: str(table.columns[0]).replace("_", " ")})
+    formats = {str(column): "," if column == "cells" else ".2f" for column in table.columns[1:]}
+    small_table.show(table, formats=formats, shade=_shade, shaded=(BY_TYPE["c2st_pcs"], BY_TYPE["c2st_genes"]))
     explain.how_to_read(
         "Genes and PCs: how often a classifier picks out the generated cell of that type; the darker, the more easily. "
         "“(real)”: what two real samples of that type reach; with few cells even those differ."
