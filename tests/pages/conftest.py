@@ -36,12 +36,16 @@ def _quiet_server(monkeypatch: pytest.MonkeyPatch) -> None:
     st.cache_resource.clear()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_thread_left() -> Iterator[None]:
-    """Wait for what pages do in the background: torch in a thread does not survive the end of the interpreter."""
+    """Wait for what pages do in the background before another file's tests begin.
+
+    Torch in a thread does not survive the end of the interpreter; and filters of warnings are the whole process's, so
+    a thread that ignores some took away what a later test had asked for.
+    """
     yield
     for thread in threading.enumerate():
-        if thread.name in ("estimate", "generate"):
+        if thread.name in ("background", "estimate", "generate"):
             thread.join(timeout=120)
 
 
