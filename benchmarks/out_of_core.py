@@ -377,7 +377,7 @@ def _import_table(found: dict[str, Any]) -> list[str]:
 def _scale_table(found: dict[str, Any]) -> list[str]:
     lines = ["## Memory against cells: import of n x 2,000, 5 % stored", "",
              "| cells | file | plain read, s | until usable, s of CPU (wall) | to the end | peak memory | on disk |",
-             "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+             "| --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for n, row in found.items():
         for key in ("import", "with UMAP"):
             if key in row:
