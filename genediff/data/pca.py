@@ -128,7 +128,7 @@ def _finished(mean: np.ndarray, components: np.ndarray, variances: np.ndarray, t
 
 def _by_iteration(x: sp.csr_matrix, mean: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     x = x.astype(np.float64)
-    centred = LinearOperator(
+    centred: LinearOperator = LinearOperator(
         x.shape,
         matvec=lambda v: x @ v.ravel() - mean @ v.ravel(),
         rmatvec=lambda v: x.T @ v.ravel() - mean * v.sum(),
