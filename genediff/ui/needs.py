@@ -87,8 +87,9 @@ def model_picker(*, label: str = "Model", key: str = "model_picker", dataset: st
 def _picker(
     label: str, options: dict[str, str], *, current: str | None, key: str, choose: Callable[[str], None]
 ) -> None:
-    # The widget follows the address: a link to another id must not be overruled by what the widget remembers.
-    if current in options and st.session_state.get(key) != current:
+    # The widget follows the address: a link to another id must not be overruled by what the widget remembers. Told even
+    # where it is the same id: the browser holds the title, which goes on being the old one when a name was changed.
+    if current in options:
         st.session_state[key] = current
     ids: list[str] = list(options)
     # index 0: what the session holds stands, and the choice cannot be cleared.

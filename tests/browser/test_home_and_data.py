@@ -74,6 +74,13 @@ def test_a_file_that_is_sent_is_reported_on_imported_and_shown(server, open_brow
     page.get_by_text("Drawing the map of these cells").wait_for()
     page.get_by_role("button", name="Cancel").click()  # compiling umap-learn would take a while
     page.get_by_role("button", name="Draw the map").wait_for()
+    # A new name is shown where the data set is chosen: the browser once held on to the old one.
+    page.goto(f"{page.url}&view=About")
+    box = page.get_by_label("Name", exact=True)
+    box.fill("Renamed")
+    box.press("Enter")
+    page.get_by_role("button", name="Save the name").click()
+    page.locator("[data-testid=stSelectbox] input[value^=Renamed]").first.wait_for()
 
 
 def _cells(path: Path) -> Path:
