@@ -131,7 +131,7 @@ class Job:
         return report
 
     def result(self, **values: str) -> None:
-        """Note what the run made (ids), in result.json."""
+        """Note what the run made (ids, and what is to be said of it), in result.json."""
         write_json(self.folder / "result.json", {**(read_json(self.folder / "result.json") or {}), **values})
 
     def close(self, **fields: object) -> None:

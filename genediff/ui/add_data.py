@@ -95,14 +95,9 @@ def _progress(run: Run, ended_before: bool) -> None:
 
 
 def _finished(run: Run) -> None:
-    dataset_id = run.result["dataset_id"]
     close()
-    state.choose(dataset=dataset_id)
-    try:
-        info = caching.dataset(dataset_id).info
-        st.session_state["imported"] = f"{info.n_cells:,} cells and {info.n_genes:,} genes are ready as '{info.name}'."
-    except InputError:
-        pass  # deleted since; the page says what there is
+    state.choose(dataset=run.result["dataset_id"])
+    st.session_state["imported"] = run.result.get("message")
     st.rerun(scope="app")
 
 

@@ -60,11 +60,6 @@ def _model(home_folder: str, model_id: str) -> GeneDiff:
     return GeneDiff.load(workspace().model_folder(model_id))
 
 
-def forget_datasets() -> None:
-    """Close every open data set, after one was renamed or deleted."""
-    _dataset.clear()
-
-
 def warm_umap() -> None:
     """Compile UMAP's transform on the first shipped data set; a failure here must not harm the server."""
     try:

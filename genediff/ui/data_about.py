@@ -109,7 +109,6 @@ def _rename(dataset_id: str) -> None:
         caching.workspace().rename_dataset(dataset_id, st.session_state[f"name-{dataset_id}"])
     except InputError as error:
         st.session_state["data_message"] = str(error)
-    caching.forget_datasets()
 
 
 def _delete(dataset_id: str, name: str) -> None:
@@ -118,7 +117,6 @@ def _delete(dataset_id: str, name: str) -> None:
     except InputError as error:
         st.session_state["data_message"] = str(error)
         return
-    caching.forget_datasets()
     state.forget("dataset")
     st.session_state[_DELETED] = (dataset_id, name)
 

@@ -9,12 +9,11 @@ import streamlit as st
 
 from genediff.errors import InputError
 from genediff.runs import MapJob, Run, list_runs, submit
+from genediff.runs.kinds.draw_map import STAGE
 from genediff.ui import caching, explain
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
-
-WHERE = "map"  # the stage of a run that draws one
 
 
 def show(dataset: Dataset, without: str) -> None:
@@ -55,7 +54,7 @@ def _watch(run: Run, without: str) -> None:
     status = run.status
     if status.has_ended:
         st.rerun(scope="app")
-    share = (status.fraction or 0.0) if status.stage == WHERE else 0.0
+    share = (status.fraction or 0.0) if status.stage == STAGE else 0.0
     if share and status.seconds_left:
         so_far = f"about {status.seconds_left:.0f} s left"
     else:  # the layout, which takes most of the time, does not say how far it is
@@ -68,6 +67,4 @@ def _watch(run: Run, without: str) -> None:
 
 
 def _begun(run: Run) -> float:
-    if run.kind == "import":  # its result is written when the cells are ready
-        return (run.folder / "result.json").stat().st_mtime
-    return run.status.started or time.time()
+    return next((event.time for event in run.events().items if event.stage == STAGE), time.time())

@@ -31,6 +31,12 @@ def _button(app, label):
     return next(one for one in app.button if one.label == label)
 
 
+def _wait_for(condition):
+    end = time.monotonic() + 120
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def cells(tmp_path):
     """A file of 120 cells of two types and 30 genes."""
@@ -117,9 +123,7 @@ def test_a_sent_file_is_reported_on_with_proposals(open_page, cells):
 def test_a_running_import_shows_its_progress_and_ends_in_the_workspace(open_page, cells, workspace):
     run = submit(ImportJob.of(cells, ImportConfig(name="mine", label="cell_type", umap=False)), workspace)
     assert "Importing mine" in _said(open_page("data", {"import": run.id})) or run.status.has_ended
-    end = time.monotonic() + 120
-    while not run.status.has_ended and time.monotonic() < end:
-        time.sleep(0.5)
+    _wait_for(lambda: run.status.has_ended)
     assert run.status.state == "finished", run.log_tail()
     assert "mine" in [info.name for info in workspace.list_datasets()]
 
@@ -128,9 +132,7 @@ def test_cells_are_shown_while_their_map_is_drawn_and_then_on_it(open_page, cell
     """The page of a data set opens when it is ready; a map that came later is there at the next look."""
     config = ImportConfig(name="mine", label="cell_type", n_genes=20, n_pcs=5, min_cells_per_gene=1)
     run = submit(ImportJob.of(cells, config), workspace)
-    end = time.monotonic() + 120
-    while not run.result.get("dataset_id") and time.monotonic() < end:
-        time.sleep(0.1)
+    _wait_for(lambda: run.result.get("dataset_id"))
     app = open_page("data", {"import": run.id})
     assert "are ready as 'mine'" in _said(app) and not run.status.has_ended
     assert not _figures(app) and _button(app, "Cancel")
@@ -147,9 +149,7 @@ def test_cells_are_shown_while_their_map_is_drawn_and_then_on_it(open_page, cell
 
 def test_an_import_that_failed_says_why_and_what_to_do(open_page, cells, workspace):
     run = submit(ImportJob.of(cells, ImportConfig(label="no such column")), workspace)
-    end = time.monotonic() + 120
-    while not run.status.has_ended and time.monotonic() < end:
-        time.sleep(0.5)
+    _wait_for(lambda: run.status.has_ended)
     app = open_page("data", {"import": run.id})
     assert any("no such column" in one.value for one in app.error)
     assert _button(app, "Change the choices and try again")

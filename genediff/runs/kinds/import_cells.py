@@ -36,7 +36,7 @@ def _run(job: Job, config: ImportJob) -> str:
 
     def ready(dataset: Dataset) -> None:
         made.append(dataset)
-        job.result(dataset_id=dataset.info.id)
+        job.result(dataset_id=dataset.info.id, message=_said(dataset))
         job.note(_said(dataset))
 
     def progress(share: float, what: str) -> None:
