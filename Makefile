@@ -1,4 +1,5 @@
 # make app: the app on real cells, in a browser.  make test: everything the tests need, then the tests.
+# make wheel-test PYTHON=python3.13: the wheel in an empty environment of that Python.
 PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(v) 2>/dev/null),$(v))))
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,10 +9,10 @@ ADDRESS ?= localhost
 JOBS ?= 2
 THREADS ?= 1
 
-.PHONY: app install install-test browser slurm test lint types clean
+.PHONY: app install install-test browser slurm test wheel-test docs lint types clean
 
 app: install
-	$(BIN)/python -m genediff app --address $(ADDRESS) $(if $(PORT),--port $(PORT))
+	$(BIN)/genediff app --address $(ADDRESS) $(if $(PORT),--port $(PORT))
 
 install: $(VENV)/.installed
 
@@ -20,8 +21,10 @@ install-test: $(VENV)/.installed-test browser slurm
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+# The package itself is installed as a link to this checkout, for its command `genediff`.
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed tests/requirements.txt
@@ -46,6 +49,14 @@ types: $(VENV)/.installed-test
 
 test: install-test lint types
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+wheel-test:
+	$(PYTHON) tests/check_wheel.py $(if $(TESTED),--tested)
+
+# Tutorials are executed; any warning ends it.
+docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt --editable ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

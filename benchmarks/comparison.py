@@ -4,7 +4,7 @@
     python -m benchmarks.comparison --data kang --rest                   # the seeds that the kept table lacks
     python -m benchmarks.comparison --table                              # the tables of what is there
 
-The comparison of the shipped cells is the one that the app shows; ``python -m genediff.comparison.demo`` makes it. Both
+The comparison of the shipped cells is the one that the app shows; ``python -m scripts.demo_comparison`` makes it. Both
 train by real workers, one model after another. Writes ``benchmarks/comparison.md``.
 """
 
@@ -16,15 +16,16 @@ import shutil
 from pathlib import Path
 
 from benchmarks.generation import dataset_of
-from genediff.comparison.demo import build, demo_config, wait
-from genediff.comparison.figures import FIGURES
-from genediff.comparison.results import FILE as TABLE_FILE
-from genediff.comparison.results import read_results
-from genediff.comparison.store import FILE, Comparison
-from genediff.comparison.table import leaderboard
+from genediff.comparison.comparison_results import FILE as TABLE_FILE
+from genediff.comparison.comparison_results import read_results
+from genediff.comparison.comparison_store import FILE, Comparison
+from genediff.comparison.comparison_table import leaderboard
+from genediff.comparison.table_metrics import FIGURES
+from genediff.core.installation import ASSETS
+from genediff.core.json_files import write_json
 from genediff.runs import SeriesJob, submit
-from genediff.runs.files import write_json
-from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
+from genediff.workspace import DEMO_DATASET, Workspace
+from scripts.demo_comparison import build, demo_config, wait
 
 PAGE = Path(__file__).with_suffix(".md")
 RESULTS = Path(__file__).parent / "results" / "comparisons"

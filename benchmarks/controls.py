@@ -19,13 +19,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from genediff.data import ImportConfig, import_cells
-from genediff.data.planted import planted_gene_sets, planted_network
-from genediff.data.simulate import simulate
+from genediff.data.simulation.planted import planted_gene_sets, planted_network
+from genediff.data.simulation.simulate import simulate
 from genediff.evaluation import evaluate
 from genediff.knowledge import Library
-from genediff.model import GeneDiff
-from genediff.presets import preset_run
-from genediff.training.run import Training
+from genediff.models.load_model import load_model
+from genediff.training.presets import preset_run
+from genediff.training.train import Training
 from genediff.workspace import Workspace
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -58,7 +58,7 @@ def measure(strategy: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[s
         cells.write_h5ad(folder / "cells.h5ad")
         workspace = Workspace(folder / "home")
         choices = {"name": "simulated", "label": "cell_type", "n_genes": cells.n_vars, "umap": False, "seed": seed}
-        dataset = import_cells(folder / "cells.h5ad", ImportConfig.parse(choices), workspace)
+        dataset = import_cells(folder / "cells.h5ad", ImportConfig.parse(choices), workspace.datasets)
         library = Library(workspace.knowledge)
         knowledge = {
             "gene_sets": library.add_gene_sets(planted_gene_sets(cells)),
@@ -76,7 +76,7 @@ def measure(strategy: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[s
         for event in Training(run, dataset, folder=folder / "run", model_id="m", library=library).run():
             if event.validation is not None:
                 last[event.stage] = event.validation
-        model = GeneDiff.load(folder / "run" / "model")
+        model = load_model(folder / "run" / "model")
         asked = dataset.obs.loc[dataset.obs["split"] == "test", list(model.conditions)]
         report = evaluate(model.generate(conditions=asked, seed=seed), dataset, seeds=(seed,), baselines=())
         scores = {m: report.score("model", m) for m in METRICS}

@@ -17,14 +17,13 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from genediff.config import ModelConfig
-from genediff.denoiser import GeneDenoiser
 from genediff.diffusion import PATHS
 from genediff.knowledge import Knowledge, make_network
+from genediff.models.config import ModelConfig
+from genediff.models.denoiser import GeneDenoiser
 from genediff.nn.edge_kernels import Kernels, ScatterKernels
 from genediff.nn.edge_lists import Graph
 from genediff.nn.sparse_attention import edge_attention
-from genediff.statistics import Statistics
 from genediff.tokenizers import Material, build_tokenizer
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def train(n_genes: int, n_edges: int, width: int, depth: int, batch: int) -> dic
     source, target = draw_edges(n_genes, n_edges).numpy()
     named = np.array(genes, dtype=object)
     network = make_network("drawn", pd.DataFrame({"source": named[source], "target": named[target]}))
-    material = Material(genes, Statistics.empty(n_genes), Knowledge(None, network))
+    material = Material(genes, Knowledge(None, network))
     torch.manual_seed(0)
     config = ModelConfig(tokenizer="grn", space="gene", predict="data", width=width, depth=depth, heads=width // 16)
     model = GeneDenoiser(

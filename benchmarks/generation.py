@@ -26,7 +26,7 @@ import pandas as pd
 from benchmarks.prototype import prototype_cells
 from genediff.data import ImportConfig, import_cells
 from genediff.evaluation import Evaluation, evaluate
-from genediff.presets import PRESETS, in_gene_space, preset_run
+from genediff.training.presets import PRESETS, preset_run
 from genediff.workspace import Workspace
 
 HERE = Path(__file__).resolve().parent
@@ -78,7 +78,7 @@ def dataset_of(name: str, replicate: int, workspace: Workspace):
     choices = {**choices, "name": title, "seed": replicate, "umap": False}
     if name == "spectra":
         choices["label"] = _only_label(DATA / file)
-    return import_cells(DATA / file, ImportConfig.parse(choices), workspace)
+    return import_cells(DATA / file, ImportConfig.parse(choices), workspace.datasets)
 
 
 def _only_label(path: Path) -> str:
@@ -93,13 +93,13 @@ def train(row: str, dataset, replicate: int, folder: Path):
     """Train a preset, with the label and further conditions of the data set; return the model and its cost."""
     import torch
 
-    from genediff.model import GeneDiff
-    from genediff.training.run import Training
+    from genediff.models.load_model import load_model
+    from genediff.training.train import Training
 
     preset = row.removesuffix("-gene").removesuffix("-mlp")
-    run = preset_run(preset, dataset.info, conditions=tuple(dataset.info.conditions), seed=replicate, title=row)
-    if row.endswith("-gene"):
-        run = in_gene_space(run)
+    space = "gene" if row.endswith("-gene") else None
+    names = tuple(dataset.info.conditions)
+    run = preset_run(preset, dataset.info, space=space, conditions=names, seed=replicate, title=row)
     if row.endswith("-mlp"):
         run = run.model_copy(update={"model": run.model.model_copy(update={"backbone": "mlp", "width": 256})})
     wall, cpu = time.perf_counter(), time.process_time()
@@ -107,7 +107,7 @@ def train(row: str, dataset, replicate: int, folder: Path):
         if event.validation is not None:
             print(f"  {event.stage} {event.step}/{event.total_steps} {event.validation:.3f}", flush=True)
     cost = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-    model = GeneDiff.load(folder / "model")
+    model = load_model(folder / "model")
     return model, {**cost, "n_parameters": model.n_parameters, "threads": torch.get_num_threads()}
 
 

@@ -38,22 +38,23 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.naive import plain
-from genediff.config import SpeedConfig
-from genediff.data.info import DatasetInfo
+from genediff.data.cells.dataset_info import DatasetInfo
+from genediff.distributed.device import choose_device, device_name
 from genediff.knowledge import Library, stand_in
-from genediff.model import GeneDiff
-from genediff.model_info import ModelSpec
-from genediff.presets import preset_run
+from genediff.models.config import SpeedConfig
+from genediff.models.generative_model import GenerativeModel
+from genediff.models.model_info import ModelSpec
 from genediff.tokenizers import TOKENIZERS
-from genediff.training.autoencoder import AutoencoderStage
-from genediff.training.device import choose_device, device_name, make_fabric
+from genediff.training.autoencoder_stage import AutoencoderStage
 from genediff.training.estimate import random_cells
-from genediff.training.flow import FlowStage
+from genediff.training.fabric import make_fabric
+from genediff.training.flow_stage import FlowStage
+from genediff.training.presets import preset_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from genediff.config import RunConfig
+    from genediff.models.config import RunConfig
     from genediff.training.stage import Stage
 
 HERE = Path(__file__).resolve().parent
@@ -132,7 +133,7 @@ def configuration(strategy: str, n_genes: int, preset: str) -> tuple[RunConfig, 
     return run.model_copy(update={"model": run.model.model_copy(update=wanted)}), info
 
 
-def build(run: RunConfig, info: DatasetInfo, device: torch.device) -> tuple[GeneDiff, Any]:
+def build(run: RunConfig, info: DatasetInfo, device: torch.device) -> tuple[GenerativeModel, Any]:
     genes = tuple(f"G{i}" for i in range(info.n_genes))
     knowledge = stand_in(Library(HERE), gene_sets=run.model.gene_sets, network=run.model.network, genes=genes)
     torch.manual_seed(0)
@@ -150,7 +151,7 @@ def build(run: RunConfig, info: DatasetInfo, device: torch.device) -> tuple[Gene
         has_counts=True,
         target_sum=cells.target_sum,
     )
-    return GeneDiff(spec, cells.statistics(), knowledge=knowledge).to(device), cells
+    return GenerativeModel(spec, cells.statistics(), knowledge=knowledge).to(device), cells
 
 
 def case(strategy: str, n_genes: int, preset: str, way: str, device: torch.device, budget: float) -> dict[str, float]:
@@ -223,13 +224,13 @@ def fast_case(strategy: str, n_genes: int, preset: str, device: torch.device, bu
     return found
 
 
-def drawn_at_once(model: GeneDiff, device: torch.device) -> int:
+def drawn_at_once(model: GenerativeModel, device: torch.device) -> int:
     if device.type == "cuda":
         return 1024
     return 128 if model.tokenizer.layout.n_tokens < 5000 else 8
 
 
-def counted(stage: Stage, model: GeneDiff) -> float:
+def counted(stage: Stage, model: GenerativeModel) -> float:
     """Return the arithmetic of a training step; the backward of what torch does not count is twice its forward."""
     with FlopCounterMode(display=False) as counter:
         stage.train_step(0)
@@ -237,7 +238,7 @@ def counted(stage: Stage, model: GeneDiff) -> float:
     return counter.get_total_flops() + extra
 
 
-def along_edges(model: GeneDiff) -> float:
+def along_edges(model: GenerativeModel) -> float:
     """Return the arithmetic of attention along edges for one cell: a product and a sum per edge and channel, twice."""
     graph = model.denoiser.backbone.graph
     config = model.spec.run.model

@@ -71,7 +71,9 @@ def measure(path: Path, home: Path, *, umap: bool) -> None:
                 stages[str(now[1])] = time.time() - float(now[0])
             now[:] = [time.time(), message]
 
-    dataset = import_cells(path, ImportConfig(label="cell_type", umap=umap), Workspace(home), progress=progress)
+    dataset = import_cells(
+        path, ImportConfig(label="cell_type", umap=umap), Workspace(home).datasets, progress=progress
+    )
     stages[str(now[1])] = time.time() - float(now[0])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     size = sum(file.stat().st_size for file in dataset.info.folder.iterdir())

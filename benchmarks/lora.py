@@ -18,22 +18,27 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from genediff.adaptation import AdaptConfig
-from genediff.adaptation.gain import HELD_OUT, figures_of, title
-from genediff.adaptation.scratch import in_words_of, scratch_training
-from genediff.adaptation.train import Adaptation
+from typing import TYPE_CHECKING
+
 from genediff.data import ImportConfig, import_cells
 from genediff.evaluation import HEADLINE
-from genediff.model import GeneDiff
-from genediff.runs.kinds.judge import asked_for, evaluate_generator
+from genediff.models.load_model import load_model
+from genediff.runs.kinds.evaluate_generated import asked_for, evaluate_generator
+from genediff.training.adapt import AdaptConfig
+from genediff.training.adapt.adaptation import Adaptation
+from genediff.training.adapt.gain import HELD_OUT, figures_of, title
+from genediff.training.adapt.scratch import in_words_of, scratch_training
 from genediff.workspace import DEMO_MODEL, Workspace
+
+if TYPE_CHECKING:
+    from genediff.models.generative_model import GenerativeModel
 
 HERE = Path(__file__).resolve().parent
 KANG = HERE.parents[1] / "shared" / "data" / "h5ad" / "kang_ifnb_counts_2000cells_harmony.h5ad"
 CONDITIONS = {"cell_type_pred": "cell_type_derived", "condition": None}
 
 
-def judged(model: GeneDiff, view, seeds: tuple[int, ...]):
+def judged(model: GenerativeModel, view, seeds: tuple[int, ...]):
     """Return the headline figures of a model, and those of two real samples."""
     found = evaluate_generator(
         model,
@@ -67,9 +72,9 @@ def main() -> None:
         root = Path(place)
         workspace = Workspace(root / "home")
         choices = ImportConfig(name="kang", label="cell_type_pred", conditions=("condition",), umap=False)
-        dataset = import_cells(KANG, choices, workspace)
+        dataset = import_cells(KANG, choices, workspace.datasets)
         base_folder = workspace.model_folder(DEMO_MODEL)
-        base = GeneDiff.load(base_folder, device="cpu")
+        base = load_model(base_folder, device="cpu")
         in_words_of(base, CONDITIONS)
         told_of_base = False
         for steps in args.steps or [300, 1000]:
@@ -97,7 +102,7 @@ def main() -> None:
                     lines += [line("0", "two real samples", "", "", floor)]
                     lines += [line("0", "base, not adapted", "0", "", figures | {HELD_OUT: (before / n, 0)})]
                     told_of_base = True
-                figures, _ = judged(GeneDiff.load(folder, device="cpu"), view, seeds)
+                figures, _ = judged(load_model(folder, device="cpu"), view, seeds)
                 name, trained = f"adapted, rank {rank}", f"{adaptation.n_trained:,}"
                 figures[HELD_OUT] = (after / n, 0)
                 lines += [line(str(steps), name, trained, f"{adaptation.seconds:.0f}", figures)]

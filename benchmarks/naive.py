@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from genediff.nn.edge_lists import Graph
+
 
 def attend(self: SelfAttention, x: Tensor, bias: Tensor | None = None) -> Tensor:
     q, k, v = self._heads(x)  # (cell, head, token, channel)
@@ -32,12 +34,13 @@ def attend(self: SelfAttention, x: Tensor, bias: Tensor | None = None) -> Tensor
     return self.out(mixed.transpose(1, 2).flatten(2))
 
 
-def attend_along_edges(self: EdgeSelfAttention, x: Tensor, bias: Tensor | None = None) -> Tensor:
+def attend_along_edges(self: EdgeSelfAttention, x: Tensor, graph: Graph | None = None) -> Tensor:
     q, k, v = (self._heads(part(x)).transpose(1, 2) for part in (self.query, self.key, self.value))
     n, heads = q.shape[2], q.shape[1]
+    assert graph is None
     source, target = self.graph.edges
     mask = q.new_full((heads, n, n), -math.inf)  # (head, target, source)
-    mask = mask.index_put((torch.arange(heads, device=q.device)[:, None], target, source), self._bias(bias).T)
+    mask = mask.index_put((torch.arange(heads, device=q.device)[:, None], target, source), self.kind[self.graph.kind].T)
     mixed = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3]) + mask).softmax(3) @ v
     return self.out(mixed.transpose(1, 2).flatten(2))
 

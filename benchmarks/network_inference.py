@@ -22,8 +22,8 @@ import pandas as pd
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.metrics import average_precision_score
 
-from genediff.data.simulate import simulate
-from genediff.data.truth_draw import TruthConfig, draw_truth
+from genediff.data.simulation.simulate import simulate
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
 from genediff.knowledge.infer import in_context, ridge_weights
 from genediff.knowledge.network import Network, make_network
 from genediff.knowledge.read_network import read_network

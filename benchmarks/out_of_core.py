@@ -72,7 +72,7 @@ def import_file(path: str, home: str, umap: bool) -> dict[str, Any]:
     import scipy.linalg  # noqa: F401
 
     from genediff.data import ImportConfig, import_cells
-    from genediff.training.memory import peak_memory
+    from genediff.training.release_memory import peak_memory
     from genediff.workspace import Workspace
 
     stages: dict[str, list[float]] = {}
@@ -91,7 +91,7 @@ def import_file(path: str, home: str, umap: bool) -> dict[str, Any]:
         usable.update(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
 
     config = ImportConfig(label="cell_type", umap=umap)
-    dataset = import_cells(path, config, Workspace(Path(home)), progress=progress, ready=ready)
+    dataset = import_cells(path, config, Workspace(Path(home)).datasets, progress=progress, ready=ready)
     progress(1, "end")
     return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "peak": peak_memory(),
             "usable": usable, "stages": stages, "stored": sum(f.stat().st_size for f in dataset.info.folder.iterdir()),
@@ -104,11 +104,11 @@ def train(folder: str, cells: str, steps: int, batch: int) -> dict[str, Any]:
     Cells are shown whole (no dropout, no thinning): then each is encoded once before the flow stage, which takes a
     minute of a million cells and not several, and steps are shorter, so that reading weighs more.
     """
-    from genediff.config import RunConfig
     from genediff.data import Dataset
-    from genediff.presets import preset_run
-    from genediff.training.memory import peak_memory
-    from genediff.training.run import Training
+    from genediff.models.config import RunConfig
+    from genediff.training.presets import preset_run
+    from genediff.training.release_memory import peak_memory
+    from genediff.training.train import Training
 
     dataset = Dataset.open(Path(folder))
     config = preset_run("quick", dataset.info)
@@ -139,8 +139,8 @@ def load(folder: str, cells: str, block: int, scdataset: str) -> dict[str, Any]:
     from genediff.data import Dataset
     from genediff.training import blocks
     from genediff.training.batches import dense
-    from genediff.training.cells import TrainingCells
-    from genediff.training.memory import peak_memory
+    from genediff.training.release_memory import peak_memory
+    from genediff.training.training_cells import TrainingCells
 
     torch.set_num_threads(1)
     dataset = Dataset.open(Path(folder))
@@ -171,13 +171,13 @@ def load(folder: str, cells: str, block: int, scdataset: str) -> dict[str, Any]:
 
 def shuffled(folder: str, how: str, steps: int, run_seed: int) -> dict[str, Any]:
     """Train on a sorted file in one order or another; held-out loss of both stages along the way."""
-    from genediff.config import RunConfig
     from genediff.data import Dataset
-    from genediff.presets import preset_run
+    from genediff.models.config import RunConfig
     from genediff.training.batches import Shuffle
     from genediff.training.blocks import BlockShuffle
-    from genediff.training.cells import TrainingCells
-    from genediff.training.run import Training
+    from genediff.training.presets import preset_run
+    from genediff.training.train import Training
+    from genediff.training.training_cells import TrainingCells
 
     def order(self: TrainingCells, batch_size: int, *, seed: int, feed: Any = None) -> Any:
         if how == "full":

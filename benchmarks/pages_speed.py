@@ -371,7 +371,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=PAGE, help="where the table is written")
     args = parser.parse_args()
     workspace = Workspace(args.workspace)
-    datasets, models = prepare(args.cells, workspace)
+    wanted = {one.strategy for one in VISITS if not args.only or one.name in args.only}
+    datasets, models = prepare(args.cells, workspace, wanted)
     process, address = serve(workspace, args.app)
     kept = rows_by_page(args.keep.read_text(encoding="utf-8").splitlines() if args.keep.exists() else [])
     rows: list[str] = []

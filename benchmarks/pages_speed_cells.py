@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.pages_speed_cases import SCREEN
 from genediff.data import ImportConfig, import_cells
-from genediff.presets import preset_run
-from genediff.training.run import Training
+from genediff.training.presets import preset_run
+from genediff.training.train import Training
 from genediff.workspace import DEMO_DATASET, Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from genediff.data import Dataset
 
 STRATEGIES = ("latent", "pathway", "grn")
@@ -59,18 +62,24 @@ def draw_cells(n: int, workspace: Workspace, path: Path, *, perturbed: bool = Fa
     cells.write_h5ad(path)
 
 
-def prepare(n: int, workspace: Workspace) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the ids of the plain cells and of the screen, and a model per strategy, made where they are missing."""
+def prepare(n: int, workspace: Workspace, wanted: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the ids of the plain cells and of the screen, and a model per strategy, made where they are missing.
+
+    ``wanted`` holds strategies and `SCREEN`: nothing else is made.
+    """
     choices = {"label": "cell_type"}
-    datasets = {
-        "plain": _imported(f"{n:,} drawn blood cells", n, workspace, choices),
-        "screen": _imported(
+    datasets = {}
+    if SCREEN in wanted:
+        datasets[SCREEN] = _imported(
             f"{n:,} drawn blood cells, a screen", n, workspace,
             {**choices, "perturbation": "perturbation", "control": CONTROL}, perturbed=True,
-        ),
-    }  # fmt: skip
+        )  # fmt: skip
+    strategies = [one for one in STRATEGIES if one in wanted]
+    if not strategies:
+        return datasets, {}
+    datasets["plain"] = _imported(f"{n:,} drawn blood cells", n, workspace, choices)
     dataset = workspace.open_dataset(datasets["plain"])
-    return datasets, {strategy: _trained(strategy, dataset, workspace) for strategy in STRATEGIES}
+    return datasets, {strategy: _trained(strategy, dataset, workspace) for strategy in strategies}
 
 
 def _effects(source: Dataset) -> tuple[tuple[str, ...], np.ndarray]:
@@ -96,7 +105,7 @@ def _imported(title: str, n: int, workspace: Workspace, choices: dict[str, Any],
         file = Path(scratch) / "cells.h5ad"
         draw_cells(n, workspace, file, perturbed=perturbed)
         begun = time.perf_counter()
-        made = import_cells(file, ImportConfig.parse({"name": title, **choices}), workspace).info.id
+        made = import_cells(file, ImportConfig.parse({"name": title, **choices}), workspace.datasets).info.id
         print(f"{title}: imported in {time.perf_counter() - begun:.0f} s", flush=True)
     return made
 

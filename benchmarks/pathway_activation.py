@@ -18,20 +18,24 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd  # noqa: TC002 - dataclass
 from scipy.stats import spearmanr
 
 from benchmarks.generation import dataset_of
-from genediff.inspection.activations import activations
-from genediff.inspection.agreement import agreement
-from genediff.inspection.named import named_sets
-from genediff.inspection.set_scores import score_sets
-from genediff.inspection.two_groups import compare_groups
-from genediff.model import GeneDiff
-from genediff.presets import preset_run
-from genediff.training.run import Training
+from genediff.inspection.groups.two_groups import compare_groups
+from genediff.inspection.pathways.agreement import agreement
+from genediff.inspection.pathways.set_scores import score_sets
+from genediff.inspection.tokens.activations import activations
+from genediff.models.load_model import load_model
+from genediff.training.presets import preset_run
+from genediff.training.train import Training
 from genediff.workspace import Workspace
+
+if TYPE_CHECKING:
+    from genediff.models.generative_model import GenerativeModel
 
 PAGE = Path(__file__).with_suffix(".md")
 ALPHA, GAMMA = "HALLMARK_INTERFERON_ALPHA_RESPONSE", "HALLMARK_INTERFERON_GAMMA_RESPONSE"
@@ -61,7 +65,7 @@ class Outcome:
     unrelated: list[str]
 
 
-def trained(dataset, seed: int, folder: Path, *, shuffled: bool) -> GeneDiff:
+def trained(dataset, seed: int, folder: Path, *, shuffled: bool) -> GenerativeModel:
     """Train pathway tokens, or load them when that was done before."""
     name = f"pathway-{'shuffled' if shuffled else 'hallmark'}-{seed}"
     if not (folder / name / "model").is_dir():
@@ -75,12 +79,12 @@ def trained(dataset, seed: int, folder: Path, *, shuffled: bool) -> GeneDiff:
         for event in Training(run.model_copy(update=changes), dataset, folder=folder / name, model_id=name).run():
             if event.validation is not None:
                 print(name, event.stage, event.step, round(event.validation, 2), flush=True)
-    return GeneDiff.load(folder / name / "model", device="cpu")
+    return load_model(folder / name / "model", device="cpu")
 
 
-def measure(dataset, model: GeneDiff, folder: Path) -> Outcome:
+def measure(dataset, model: GenerativeModel, folder: Path) -> Outcome:
     """Test all tokens, and ssGSEA of the same sets, between stimulated and control test cells of each type."""
-    sets = named_sets(model)
+    sets = model.tokenizer.sets
     assert sets is not None
     names = list(sets.sets)
     found = activations(model, dataset, folder / "cache")

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from genediff.core.stats import spearman_brown
 from genediff.data import ImportConfig, import_cells
 from genediff.perturbation import METRICS, Scores, Task, score
-from genediff.perturbation.ceiling import CEILING, full_depth
+from genediff.perturbation.replicate import REPLICATE
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
-    from genediff.data.dataset import Dataset
+    from genediff.data.cells.dataset import Dataset
 
 PAGE = Path(__file__).with_suffix(".md")
 RESULTS = Path(__file__).parent / "results" / "perturbation"
@@ -87,8 +88,8 @@ def dataset_of(name: str, data: Path, home: Path) -> Dataset:
     """Import a data set, or draw it."""
     place = Workspace(home)
     if name == "simulated":
-        from genediff.data.simulate import perturbation_plan, simulate
-        from genediff.data.truth_draw import TruthConfig, draw_truth
+        from genediff.data.simulation.simulate import perturbation_plan, simulate
+        from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
 
         truth = draw_truth(TruthConfig(n_gated_pairs=8), seed=5)
         plan = perturbation_plan(truth, n_singles=20, n_doubles=30, seed=5)
@@ -97,10 +98,10 @@ def dataset_of(name: str, data: Path, home: Path) -> Dataset:
         if not path.exists():
             simulate(truth, n_cells=8000, perturbations=plan, controls=0.3, seed=5).write_h5ad(path)
         config = ImportConfig(perturbation="perturbation", control="control", n_genes=300, umap=False)
-        return import_cells(path, config, place)
+        return import_cells(path, config, place.datasets)
     column = {"perturbation": "condition", "control": "ctrl", "label": "cell_type_pred"} if name == "kang" else {}
     choices = {"perturbation": "perturbation", "control": "control", "umap": False, **column}
-    return import_cells(data / FILES[name], ImportConfig.parse(choices), place)
+    return import_cells(data / FILES[name], ImportConfig.parse(choices), place.datasets)
 
 
 def run(case: str, row: str, seed: int, dataset: Dataset) -> None:
@@ -110,9 +111,9 @@ def run(case: str, row: str, seed: int, dataset: Dataset) -> None:
     if row == "baselines":
         found = score(task, seeds=(seed,))
     else:
-        from genediff.response.fit import fit_response
+        from genediff.perturbation.model.fit_response import fit_response
 
-        found = score(task, [fit_response(task, seed=seed)], seeds=(seed,), with_baselines=False, with_ceiling=False)
+        found = score(task, [fit_response(task, seed=seed)], seeds=(seed,), with_baselines=False, with_replicate=False)
     found.about["cpu_seconds"] = round(time.process_time() - began, 1)
     RESULTS.mkdir(parents=True, exist_ok=True)
     found.save(path_of(case, row, seed))
@@ -142,7 +143,7 @@ def table(case: str) -> list[str]:
         return []
     metrics = [name for name in SHOWN if any(name in one.metrics for one in seeds)]
     names = list(dict.fromkeys(name for one in seeds for name in one.titles))
-    names = [name for name in names if name != CEILING] + [CEILING]
+    names = [name for name in names if name != REPLICATE] + [REPLICATE]
     n = [one.table.groupby(["context", "perturbation"]).ngroups for one in seeds]
     tested = ", ".join(map(str, n))
     lines = [f"## {CASES[case][0]}", "", f"Seeds: {len(seeds)}. Perturbations in the test part of each: {tested}."]
@@ -157,10 +158,13 @@ def table(case: str) -> list[str]:
             text = f"{mean:.3f}" if np.isfinite(mean) else "–"
             cells.append(f"**{text}**" if seeds[0].best.get(metric) == name else text)
         here = [one for one in seeds if name in one.titles]
-        worse = "–" if name == CEILING else f"{np.mean([one.harm_rate(name) for one in here]):.0%}"
+        worse = "–" if name == REPLICATE else f"{np.mean([one.harm_rate(name) for one in here]):.0%}"
         lines.append(f"| {titles[name]} | {' | '.join(cells)} | {worse} |")
-    halves = np.mean([one.per_perturbation(CEILING, "pearson_delta").mean() for one in seeds])
-    lines += ["", f"Ceiling of Pearson's r of the change at the full number of cells: {full_depth(float(halves)):.3f}."]
+    halves = np.mean([one.per_perturbation(REPLICATE, "pearson_delta").mean() for one in seeds])
+    lines += [
+        "",
+        f"The true change would correlate {np.sqrt(spearman_brown(float(halves))):.3f} with the measured one.",
+    ]
     lines += _paired(seeds)
     return [*lines, ""]
 

@@ -21,13 +21,13 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.perturbation_model import dataset_of, network_of
+from genediff.models.response_config import ResponseConfig
 from genediff.perturbation import Task
-from genediff.perturbation.evaluate import score
-from genediff.presets import preset_run
-from genediff.response.config import ResponseConfig
-from genediff.response.fit import fit_response
-from genediff.response.flow import TokenFlow, train_flow
-from genediff.training.run import train_model
+from genediff.perturbation.evaluate_predictions import score
+from genediff.perturbation.model.fit_response import fit_response
+from genediff.perturbation.model.response_flow import TokenFlow, train_flow
+from genediff.training.presets import preset_run
+from genediff.training.train import train_model
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def measure(strategy: str, seed: int, folder: Path, steps: int, flow_steps: int)
     config = ResponseConfig(dataset_id=dataset.info.id, base_id=base.name, flow_steps=flow_steps, seed=seed)
     rows: dict[str, Any] = {}
     model.name = "moved"
-    rows["moved"] = score(task, [model], with_baselines=False, with_ceiling=False, with_de=False).table
+    rows["moved"] = score(task, [model], with_baselines=False, with_replicate=False, with_de=False).table
     for name in ("flow", "edges kept"):
         with mock.patch.object(TokenFlow, "cut", (lambda self, p: ()) if name == "edges kept" else TokenFlow.cut):
             flow = train_flow(model, base, config, folder=folder / f"{strategy}{seed}{name}")
@@ -73,7 +73,7 @@ def measure(strategy: str, seed: int, folder: Path, steps: int, flow_steps: int)
                 continue
             gain, flow.gain = flow.gain, (1.0, 0.0)  # judged whether or not the validation part would keep it
             model.flow, model.name = flow, name
-            rows[name] = score(task, [model], with_baselines=False, with_ceiling=False, with_de=False).table
+            rows[name] = score(task, [model], with_baselines=False, with_replicate=False, with_de=False).table
             rows[f"{name} validation"] = gain
             model.flow = None
     found = {

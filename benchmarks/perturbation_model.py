@@ -23,17 +23,18 @@ import numpy as np
 import pandas as pd
 
 from genediff.data import ImportConfig, import_cells
-from genediff.data.demo_screen import CONFIG as SCREEN
-from genediff.data.demo_screen import WORLD, screen_plan
-from genediff.data.planted import kept_truth
-from genediff.data.simulate import Noise, simulate
-from genediff.data.truth_draw import draw_truth
+from genediff.data.simulation.planted import kept_truth
+from genediff.data.simulation.simulate import Noise, simulate
+from genediff.data.simulation.truth_draw import draw_truth
 from genediff.knowledge.network import make_network
 from genediff.perturbation import Task
-from genediff.perturbation.evaluate import score
-from genediff.perturbation.scores import Scores
-from genediff.response.fit import fit_response
+from genediff.perturbation.change_scores import score_changes
+from genediff.perturbation.evaluate_predictions import score
+from genediff.perturbation.model.fit_response import fit_response
+from genediff.perturbation.score_table import Scores
 from genediff.workspace import Workspace
+from scripts.demo_screen import CONFIG as SCREEN
+from scripts.demo_screen import WORLD, screen_plan
 
 PAGE = Path(__file__).with_suffix(".md")
 RESULTS = Path(__file__).parent / "results" / "perturbation_model"
@@ -91,13 +92,13 @@ def dataset_of(name: str, folder: Path, data: Path, seed: int) -> Any:
     place = Workspace(folder)
     if name != "simulated":
         file, choices = CHOICES[name]
-        return import_cells(data / f"{file}.h5ad", ImportConfig(umap=False, **choices), place)
+        return import_cells(data / f"{file}.h5ad", ImportConfig(umap=False, **choices), place.datasets)
     path = folder / f"screen{seed}.h5ad"
     if not path.exists():
         truth = draw_truth(WORLD, seed=1 + seed)
         cells = simulate(truth, n_cells=3000, perturbations=screen_plan(truth)[0], noise=Noise(depth=1000), seed=seed)
         cells.write_h5ad(path)
-    return import_cells(path, SCREEN.model_copy(update={"umap": False}), place)
+    return import_cells(path, SCREEN.model_copy(update={"umap": False}), place.datasets)
 
 
 def network_of(name: str, dataset: Any, seed: int) -> Any:
@@ -128,7 +129,11 @@ def measure(case: Case, seeds: list[int], folder: Path, data: Path) -> Scores:
             kinds = {model.kind(g.perturbation, g.context) for g in task.part("test")}
             gates = [f"{k}: {model.gates[k].baseline}, weight {model.gates[k].weight:g}" for k in sorted(kinds)]
             which = extra.get("hold_out", (f"seed {seed}",))[0]
-            said.append(f"{model.title}, {which}: {'; '.join(gates)}; {took:.1f} s of CPU")
+            slope = score_changes(task, [model], baselines=()).slope(model.name)
+            said.append(
+                f"{model.title}, {which}: {'; '.join(gates)}; slope of measured on predicted changes {slope:.2f}; "
+                f"{took:.1f} s of CPU"
+            )
             print(said[-1], flush=True)
         scores = score(task, models, seeds=(0,), with_de=False)
         table = scores.table.assign(perturbation=scores.table["perturbation"].astype(str) + f" #{number}")
@@ -147,7 +152,7 @@ def write(results: dict[str, Scores]) -> str:
     about = (__doc__ or "").split("\n\n")[2].replace("\n", " ")
     text = ["# The model of perturbations against its baselines", "", about, "", CAUTION, ""]
     how = (
-        "Gain over a baseline, paired over perturbations (above 0: the model is better), with its 90 % interval, and "
+        "Gain over a baseline, paired over perturbations (above 0: the model is better), with its 95 % t interval, and "
         "the share of perturbations on which the model is worse:"
     )
     for name, scores in results.items():
@@ -168,9 +173,10 @@ def write(results: dict[str, Scores]) -> str:
                 ]:
                     if metric not in scores.best and other.startswith("best"):
                         continue
-                    row = scores.against(predictor, other, metric)
-                    gain = f"{row['difference']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})"
-                    text.append(f"| {scores.titles[predictor]} | {metric} | {called} | {gain} | {row['harm']:.0%} |")
+                    row = scores.gain(predictor, other, metric)
+                    gain = f"{row.mean:+.4f} ({row.low:+.4f} to {row.high:+.4f})"
+                    harm = scores.harm(predictor, other, metric)
+                    text.append(f"| {scores.titles[predictor]} | {metric} | {called} | {gain} | {harm:.0%} |")
         text += ["", *[f"- {line}" for line in said], ""]
     return "\n".join(text)
 

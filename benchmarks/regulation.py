@@ -25,21 +25,23 @@ import numpy as np
 import pandas as pd
 
 from genediff.data import Dataset, ImportConfig, import_cells
-from genediff.data.planted import planted_network
-from genediff.data.simulate import Noise, simulate
-from genediff.data.truth_draw import TruthConfig, draw_truth
-from genediff.inspection.regulation.ask import ask
-from genediff.inspection.regulation.judge import SUPPORTED
-from genediff.inspection.regulation.probe import Probe, probe
+from genediff.data.simulation.planted import planted_network
+from genediff.data.simulation.simulate import Noise, simulate
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
+from genediff.inspection.regulation.edge_probe import Probe, probe
+from genediff.inspection.regulation.query import find_paths
 from genediff.inspection.regulation.regulators import regulators_of
+from genediff.inspection.regulation.significance import SUPPORTED
 from genediff.knowledge import Library, Network, make_network
-from genediff.model import GeneDiff
-from genediff.presets import preset_run
-from genediff.training.run import Training
+from genediff.models.load_model import load_model
+from genediff.training.presets import preset_run
+from genediff.training.train import Training
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from genediff.models.generative_model import GenerativeModel
 
 PAGE = Path(__file__).with_suffix(".md")
 NOTES = Path(__file__).with_name("regulation_notes.md")
@@ -78,7 +80,7 @@ def with_decoys(network: Network, regulators: tuple[str, ...], *, seed: int) -> 
     return make_network("true edges and decoys", pd.concat([true, decoys], ignore_index=True))
 
 
-def train(folder: Path, dataset: Dataset, library: Library, network: str, **changes: object) -> GeneDiff:
+def train(folder: Path, dataset: Dataset, library: Library, network: str, **changes: object) -> GenerativeModel:
     """Train gene tokens by the quick preset, or load what was trained before."""
     shape = {"network": network, **{name: changes.pop(name) for name in ("shuffled", "conditions") if name in changes}}
     if not (folder / "model" / "model.safetensors").is_file():
@@ -92,10 +94,10 @@ def train(folder: Path, dataset: Dataset, library: Library, network: str, **chan
         for event in Training(run, dataset, folder=folder, model_id="m", library=library).run():
             if event.validation is not None:
                 print(folder.name, event.step, event.validation, flush=True)
-    return GeneDiff.load(folder / "model")
+    return load_model(folder / "model")
 
 
-def planted(folder: Path, seed: int, *, shuffled: bool) -> tuple[GeneDiff, Dataset, AnnData, Network]:
+def planted(folder: Path, seed: int, *, shuffled: bool) -> tuple[GenerativeModel, Dataset, AnnData, Network]:
     """Return a model trained on simulated cells, the data set, the cells with their truth, and the true network."""
     folder = folder / f"planted-{seed}"
     folder.mkdir(exist_ok=True, parents=True)
@@ -105,7 +107,7 @@ def planted(folder: Path, seed: int, *, shuffled: bool) -> tuple[GeneDiff, Datas
     if not (own := [info for info in workspace.list_datasets() if not info.shipped]):
         cells.write_h5ad(folder / "cells.h5ad")
         choices = {"name": "simulated", "label": "cell_type", "n_genes": cells.n_vars, "umap": False, "seed": seed}
-        own = [import_cells(folder / "cells.h5ad", ImportConfig.parse(choices), workspace).info]
+        own = [import_cells(folder / "cells.h5ad", ImportConfig.parse(choices), workspace.datasets).info]
     dataset, library = workspace.open_dataset(own[0].id), Library(workspace.knowledge)
     acting = tuple(sorted(set(truth.edges["source"])))
     network = library.add_network(with_decoys(truth, acting, seed=seed))
@@ -130,7 +132,7 @@ def with_signal(cells: AnnData, truth: Network, genes: tuple[str, ...]) -> list[
     return found
 
 
-def ranking(model: GeneDiff, given: Probe, truth: Network, targets: list[str]) -> dict[str, float]:
+def ranking(model: GenerativeModel, given: Probe, truth: Network, targets: list[str]) -> dict[str, float]:
     """Ask the page for its list of all regulators of each target, and look where the true ones stand."""
     best, every, chance, above, signs = [], [], [], [], []
     network = model.knowledge.network
@@ -163,9 +165,9 @@ def ranking(model: GeneDiff, given: Probe, truth: Network, targets: list[str]) -
     }
 
 
-def reported(model: GeneDiff, given: Probe, targets: list[str], *, n_shuffled: int) -> dict[str, float]:
+def reported(model: GenerativeModel, given: Probe, targets: list[str], *, n_shuffled: int) -> dict[str, float]:
     """Ask the page for the paths into each target, and count what it calls significant."""
-    tables = [ask(model, given, target, n_shuffled=n_shuffled).paths for target in targets]
+    tables = [find_paths(model, given, target, n_shuffled=n_shuffled).paths for target in targets]
     paths = pd.concat(tables)
     return {
         "targets": len(targets),
@@ -188,7 +190,7 @@ def knock_outs(folder: Path) -> pd.DataFrame | None:
     workspace = Workspace(folder / "papalexi" / "home")
     if not (own := [info for info in workspace.list_datasets() if not info.shipped]):
         choices = {"name": "Papalexi", "label": "perturbation", "n_genes": 299, "umap": False, "seed": 0}
-        own = [import_cells(PAPALEXI, ImportConfig.parse(choices), workspace).info]
+        own = [import_cells(PAPALEXI, ImportConfig.parse(choices), workspace.datasets).info]
     dataset, library = workspace.open_dataset(own[0].id), Library(workspace.knowledge)
     acting = [gene for gene in ACTING if gene in dataset.genes]
     pairs = [(source, target, 1.0, 0) for source in acting for target in dataset.genes if target != source]

@@ -19,13 +19,18 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from genediff.diffusion import samplers
+from genediff.distributed.device import device_name
 from genediff.evaluation import evaluate
-from genediff.model import GeneDiff
-from genediff.training.device import device_name
+from genediff.models.load_model import load_model
 from genediff.workspace import DEMO_DATASET, DEMO_MODEL, Workspace
+
+if TYPE_CHECKING:
+    from genediff.models.generative_model import GenerativeModel
 
 HERE = Path(__file__).resolve().parent
 CASES = (
@@ -47,7 +52,7 @@ CLOSING = (
 METRICS = ("c2st_pcs", "c2st_genes", "w2_debiased", "precision", "recall")
 
 
-def measure(model: GeneDiff, dataset, sampler: str, n_steps: int) -> dict[str, object]:
+def measure(model: GenerativeModel, dataset, sampler: str, n_steps: int) -> dict[str, object]:
     """Return the figures of one row."""
     calls = 0
 
@@ -84,14 +89,14 @@ def shown(row: dict) -> str:
     return "| " + " | ".join([row["sampler"], str(row["steps"]), str(row["calls"]), *scores, *speed]) + " |"
 
 
-def _seconds(model: GeneDiff, sampler: str, n_steps: int) -> float:
+def _seconds(model: GenerativeModel, sampler: str, n_steps: int) -> float:
     begun = time.perf_counter()
     model.generate(CELLS, seed=0, sampler=sampler, n_steps=n_steps, batch_size=CELLS)
     return time.perf_counter() - begun
 
 
 @torch.no_grad()
-def path_errors(model: GeneDiff, *, n: int = 256) -> list[str]:
+def path_errors(model: GenerativeModel, *, n: int = 256) -> list[str]:
     """Return a table: how far Heun's end points are from those of 128 steps, from the same noise, by grid.
 
     Unlike the metrics this has no noise of drawing cells in it.
@@ -126,7 +131,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "sampling.md")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "sampling")
     args = parser.parse_args()
-    model = GeneDiff.load(args.model or workspace.model_folder(DEMO_MODEL))
+    model = load_model(args.model or workspace.model_folder(DEMO_MODEL))
     dataset = workspace.open_dataset(args.dataset)
     head = [
         "sampler",

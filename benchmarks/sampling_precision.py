@@ -22,9 +22,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 
+from genediff.distributed.device import device_name
 from genediff.evaluation import evaluate
-from genediff.model import GeneDiff
-from genediff.training.device import device_name
+from genediff.models.load_model import load_model
 from genediff.workspace import Workspace
 
 HERE = Path(__file__).resolve().parent
@@ -38,7 +38,7 @@ MOST = 300
 
 def measure(model_id: str, place: Workspace) -> dict[str, Any]:
     """Return the figures of each seed and precision, and how many entries of the cells are the same in both."""
-    model = GeneDiff.load(place.model_folder(model_id), device="cpu")
+    model = load_model(place.model_folder(model_id), device="cpu")
     dataset = place.open_dataset(model.spec.dataset_id)
     asked = dataset.obs.loc[dataset.obs["split"] == "validation", list(model.conditions)]
     asked = asked.sample(min(len(asked), CELLS.get(model.spec.run.model.tokenizer, MOST)), random_state=0)

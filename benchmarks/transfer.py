@@ -20,17 +20,22 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from typing import TYPE_CHECKING
+
+from genediff.core.errors import InputError
 from genediff.data import ImportConfig, import_cells
-from genediff.data.renamed import RenamedDataset
-from genediff.data.view import GeneView
-from genediff.errors import InputError
+from genediff.data.cells.renamed import RenamedDataset
+from genediff.data.cells.view import GeneView
+from genediff.inspection.transfer import Transfer, aligned_cells, transfer
+from genediff.inspection.transfer.transferred_names import OUTCOMES
 from genediff.knowledge.orthologs import shipped_orthologs
-from genediff.model import GeneDiff
-from genediff.model_info import read_spec
-from genediff.training.run import Training
-from genediff.transfer import Transfer, aligned, transfer
-from genediff.transfer.names import OUTCOMES
+from genediff.models.load_model import load_model
+from genediff.models.model_info import read_spec
+from genediff.training.train import Training
 from genediff.workspace import DEMO_DATASET, Workspace
+
+if TYPE_CHECKING:
+    from genediff.models.generative_model import GenerativeModel
 
 HERE = Path(__file__).resolve().parent
 FILES = HERE.parents[1] / "shared" / "data" / "h5ad"
@@ -39,7 +44,7 @@ BRAIN = FILES / "mouse_brain_10k_x1000_counts_scanpytests.h5ad"
 BASE = "pbmc3k-pathway"
 
 
-def trained(base: Path, dataset, label: str, steps: int, folder: Path, *, shuffled: bool = False) -> GeneDiff:
+def trained(base: Path, dataset, label: str, steps: int, folder: Path, *, shuffled: bool = False) -> GenerativeModel:
     """Train the base's configuration on other cells, or on its own with shuffled sets."""
     run = read_spec(base).run
     model = run.model.model_copy(update={"conditions": (label,), "shuffled": shuffled})
@@ -76,11 +81,11 @@ def main() -> None:
         root = Path(place)
         workspace = Workspace(root / "home")
         base = workspace.model_folder(BASE)
-        model, own = GeneDiff.load(base, device="cpu"), workspace.open_dataset(DEMO_DATASET)
+        model, own = load_model(base, device="cpu"), workspace.open_dataset(DEMO_DATASET)
         choices = ImportConfig(name="Kang", label="cell_type_pred", conditions=("condition",), umap=False)
-        kang = import_cells(KANG, choices, workspace)
+        kang = import_cells(KANG, choices, workspace.datasets)
 
-        shared = aligned(model.genes, kang).shared
+        shared = aligned_cells(model.genes, kang).shared
         native = trained(base, GeneView(kang, shared), "cell_type_pred", args.steps, root / "native")
         lines += section("Kang's blood cells, half of them stimulated", transfer(model, kang, own=own, native=native))
         print(*lines, sep="\n", flush=True)
@@ -97,7 +102,7 @@ def main() -> None:
         found = transfer(model, mouse, own=own, orthologs=table)
         lines += section("The same cells under mouse names, and back through the table of orthologs", found)
 
-        brain = import_cells(BRAIN, ImportConfig(name="Mouse brain", umap=False), workspace)
+        brain = import_cells(BRAIN, ImportConfig(name="Mouse brain", umap=False), workspace.datasets)
         lines += ["## Mouse brain, 1,000 genes", "", "Refused:", ""]
         for orthologs in (None, table):
             try:

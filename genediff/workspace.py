@@ -1,26 +1,32 @@
-"""The folder that holds a user's data sets, models, runs and uploads, beside what ships with GeneDiff."""
+"""The folder that holds a user's data sets, models, runs and uploads, beside what ships with GeneDiff.
+
+The workspace of one user of a server (`genediff.core.users`) also finds what lies in the one that all users share. Like
+what ships it can only be read from there; where both have a thing of one id, the user's own is meant.
+"""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-import platformdirs
-
-from genediff.data.info import INFO_FILE, DatasetInfo
-from genediff.errors import InputError
+from genediff.core.disk_errors import disk_errors
+from genediff.core.errors import InputError
+from genediff.core.installation import ASSETS, home
+from genediff.core.json_files import read_object, write_json
+from genediff.core.users import shared_root
+from genediff.data.cells.dataset_info import INFO_FILE, DatasetInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-    from genediff.data.dataset import Dataset
+    from genediff.data.cells.dataset import Dataset
     from genediff.knowledge.library import Library
-    from genediff.model_info import ModelInfo
-    from genediff.response.info import ResponseInfo
+    from genediff.learn import StoryLibrary
+    from genediff.models.model_info import ModelInfo
+    from genediff.models.response_info import ResponseInfo
 
 Kind = Literal["datasets", "models", "comparisons", "responses"]
 DEMO_DATASET = "pbmc3k"
@@ -29,17 +35,10 @@ DEMO_MODEL = "pbmc3k-quick"
 DEMO_SCREEN = "simulated-screen"
 DEMO_RESPONSE = "simulated-screen-pairs"
 """The shipped screen, and the model of perturbations that was trained on it."""
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
 _MODEL_FILE = "model.json"
 _COMPARISON_FILE = "comparison.json"
 _RESPONSE_FILE = "response.json"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*")
-
-
-def home() -> Path:
-    """Return where the workspace lies: $GENEDIFF_HOME, or the user's data directory."""
-    named = os.environ.get("GENEDIFF_HOME")
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("genediff"))
 
 
 class Workspace:
@@ -56,6 +55,8 @@ class Workspace:
     def __init__(self, root: Path | None = None, *, assets: Path = ASSETS) -> None:
         self.root = (root if root is not None else home()).resolve()
         self._assets = assets
+        above = shared_root(self.root)
+        self.shared = None if above is None else Workspace(above, assets=assets)
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.root)!r})"
@@ -107,6 +108,18 @@ class Workspace:
         return self._folder("responses")
 
     @property
+    def stories(self) -> Path:
+        """Folder of the user's own stories."""
+        return self._folder("stories")
+
+    def story_library(self) -> StoryLibrary:
+        """Return the stories: what ships, and the user's own."""
+        from genediff.learn import StoryLibrary
+
+        shared = () if self.shared is None else (self.shared.stories,)
+        return StoryLibrary(self.stories, self.trash / "stories", (self._assets / "stories", *shared))
+
+    @property
     def trash(self) -> Path:
         """Folder of what was deleted and can be restored."""
         return self._folder("trash")
@@ -114,7 +127,8 @@ class Workspace:
     def _folder(self, name: str) -> Path:
         folder = self.root / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            with disk_errors():
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"The workspace {self.root} cannot be written ({error.strerror}); set GENEDIFF_HOME to another folder."
@@ -124,9 +138,12 @@ class Workspace:
     # -------------------------------------------------------------------------------------------------- data sets
 
     def list_datasets(self) -> list[DatasetInfo]:
-        """Return shipped data sets, then the user's own, newest first; folders that cannot be read are passed over."""
+        """Return shipped data sets, shared ones, then the user's own, newest first.
+
+        Folders that cannot be read are passed over, also in the lists of models.
+        """
         shipped = [DatasetInfo.read(folder, shipped=True) for folder in self._shipped("datasets")]
-        return shipped + _newest_first(self.datasets, INFO_FILE, DatasetInfo.read)
+        return [*shipped, *self._newest_first("datasets", DatasetInfo.read)]
 
     def dataset_folder(self, dataset_id: str) -> Path:
         """Return the folder of a data set.
@@ -146,7 +163,7 @@ class Workspace:
         InputError
             When there is none of that id.
         """
-        from genediff.data.dataset import Dataset
+        from genediff.data.cells.dataset import Dataset
 
         folder, shipped = self._find("datasets", dataset_id)
         return Dataset.open(folder, shipped=shipped)
@@ -167,12 +184,12 @@ class Workspace:
     # ----------------------------------------------------------------------------------------------------- models
 
     def list_models(self) -> list[ModelInfo]:
-        """Return shipped models, then the user's own, newest first; folders that cannot be read are passed over."""
-        from genediff.model_info import ModelInfo
+        """Return shipped models, shared ones, then the user's own, newest first."""
+        from genediff.models.model_info import ModelInfo
 
         shipped = [ModelInfo.read(folder, shipped=True) for folder in self._shipped("models")]
         shipped.sort(key=lambda info: (info.id != DEMO_MODEL, info.id))
-        return shipped + _newest_first(self.models, _MODEL_FILE, ModelInfo.read)
+        return [*shipped, *self._newest_first("models", ModelInfo.read)]
 
     def model_folder(self, model_id: str) -> Path:
         """Return the folder of a model.
@@ -199,12 +216,13 @@ class Workspace:
     # ------------------------------------------------------------------------------------------------ comparisons
 
     def comparison_folders(self) -> list[tuple[Path, bool]]:
-        """Return the folders of the user's own comparisons, then of shipped ones, each with whether it ships."""
+        """Return the folders of the user's own comparisons, then of others, each with whether it can only be read."""
         own = [(folder, False) for folder in _folders(self.comparisons, _COMPARISON_FILE)]
-        return own[::-1] + [(folder, True) for folder in self._shipped("comparisons")]
+        others = [*self._shared("comparisons")[::-1], *self._shipped("comparisons")]
+        return own[::-1] + [(folder, True) for folder in others]
 
     def comparison_folder(self, comparison_id: str) -> tuple[Path, bool]:
-        """Return the folder of a comparison and whether it ships.
+        """Return the folder of a comparison and whether it can only be read.
 
         Raises
         ------
@@ -224,11 +242,11 @@ class Workspace:
     # ------------------------------------------------------------------------------------- models of perturbations
 
     def list_responses(self) -> list[ResponseInfo]:
-        """Return shipped models of perturbations, then the user's own, newest first."""
-        from genediff.response.info import ResponseInfo
+        """Return shipped models of perturbations, shared ones, then the user's own, newest first."""
+        from genediff.models.response_info import ResponseInfo
 
         shipped = [ResponseInfo.read(folder, shipped=True) for folder in self._shipped("responses")]
-        return shipped + _newest_first(self.responses, _RESPONSE_FILE, ResponseInfo.read)
+        return [*shipped, *self._newest_first("responses", ResponseInfo.read)]
 
     def response_folder(self, response_id: str) -> Path:
         """Return the folder of a model of perturbations.
@@ -258,17 +276,75 @@ class Workspace:
         """Return the ids of deleted data sets or models that can be restored."""
         return [folder.name for folder in _folders(self.trash / kind, _marker(kind))]
 
+    def damaged(self, kind: Kind) -> dict[str, str]:
+        """Return what lies among the user's own things and cannot be read: by id, a sentence on why.
+
+        Lists pass it over; `delete_damaged` takes it away.
+        """
+        found = {}
+        for folder in sorted(self._folder(kind).iterdir()):
+            if folder.name.startswith(".") or not folder.is_dir():
+                continue
+            try:
+                self._read(kind, folder)
+            except InputError as problem:
+                found[folder.name] = str(problem)
+        return found
+
+    def delete_damaged(self, kind: Kind, item_id: str) -> None:
+        """Move a damaged thing out of the way, into the trash."""
+        if item_id not in self.damaged(kind):
+            raise InputError(f"{item_id!r} is not among the damaged things, so it is left where it is.")
+        target = self.trash / "damaged" / f"{kind}-{item_id}-{token_hex(3)}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(self._folder(kind) / item_id, target)
+
+    def _read(self, kind: Kind, folder: Path) -> object:
+        from genediff.models.model_info import ModelInfo
+        from genediff.models.response_info import ResponseInfo
+
+        if kind == "datasets":
+            return DatasetInfo.read(folder)
+        if kind == "models":
+            return ModelInfo.read(folder)
+        if kind == "responses":
+            return ResponseInfo.read(folder)
+        try:
+            return read_object(folder / _marker(kind))
+        except (OSError, ValueError):
+            raise InputError(f"{_marker(kind)} in {folder.name} cannot be read; delete it and run it again.") from None
+
     def empty_trash(self) -> None:
-        """Remove what was deleted for good."""
-        shutil.rmtree(self.trash, ignore_errors=True)
+        """Remove for good what was deleted, and what can be computed again."""
+        shutil.rmtree(self.trash)
+        shutil.rmtree(self.root / "cache", ignore_errors=True)
+
+    def origin(self, folder: Path) -> Literal["own", "shared", "shipped"]:
+        """Say whose a thing of this workspace is, by its folder."""
+        if folder.is_relative_to(self.root):
+            return "own"
+        is_shared = self.shared is not None and folder.is_relative_to(self.shared.root)
+        return "shared" if is_shared else "shipped"
 
     def _shipped(self, kind: Kind) -> list[Path]:
         return _folders(self._assets / kind, _marker(kind))
 
+    def _shared(self, kind: Kind) -> list[Path]:
+        """Return what lies in the shared workspace, but for what the user has or what ships under the same id."""
+        if self.shared is None:
+            return []
+        taken = {folder.name for folder in (*_folders(self._folder(kind), _marker(kind)), *self._shipped(kind))}
+        return [folder for folder in _folders(self.shared.root / kind, _marker(kind)) if folder.name not in taken]
+
+    def _newest_first(self, kind: Kind, read: Callable[..., Info]) -> list[Info]:
+        """Read what is shared, then the user's own; what cannot be read is passed over."""
+        own = _folders(self._folder(kind), _marker(kind))
+        return [*_newest_first(self._shared(kind), read, shipped=True), *_newest_first(own, read, shipped=False)]
+
     def _find(self, kind: Kind, wanted: str) -> tuple[Path, bool]:
         # Compared with names that exist, never joined to a path: an id from a URL cannot lead elsewhere.
         own = {folder.name: (folder, False) for folder in _folders(self._folder(kind), _marker(kind))}
-        known = {**own, **{folder.name: (folder, True) for folder in self._shipped(kind)}}
+        known = {**own, **{folder.name: (folder, True) for folder in (*self._shared(kind), *self._shipped(kind))}}
         if wanted not in known:
             word = {"datasets": "data set", "responses": "model of perturbations"}.get(kind, kind.removesuffix("s"))
             names = ", ".join(sorted(known)) or "none yet"
@@ -278,7 +354,8 @@ class Workspace:
     def _own(self, kind: Kind, wanted: str, what: str) -> Path:
         folder, shipped = self._find(kind, wanted)
         if shipped:
-            raise InputError(f"{wanted!r} ships with GeneDiff and cannot be {what}.")
+            why = "ships with GeneDiff" if folder.is_relative_to(self._assets) else "is shared on this server"
+            raise InputError(f"{wanted!r} {why} and cannot be {what}.")
         return folder
 
     def _to_trash(self, kind: Kind, wanted: str) -> None:
@@ -299,11 +376,7 @@ class Workspace:
 
 
 def _retitle(path: Path, title: str) -> None:
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    stored["title"] = _checked_name(title)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_json(path, {**read_object(path), "title": _checked_name(title)})
 
 
 def _marker(kind: Kind) -> str:
@@ -324,12 +397,11 @@ class _Dated(Protocol):
 Info = TypeVar("Info", bound=_Dated)
 
 
-def _newest_first(folder: Path, file: str, read: Callable[[Path], Info]) -> list[Info]:
-    """Read what lies in a folder; what cannot be read is passed over."""
+def _newest_first(folders: Iterable[Path], read: Callable[..., Info], *, shipped: bool) -> list[Info]:
     found = []
-    for place in _folders(folder, file):
+    for folder in folders:
         try:
-            found.append(read(place))
+            found.append(read(folder, shipped=shipped))
         except InputError:
             continue
     return sorted(found, key=lambda info: info.created, reverse=True)

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui import compare_choice, compare_form, compare_plan, compare_view, explain, frame, needs
+from genediff.ui.compare import compare_choice, compare_form, compare_view, plan_view
+from genediff.ui.kit import damaged, explain, layout, prerequisites
 
-frame.guard()
-frame.header(
+layout.guard()
+layout.header(
     "Compare",
-    "The same cells, the same budget, the same judge: the cut into tokens is the only difference.",
+    "Same data, same training budget, same evaluation: only the tokenization differs.",
 )
+
+damaged.show("comparisons")
 
 # --- one comparison, when there is one ----------------------------------------------------------------------------
 comparison = compare_choice.chosen()
@@ -19,12 +22,12 @@ if comparison is not None:
     st.stop()
 
 # --- need: cells --------------------------------------------------------------------------------------------------
-info = needs.require_dataset().info
+info = prerequisites.require_dataset().info
 
 # --- inputs -------------------------------------------------------------------------------------------------------
 st.subheader("A new comparison", anchor=False)
 st.caption("Choose what differs and how long each model may train; the table fills while you do something else.")
-needs.dataset_picker()
+prerequisites.dataset_picker()
 try:
     config = compare_form.ask(info)
 except InputError as error:
@@ -38,4 +41,4 @@ with st.expander("Tokens, widths, layers and heads of each size, and what is all
 if config is not None:
     with st.container(border=True):
         st.markdown("**What this will take on this machine**")
-        compare_plan.show(config, info)
+        plan_view.show(config, info)

@@ -2,32 +2,27 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genediff.ui import (
-    bundle,
-    frame,
-    inspect_choice,
-    pathways_cell,
-    pathways_drift,
-    pathways_groups,
-    pathways_overview,
-    pathways_source,
-)
+from genediff.tokenizers import TOKENIZERS
+from genediff.ui.kit import layout, model_choice, reproduction_bundle
+from genediff.ui.pathways import gene_set_choice, group_comparison, pathway_agreement, pathways_cell, pathways_overview
 
-frame.guard()
-frame.header(
+layout.guard()
+layout.header(
     "Pathways",
-    "How active each pathway is in every cell, which ones tell groups apart, and whether a token still means its name.",
+    "How active each pathway is in every cell, which differ between groups, and whether tokens agree with their names.",
 )
 
 # --- need: a model, and cells to look at it through ---------------------------------------------------------------
-info, dataset = inspect_choice.choose_model(why="This page reads pathways off a trained model.")
+info, dataset = model_choice.choose_model(
+    why="This page reads pathways off a trained model.", first=lambda one: "gene_sets" in TOKENIZERS[one.strategy].needs
+)
 
 # --- inputs -------------------------------------------------------------------------------------------------------
-scored = pathways_source.choose(info, dataset)
+scored = gene_set_choice.choose(info, dataset)
 VIEWS = {
     "At a glance": pathways_overview.show,
-    "Two groups": pathways_groups.show,
-    "Names put to the test": pathways_drift.show,
+    "Two groups": group_comparison.show,
+    "Token-pathway agreement": pathway_agreement.show,
     "One cell": pathways_cell.show,
 }
 view = st.segmented_control(
@@ -35,18 +30,18 @@ view = st.segmented_control(
     list(VIEWS),
     default="At a glance",
     required=True,
-    key="view",
+    key=layout.view_key("pathways"),
     bind="query-params",
     label_visibility="collapsed",
 )
 
 # --- result -------------------------------------------------------------------------------------------------------
 VIEWS[view](scored, info, dataset)
-bundle.bundle_button(
+reproduction_bundle.bundle_button(
     f"Pathways: {view.lower()}",
     model=info,
     dataset=dataset.info,
     settings={"activations": scored.source, "gene_sets": scored.sets.title},
     seed=0,
-    sentence=pathways_source.methods(scored),
+    sentence=gene_set_choice.methods(scored),
 )

@@ -2,34 +2,33 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genediff.errors import InputError
-from genediff.ui import explain, frame, perturb_many, perturb_needs, perturb_one, perturb_rank, perturb_train
+from genediff.core.errors import InputError
+from genediff.ui.kit import explain, layout
+from genediff.ui.perturb import many_predictions, one_prediction, perturb_prerequisites, perturb_rank, response_training
 
-frame.guard()
-frame.header(
-    "Perturb",
-    "How cells would respond to a knock-out, an activation or a drug, beside the simple baselines that a "
-    "prediction has to "
-    "beat and, where they were measured, beside real cells.",
+layout.guard()
+layout.header(
+    "Predict",
+    "Predicted responses to knock-outs, activations or drugs, beside simple baselines and, where measured, real cells.",
 )
 
 # --- need: cells of which some were perturbed ---------------------------------------------------------------------
-dataset = perturb_needs.require_screen()
-perturb_needs.what_it_does()
+dataset = perturb_prerequisites.require_screen()
+perturb_prerequisites.what_it_does()
 
 # --- inputs and result --------------------------------------------------------------------------------------------
 VIEWS = {
-    "One perturbation": perturb_one.show,
-    "Rank by a wish": perturb_rank.show,
-    "Many at once": perturb_many.show,
-    "Train a model": perturb_train.show,
+    "One perturbation": one_prediction.show,
+    "Rank by desired effect": perturb_rank.show,
+    "Many at once": many_predictions.show,
+    "Train a model": response_training.show,
 }
 view = st.segmented_control(
     "View",
     list(VIEWS),
     default="One perturbation",
     required=True,
-    key="view",
+    key=layout.view_key("perturb"),
     bind="query-params",
     label_visibility="collapsed",
 )

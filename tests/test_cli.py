@@ -137,13 +137,21 @@ def test_import_takes_what_doctor_proposes(home, dataset, cells_file):
     assert "100 cells" in done.stdout
 
 
+def test_an_import_may_be_a_run(home, cells_file):
+    """It had no profile, so cells could not be imported on a cluster from the command line."""
+    started = run(home, "import", cells_file, "--genes", 25, "--no-umap", "--seed", 5, "--detach").stdout
+    run_id = re.search(r"Run (\S+):", started)[1]
+    assert "25 genes are ready" in invoke("runs", "watch", run_id)
+    assert 25 in {info["n_genes"] for info in json.loads(invoke("datasets", "--json"))}
+
+
 FAILURES = {
     "no file": (["doctor", "nowhere.h5ad"], "nowhere.h5ad"),
     "not HDF5": (["import", "{bad}"], "bad.h5ad"),
     "unknown data set": (["train", "nothing"], "no data set 'nothing'"),
     "unknown preset": (["train", "{dataset}", "--preset", "huge"], "unknown preset 'huge'"),
     "no steps": (["train", "{dataset}", "--steps", "0"], "train.steps"),
-    "unknown space": (["train", "{dataset}", "--space", "outer"], "model.space"),
+    "unknown space": (["train", "{dataset}", "--space", "outer"], "choose latent, gene or counts"),
     "no such device": (["train", "{dataset}", "--device", "tpu"], "no device 'tpu'"),
     "unknown model": (["generate", "nothing", "-o", "x.h5ad"], "no model 'nothing'"),
     "unknown run": (["runs", "log", "nothing"], "no run 'nothing'"),
@@ -274,17 +282,24 @@ def test_app_opens_on_a_free_port(home):
 
 
 def test_any_option_can_be_set_by_name_and_a_typo_is_said() -> None:
-    from genediff.cli.training import _set
-    from genediff.config import RunConfig
-    from genediff.errors import InputError
+    from genediff.api.run_options import build_run
+    from genediff.cli.train_command import _options
+    from genediff.core.errors import InputError
+    from genediff.tokenizers.choice import Tokenization
+    from genediff.workspace import Workspace
 
-    run = RunConfig(dataset_id="d")
-    changed = _set(run, ["model.path=variance_preserving", "model.predict=noise", "train.ema=0.5", "sample.n_steps=7"])
-    assert (changed.model.path, changed.model.predict) == ("variance_preserving", "noise")
-    assert (changed.train.ema, changed.sample.n_steps) == (0.5, 7)
-    assert _set(run, ["model.tokenizer_options.n_tokens=16"]).model.tokenizer_options["n_tokens"] == 16
-    for typo in ("model.pth=x", "train.ema", "model.depth.x=1", "nothing=1"):
-        with pytest.raises(InputError, match="names no option"):
-            _set(run, [typo])
+    def changed(*given: str):
+        info = Workspace().open_dataset("pbmc3k").info
+        return build_run(info, Workspace().library(), Tokenization("latent"), options=_options(list(given)))
+
+    run = changed("model.path=variance_preserving", "model.predict=noise", "train.ema=0.5", "sample.n_steps=7")
+    assert (run.model.path, run.model.predict) == ("variance_preserving", "noise")
+    assert (run.train.ema, run.sample.n_steps) == (0.5, 7)
+    assert changed("model.tokenizer_options.n_tokens=16").model.tokenizer_options["n_tokens"] == 16
+    for typo in ("model.pth=x", "model.depth.x=1", "nothing=1"):
+        with pytest.raises(InputError, match="There is no option"):
+            changed(typo)
+    with pytest.raises(InputError, match="NAME=VALUE"):
+        changed("train.ema")
     with pytest.raises(InputError):
-        _set(run, ["model.depth=many"])
+        changed("model.depth=many")

@@ -35,7 +35,7 @@ def test_what_does_not_fit_is_said_before_a_run_is_made(arguments, said):
 def test_a_strategy_its_sets_and_the_control_reach_the_run():
     train("--strategy", "pathway", "--gene-sets", "nmf:12", "--shuffled", "--tokenizer-steps", 100000)
     (run,) = list_runs(Workspace())
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     model = run.config["model"]
     assert (model["tokenizer"], model["gene_sets"], model["shuffled"]) == ("pathway", "nmf:12", True)
 
@@ -46,7 +46,7 @@ def test_a_gmt_file_is_kept_in_the_library(tmp_path):
     file.write_text("".join(f"S{k}\t\t" + "\t".join(genes[20 * k : 20 * k + 20]) + "\n" for k in range(6)))
     assert "in the library as mine" in train("--strategy", "pathway", "--gene-sets", file)
     (run,) = list_runs(Workspace())
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     assert run.config["model"]["gene_sets"] == "mine"
     assert len(Workspace().library().gene_sets("mine").sets) == 6
 
@@ -55,5 +55,5 @@ def test_a_gmt_file_is_kept_in_the_library(tmp_path):
 def test_a_network_may_be_refined(strategy):
     train("--strategy", strategy, "--network", "trrust+inferred:500")
     (run,) = list_runs(Workspace())
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     assert run.config["model"]["network"] == "trrust+inferred:500"

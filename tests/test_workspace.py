@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from genediff.core.errors import InputError
+from genediff.core.installation import ASSETS, home
 from genediff.data import Dataset, ImportConfig, import_cells
-from genediff.data.demo import DEMO_CONFIG
-from genediff.errors import InputError
-from genediff.workspace import ASSETS, DEMO_DATASET, DEMO_SCREEN, Workspace, home
+from genediff.workspace import DEMO_DATASET, DEMO_SCREEN, Workspace
+from scripts.demo_dataset import DEMO_CONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ def _import(workspace: Workspace, folder: Path, *, seed: int = 0) -> Dataset:
     counts = np.random.default_rng(seed).poisson(2.0, (60, 30)).astype(np.float32)
     path = folder / f"cells{seed}.h5ad"
     ad.AnnData(sp.csr_matrix(counts)).write_h5ad(path)
-    return import_cells(path, ImportConfig(umap=False, n_genes=20), workspace)
+    return import_cells(path, ImportConfig(umap=False, n_genes=20), workspace.datasets)
 
 
 def test_home_is_moved_by_the_environment(own_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +42,7 @@ def test_a_fresh_workspace_has_the_blood_cells(own_workspace: Path) -> None:
 
 def test_the_shipped_blood_cells_are_whole() -> None:
     dataset = Workspace().open_dataset(DEMO_DATASET)
-    assert dataset.info.config == DEMO_CONFIG.model_dump(mode="json")
+    assert type(DEMO_CONFIG).model_validate(dataset.info.config) == DEMO_CONFIG
     assert dataset.counts().shape == (2638, 2000) and len(dataset.all_genes) == 32738
     assert dataset.pcs.shape == (2638, 50) and dataset.umap.shape == (2638, 2)
     np.testing.assert_allclose(dataset.project(dataset.x()), dataset.pcs, atol=1e-4)

@@ -65,7 +65,7 @@ class Sender {
     Object.assign(this, { file, id: null, offset: 0, sent: 0, chunk: 0, sums: [], problem: "", pace: [], why: "" });
     const name = file.name.toLowerCase();
     if (!this.settings.endings.some((ending) => name.endsWith(ending)))
-      return this.fail(`${file.name} is of no format that is read here; give an .h5ad, 10x .h5, .csv or .tsv file.`);
+      return this.fail(`${file.name} is of no format that is read here; give an .h5ad, 10x .h5, .loom, .h5mu, .csv or .tsv file.`);
     try {
       this.enter("checking");
       if (!(await this.find(run))) {

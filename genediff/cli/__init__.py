@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from genediff.cli.adapt import adapt
-from genediff.cli.base import make_group
-from genediff.cli.compare import compare
-from genediff.cli.data import datasets, doctor, draw_map, import_file
-from genediff.cli.evaluate import evaluate
-from genediff.cli.generate import generate
-from genediff.cli.knowledge import knowledge
-from genediff.cli.models import models
-from genediff.cli.perturb import perturb
-from genediff.cli.predict import predict
-from genediff.cli.profiles import profiles
-from genediff.cli.runs import runs
-from genediff.cli.serve import app as serve
-from genediff.cli.simulate import simulate
-from genediff.cli.training import train
-from genediff.cli.transfer import transfer
+import typer
 
-app = make_group("See how the way a cell's expression is cut into tokens decides what a diffusion model learns.")
+from genediff import __version__
+from genediff.cli.adapt_commands import adapt
+from genediff.cli.compare_commands import compare
+from genediff.cli.count_commands import deepen, nats
+from genediff.cli.data_commands import datasets, doctor, draw_map, export, import_file
+from genediff.cli.evaluate_command import evaluate
+from genediff.cli.generate_command import generate
+from genediff.cli.knowledge_commands import knowledge
+from genediff.cli.model_commands import models
+from genediff.cli.options import make_group
+from genediff.cli.perturb_commands import perturb
+from genediff.cli.predict_commands import predict
+from genediff.cli.run_commands import profiles, runs
+from genediff.cli.serve import app as serve
+from genediff.cli.simulate_command import simulate
+from genediff.cli.train_command import train
+from genediff.cli.transfer_command import transfer
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"genediff {__version__}")
+        raise typer.Exit
+
+
+def genediff(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+    ),
+) -> None:
+    """Train, generate, evaluate and inspect diffusion models of single cells under different tokenizations."""
+
+
+app = make_group(genediff.__doc__ or "")
+app.callback()(genediff)
 app.command()(doctor)
 app.command("import")(import_file)
 app.command("map")(draw_map)
 app.command()(datasets)
+app.command()(export)
 app.command()(simulate)
 app.command()(train)
 app.command()(adapt)
@@ -37,6 +57,8 @@ app.add_typer(knowledge, name="knowledge")
 app.command()(generate)
 app.command()(predict)
 app.command()(evaluate)
+app.command()(nats)
+app.command()(deepen)
 app.command("app")(serve)
 
 __all__ = ["app"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from genediff.cli.base import INTERRUPTED, duration
+from genediff.cli.options import INTERRUPTED, LOCAL, duration, workspace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 
 LOOK = 0.25
 """Seconds between two looks."""
+
+
+def start(config: Any, *, profile: str = LOCAL, wait: bool) -> None:
+    """Submit a run, say its id, and follow it where asked; without that, say how to."""
+    from genediff.runs import submit
+
+    run = submit(config, workspace(), profile=profile)
+    typer.echo(f"Run {run.id}: {run.name}.", err=wait)
+    follow_or_leave(run, wait=wait)
+
+
+def follow_or_leave(run: Run, *, wait: bool) -> None:
+    """Follow a run to its end, or say how to."""
+    if wait:
+        follow(run)
+    else:
+        typer.echo(f"Follow it: python -m genediff runs watch {run.id}")
 
 
 def follow(run: Run) -> None:
@@ -78,7 +95,7 @@ def _close(run: Run, status: Status) -> None:
         if file := run.result.get("file"):
             typer.echo(f"The cells: {file}")
         if response := run.result.get("response_id"):
-            typer.echo(f"What it knows: python -m genediff perturb show {response}")
+            typer.echo(f"Its card: python -m genediff perturb show {response}")
         return
-    typer.echo(f"Go on with it: python -m genediff runs resume {run.id}", err=True)
+    typer.echo(f"Resume it: python -m genediff runs resume {run.id}", err=True)
     raise typer.Exit(INTERRUPTED if status.state == "cancelled" else 1)

@@ -6,25 +6,53 @@ import json
 import os
 import socket
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads it at run time
 
 import typer
 
 from genediff.cli.browser import open_when_up
-from genediff.errors import InputError
+from genediff.cli.sign_in_file import read_sign_in
+from genediff.core.errors import InputError
+from genediff.core.installation import APP
 
-FOLDER = Path(__file__).resolve().parents[2]
 USUAL_PORT = 8501
+IN_A_CLASS: dict[str, float] = {"gigabytes": 2, "runs": 2, "minutes": 10}
 
 
 def app(
     port: int | None = typer.Option(None, min=1, max=65535, help="Port to listen on; a free one unless given."),
     address: str = typer.Option("localhost", help="Address to listen on; 0.0.0.0 lets other machines in."),
+    host: list[str] = typer.Option(
+        [], "--host", help="A name that browsers may call this server by, such as that of a proxy (repeatable)."
+    ),
     browser: bool = typer.Option(True, help="Open the page in a browser, where there is one."),
+    sign_in: Path | None = typer.Option(
+        None, help="A file that says how people sign in (OpenID Connect); each then has a workspace of their own."
+    ),
+    is_class: bool = typer.Option(
+        False, "--class", help="For a lesson: each browser has a workspace of its own, and there is a teacher's page."
+    ),
+    user_gigabytes: float | None = typer.Option(
+        None, min=0, help="Disk space of each user, with --sign-in or --class (2 in a class)."
+    ),
+    user_runs: int | None = typer.Option(
+        None, min=1, help="Runs of each user that wait or go on at a time (2 in a class)."
+    ),
+    user_minutes: float | None = typer.Option(
+        None, min=0.1, help="Time that a run of a user may take (10 in a class)."
+    ),
 ) -> None:
-    """Open the app in the browser. It listens on this machine only, unless told otherwise."""
-    if not (FOLDER / "app.py").is_file():
-        raise InputError(f"The app's pages are not in {FOLDER}; run this from a checkout of GeneDiff Explorer.")
+    """Open the app in the browser. It listens on this machine only, unless another address is given."""
+    given = {"gigabytes": user_gigabytes, "runs": user_runs, "minutes": user_minutes}
+    if sign_in is not None and is_class:
+        raise InputError("In a class nobody signs in: give --sign-in or --class, not both.")
+    if sign_in is None and not is_class and any(value is not None for value in given.values()):
+        raise InputError("Limits of users go with --sign-in or --class; without these all share one workspace.")
+    if is_class:
+        given = {name: IN_A_CLASS[name] if value is None else value for name, value in given.items()}
+    if sign_in is not None:
+        host = [*host, read_sign_in(sign_in).host]
+        sign_in = sign_in.resolve()
     if port is not None and not _is_free(address, port):
         raise InputError(f"Port {port} is taken on {address}; choose another, or leave --port away.")
     chosen = port or (USUAL_PORT if _is_free(address, USUAL_PORT) else _any_port(address))
@@ -32,7 +60,7 @@ def app(
     typer.echo(f"GeneDiff Explorer: {url}")
     if browser:
         open_when_up(chosen, url)
-    os.chdir(FOLDER)  # Streamlit reads .streamlit/ of the working folder
+    os.chdir(APP)  # Streamlit reads .streamlit/ of the working folder
     options = {
         "server.port": chosen,
         "server.address": address,
@@ -40,9 +68,16 @@ def app(
         "logger.hideWelcomeMessage": True,
         "server.showEmailPrompt": False,
     }
+    asked = {
+        "options": options,
+        "hosts": [address, *host],
+        "sign_in": None if sign_in is None else str(sign_in),
+        "is_class": is_class,
+        "limits": given,
+    }
     sys.stdout.flush()
     # The server takes this process's place, so that Ctrl-C and signals reach it.
-    os.execv(sys.executable, [sys.executable, "-m", "genediff.ui.server", json.dumps(options)])
+    os.execv(sys.executable, [sys.executable, "-m", "genediff.ui.server.server_setup", json.dumps(asked)])
 
 
 def _first_page() -> str:

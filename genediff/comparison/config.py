@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genediff.config import Option
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.models.config import Option
 
-Space = Literal["latent", "gene"]
+Space = Literal["latent", "gene", "counts"]
 BASELINE = "mlp"
 """The strategy that the others are measured against: the flat vector."""
 
@@ -98,12 +98,12 @@ def read_entry(text: str) -> Entry:
     import json
 
     strategy, *parts = text.split(":")
-    space: Space | None = None
+    space: str | None = None
     shuffled, options = False, {}
     for part in parts:
         name, equals, value = part.partition("=")
-        if part in ("latent", "gene"):
-            space = "latent" if part == "latent" else "gene"
+        if part in get_args(Space):
+            space = part
         elif part == "shuffled":
             shuffled = True
         elif equals and name and value:
@@ -113,9 +113,10 @@ def read_entry(text: str) -> Entry:
                 options[name] = value
         else:
             raise InputError(
-                f"{text!r} has a part that means nothing ({part!r}); write latent, gene, shuffled or name=value."
+                f"{text!r} has a part that means nothing ({part!r}); write latent, gene, counts, shuffled or "
+                "name=value."
             )
-    return Entry(strategy=strategy, space=space, shuffled=shuffled, options=options)
+    return Entry.model_validate({"strategy": strategy, "space": space, "shuffled": shuffled, "options": options})
 
 
 def token_sweep(strategy: str, values: tuple[int, ...], *, option: str = "n_tokens") -> tuple[Entry, ...]:

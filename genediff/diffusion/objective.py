@@ -89,6 +89,14 @@ class Objective:
         errors = (output.float() - drawn.target).square().mean(1)  # (cell,)
         return (errors * drawn.weight).mean()
 
+    def from_data(self, data: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Turn an estimate of the data (cell, dim) at (x_t, t) into what is regressed: data, noise or velocity."""
+        if self.predict == "data":
+            return data
+        c = _columns(self.path(t))
+        noise = (x_t - c.alpha * data) / c.sigma.clamp(min=FLOOR)
+        return noise if self.predict == "noise" else c.d_alpha * data + c.d_sigma * noise
+
     def velocity(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Turn a network's output at (x_t, t) into dx/dt.
 
@@ -108,6 +116,14 @@ class Objective:
             return c.d_alpha * data + c.d_sigma * noise
         noise = (x_t - c.alpha * output) / c.sigma.clamp(min=FLOOR)
         return c.d_alpha * output + c.d_sigma * noise
+
+    def data_at(self, velocity: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return the estimate of the data (cell, dim) that a velocity at (x_t, t) implies.
+
+        Both equations, of the state and of its velocity, are linear in data and noise; noise is eliminated.
+        """
+        c = _columns(self.path(t))
+        return (c.d_sigma * x_t - c.sigma * velocity) / (c.alpha * c.d_sigma - c.sigma * c.d_alpha)
 
 
 def _columns(c: Coefficients) -> Coefficients:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
     from genediff.diffusion.paths import Path
 
@@ -42,14 +43,40 @@ def ddim(velocity: Velocity, x: Tensor, times: Tensor, path: Path) -> Iterator[T
     Source: Song et al. 2021 (DDIM), equation 12.
     """
     for t, s in zip(times[:-1], times[1:], strict=True):
-        v = velocity(x, t.expand(len(x)))
-        now, then = path(t), path(s)
-        # x = alpha d + sigma n and v = alpha' d + sigma' n are two equations for the data d and the noise n.
-        determinant = now.alpha * now.d_sigma - now.sigma * now.d_alpha
-        data = (now.d_sigma * x - now.sigma * v) / determinant
-        noise = (now.alpha * v - now.d_alpha * x) / determinant
+        data, noise = _split(velocity(x, t.expand(len(x))), x, path, t)
+        then = path(s)
         x = then.alpha * data + then.sigma * noise
         yield x
+
+
+def ancestral(
+    velocity: Velocity, x: Tensor, times: Tensor, path: Path, *, generator: Generator | None = None
+) -> Iterator[Tensor]:
+    """Split the state into its data and its noise, and draw the next state from its posterior given both.
+
+    On the variance-preserving path this is the sampler of DDPM (DDIM with eta = 1); it has a noise of its own in every
+    step, so it needs more steps than the others.
+
+    Source: Ho et al. 2020 (DDPM), equations 6-7; Song et al. 2021 (DDIM), equation 16.
+    """
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        data, noise = _split(velocity(x, t.expand(len(x))), x, path, t)
+        now, then = path(t), path(s)
+        ratio = now.alpha / then.alpha
+        fresh = then.sigma.square() * (1 - ratio.square() * (then.sigma / now.sigma).square())
+        fresh = fresh.clamp(min=torch.zeros_like(fresh), max=then.sigma.square())
+        drawn = torch.randn(x.shape, generator=generator).to(x)
+        x = then.alpha * data + (then.sigma.square() - fresh).sqrt() * noise + fresh.sqrt() * drawn
+        yield x
+
+
+def _split(velocity: Tensor, x: Tensor, path: Path, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Return data d and noise n (cell, dim) from x = alpha d + sigma n and v = alpha' d + sigma' n."""
+    now = path(t)
+    determinant = now.alpha * now.d_sigma - now.sigma * now.d_alpha
+    return (now.d_sigma * x - now.sigma * velocity) / determinant, (
+        now.alpha * velocity - now.d_alpha * x
+    ) / determinant
 
 
 # Dormand & Prince 1980, table 2 (the pair behind "dopri5"): nodes, stages, fifth-order weights, error weights.
@@ -100,7 +127,7 @@ def _combine(weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
     return torch.stack(terms).sum(0)
 
 
-SAMPLERS: dict[str, Sampler] = {"euler": euler, "heun": heun, "ddim": ddim, "dopri5": dopri5}
+SAMPLERS: dict[str, Sampler] = {"euler": euler, "heun": heun, "ddim": ddim, "ancestral": ancestral, "dopri5": dopri5}
 
 
 # How far the grid leans from equal steps (0) to a smooth step (1); .75 has half to a third of the error of equal steps
@@ -115,9 +142,18 @@ def grid(n_steps: int) -> Tensor:
 
 
 def sample(
-    velocity: Velocity, x_0: Tensor, path: Path, *, sampler: str, n_steps: int, start: float = 0.0
+    velocity: Velocity,
+    x_0: Tensor,
+    path: Path,
+    *,
+    sampler: str,
+    n_steps: int,
+    start: float = 0.0,
+    generator: Generator | None = None,
 ) -> Iterator[Tensor]:
     """Carry noise x_0 (cell, dim) to t = 1, yielding the state after every step; the last one is the sample.
+
+    The generator is of the noise that the ancestral sampler adds.
 
     Raises
     ------
@@ -129,4 +165,5 @@ def sample(
     if n_steps < 1:
         raise InputError(f"the number of sampling steps is {n_steps}; give at least 1")
     times = start + (1 - start) * grid(n_steps).to(x_0)
-    yield from SAMPLERS[sampler](velocity, x_0, times, path)
+    way = partial(ancestral, generator=generator) if sampler == "ancestral" else SAMPLERS[sampler]
+    yield from way(velocity, x_0, times, path)

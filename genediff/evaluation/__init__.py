@@ -1,12 +1,14 @@
 """How close generated cells are to real ones, beside two real samples and simple baselines."""
 
-from genediff.evaluation.baselines import BASELINES, Baseline, CopiedCells, IndependentGenes, make_baseline
+from genediff.evaluation.baseline import Baseline
+from genediff.evaluation.baselines import BASELINES, CopiedCells, IndependentGenes, make_baseline
 from genediff.evaluation.drift import Drift
-from genediff.evaluation.judge import evaluate
+from genediff.evaluation.evaluate_cells import evaluate
+from genediff.evaluation.evaluation_report import ROW_TITLES, Evaluation
+from genediff.evaluation.generation_verdict import Verdict
 from genediff.evaluation.memorisation import Memorisation
-from genediff.evaluation.metrics import HEADLINE, METRICS, Metric
-from genediff.evaluation.report import ROW_TITLES, Evaluation, Score
-from genediff.evaluation.verdict import Verdict
+from genediff.evaluation.metrics import HEADLINE, METRICS, Figure, Metric
+from genediff.evaluation.scoring import Score
 
 __all__ = [
     "BASELINES",
@@ -17,6 +19,7 @@ __all__ = [
     "CopiedCells",
     "Drift",
     "Evaluation",
+    "Figure",
     "IndependentGenes",
     "Memorisation",
     "Metric",

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from genediff.data.rows import CellRows
-from genediff.errors import Cancelled
+from genediff.core.errors import Cancelled
+from genediff.data.cells.dataset import CellRows
 from genediff.evaluation import cache as store
-from genediff.evaluation import source
-from genediff.evaluation.baselines import Baseline, make_baseline
-from genediff.evaluation.cells import Comparison, Reference
-from genediff.evaluation.drift import ks_distances
-from genediff.evaluation.matching import Target, match
+from genediff.evaluation import real_cells as source
+from genediff.evaluation.baselines import make_baseline
+from genediff.evaluation.matching import Target, match, n_draws
+from genediff.evaluation.prepared_cells import Comparison, Reference
+from genediff.evaluation.real_cells import Source
 from genediff.evaluation.scoring import Scores, score
-from genediff.evaluation.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from genediff.data.dataset import Dataset
+    from genediff.data.cells.dataset import Dataset
+    from genediff.evaluation.baseline import Baseline
 
 OTHER_HALF = {"test": "validation", "validation": "test"}
 NOT_ASKED = -2
@@ -36,7 +36,6 @@ class Result:
 
     scores: Scores
     sizes: dict[str, int]
-    largest_drift: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +48,7 @@ class Bench:
     by_label: bool
     classes: dict[str, int]
     against: str
+    seeds: tuple[int, ...]
     cache: Path | None
     cancelled: Callable[[], bool] | None
 
@@ -70,7 +70,8 @@ class Bench:
 
     def compare(self, cells: Source, target: Target, seed: int) -> Comparison:
         """Draw equally many cells on both sides."""
-        generated, real = match(self.keys(cells.codes), self.real_keys, target, seed=seed)
+        part = (self.seeds.index(seed), len(self.seeds))
+        generated, real = match(self.keys(cells.codes), self.real_keys, target, seed=seed, part=part)
         own, real_cells = cells.cells(generated, self.reference), self.real.cells(real, self.reference)
         return Comparison(own, real_cells, self.reference, seed)
 
@@ -79,16 +80,16 @@ class Bench:
         comparison = self.compare(cells, target, seed)
         classes = self.classes if self.by_label else {}
         scores, sizes = score(comparison, classes, by_class=by_class, cancelled=self.cancelled)
-        return Result(scores, sizes, float(ks_distances(comparison.generated.x, comparison.real.x).max()))
+        return Result(scores, sizes)
 
 
 def row_results(
-    bench: Bench, row: str, cells: Source, target: Target, seeds: Sequence[int], *, only: Sequence[int] | None = None
+    bench: Bench, row: str, cells: Source, target: Target, *, only: Sequence[int]
 ) -> Iterator[tuple[int, Result]]:
     """Score a row at each seed; the floor and the baselines are taken from the cache where they are there.
 
-    Labels are scored at the first seed only: their forests are two thirds of all work, and other folds of the same
-    few cells say little more.
+    Each draw of generated cells is scored label by label too; comparisons that share cells, floor and baselines at the
+    first seed only, since other folds of the same few cells say little more.
 
     Parameters
     ----------
@@ -100,32 +101,30 @@ def row_results(
         The generated cells, scored in row "model".
     target
         How many cells of each label.
-    seeds
-        One result each.
     only
-        Those of the seeds that are worked out here, where processes share them; all unless given.
+        Those of the seeds that are worked out here, where processes share them.
     """
-    wanted = seeds if only is None else only
     if row == "model":
-        for seed in wanted:
-            yield seed, bench.result(cells, target, seed, by_class=seed == seeds[0])
+        draws = n_draws(bench.keys(cells.codes), bench.real_keys, target, most=len(bench.seeds))
+        for seed in only:
+            yield seed, bench.result(cells, target, seed, by_class=bench.seeds.index(seed) < draws)
         return
     makers: dict[str, Callable[[int], Source]] = {}
-    for seed in wanted:
-        by_class = row != "copied" and seed == seeds[0]
+    for seed in only:
+        by_class = row == "floor" and seed == bench.seeds[0]
         path = _cache_path(bench, row, target, seed, by_class=by_class)
         kept = store.read(path)
         if kept is None:
             if row not in makers:
-                makers[row] = _maker(bench, row, target, seeds[0])
+                makers[row] = _maker(bench, row, target)
             result = bench.result(makers[row](seed), target, seed, by_class=by_class)
             store.write(path, asdict(result))
         else:
-            result = Result(**kept)
+            result = Result(kept["scores"], kept["sizes"])
         yield seed, result
 
 
-def _maker(bench: Bench, row: str, target: Target, fit_seed: int) -> Callable[[int], Source]:
+def _maker(bench: Bench, row: str, target: Target) -> Callable[[int], Source]:
     """Return what makes the cells of a row from a seed; the real or fitted part is made once."""
     if row == "floor":
         held_out = source.of_split(bench.dataset, OTHER_HALF[bench.against], bench.label)
@@ -153,7 +152,6 @@ def _baseline_cells(bench: Bench, fitted: Baseline, target: Target, seed: int) -
 def _cache_path(bench: Bench, row: str, target: Target, seed: int, *, by_class: bool) -> Path:
     assert bench.cache is not None
     key = store.key(
-        code=store.code_version(),
         content=bench.dataset.content_hash,
         label=bench.label,
         by_label=bench.by_label,
@@ -161,6 +159,7 @@ def _cache_path(bench: Bench, row: str, target: Target, seed: int, *, by_class: 
         counts=bench.real.are_counts,
         target=target.sizes,
         seed=seed,
+        part=(bench.seeds.index(seed), len(bench.seeds)) if row == "floor" else None,
         by_class=by_class,
     )
     return bench.cache / bench.dataset.info.id / f"{row}-{key}.json"

@@ -68,14 +68,34 @@ def choose_target(generated_codes: np.ndarray, real_codes: np.ndarray, *, max_ce
     strict = min(cap, float((there[common] / wanted[common]).min())) if common.any() else loose
     reweighted = strict < loose / 2
     scale = cap * _step_down((loose if reweighted else strict) / cap)
+    return Target(_sizes(codes, wanted, scale), reweighted)
+
+
+def target_of(real_codes: np.ndarray, *, step: float = 1.0, max_cells: int) -> Target:
+    """Return what `choose_target` chooses for generated cells in plenty, or for fewer by one of `STEPS`."""
+    codes, wanted = np.unique(real_codes, return_counts=True)
+    return Target(_sizes(codes, wanted, min(1.0, max_cells / len(real_codes)) * step))
+
+
+def _sizes(codes: np.ndarray, wanted: np.ndarray, scale: float) -> tuple[tuple[int, int], ...]:
     sizes = np.maximum(1, np.floor(wanted * scale + 0.5).astype(int))
-    return Target(tuple(zip(codes.tolist(), sizes.tolist(), strict=True)), reweighted)
+    return tuple(zip(codes.tolist(), sizes.tolist(), strict=True))
+
+
+def n_draws(generated_codes: np.ndarray, real_codes: np.ndarray, target: Target, *, most: int) -> int:
+    """Return for how many comparisons there are generated cells of their own, at most ``most``; 1 where they share."""
+    there = {code: int((generated_codes == code).sum()) for code, _ in target.sizes}
+    sizes = {code: min(size, int((real_codes == code).sum())) for code, size in target.sizes}
+    parts = [there[code] // size for code, size in sizes.items() if size and there[code]]
+    return max(1, min(most, *parts)) if parts else 1
 
 
 def match(
-    generated_codes: np.ndarray, real_codes: np.ndarray, target: Target, *, seed: int
+    generated_codes: np.ndarray, real_codes: np.ndarray, target: Target, *, seed: int, part: tuple[int, int] = (0, 1)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw equally many generated and real cells, label by label.
+
+    Where there are generated cells enough, every part has cells of its own: their spread is that of generating anew.
 
     A label that was never generated stays among the real cells, so that its absence is seen; the real cells are then
     thinned at random to the number of generated ones.
@@ -88,22 +108,27 @@ def match(
         From `choose_target`.
     seed
         Of the draw.
+    part
+        Its number among how many.
 
     Returns
     -------
     tuple
         Rows of the generated and of the real cells, equally many.
     """
-    rng = np.random.default_rng(seed)
+    rng, fixed = np.random.default_rng(seed), np.random.default_rng(0)
+    number, n_parts = part
     generated_rows: list[np.ndarray] = []
     real_rows: list[np.ndarray] = []
     for code, size in target.sizes:
-        generated = rng.permutation(np.flatnonzero(generated_codes == code))
+        generated = np.flatnonzero(generated_codes == code)
         real = rng.permutation(np.flatnonzero(real_codes == code))
         n = min(size, len(real))
         if len(generated):
             n = min(n, len(generated))
-            generated_rows.append(generated[:n])
+            own = 1 < n_parts and n * n_parts <= len(generated)
+            order, first = (fixed.permutation(generated), n * number) if own else (rng.permutation(generated), 0)
+            generated_rows.append(order[first : first + n])
         real_rows.append(real[:n])
     generated_all = np.concatenate(generated_rows or [np.array([], dtype=np.int64)])
     real_all = rng.permutation(np.concatenate(real_rows))

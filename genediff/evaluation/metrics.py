@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from genediff.evaluation import c2st, frechet, mmd, neighbours, realism, transport, utility
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from genediff.evaluation.cells import Comparison
+    from genediff.evaluation.prepared_cells import Comparison
 
 MANY = 300
 Needs = Literal["pcs", "x", "counts", "labels"]
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One figure about generated cells.
+class Figure:
+    """One number about a model or its cells, and how to read it.
 
     Parameters
     ----------
@@ -30,30 +32,68 @@ class Metric:
         How to read it.
     better
         "lower", "higher", or "target" where `ideal` lies inside the range.
-    function
-        From a comparison to the figure.
     ideal
         Value for perfect cells, None where only the floor tells.
     unit
         Of the figure.
-    needs
-        What the cells must have for it.
-    per_class
-        Whether it is also worked out label by label.
     digits
         After the point, in tables.
+    signed
+        Whether sampling noise can bring an estimate of something that cannot be negative below zero.
     """
 
     name: str
     title: str
     sentence: str
     better: Literal["lower", "higher", "target"]
+    ideal: float | None = field(default=None, kw_only=True)
+    unit: str = field(default="", kw_only=True)
+    digits: int = field(default=2, kw_only=True)
+    signed: bool = field(default=False, kw_only=True)
+
+    @property
+    def heading(self) -> str:
+        """The title with its direction: ↓ lower is better, ↑ higher is better, → the value to reach."""
+        arrow = {"lower": "↓", "higher": "↑"}.get(self.better, f"→ {self.ideal or 0:g}")
+        return f"{self.title} {arrow}"
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether "10% better" means something: there is a zero, and it is the end of the scale."""
+        return self.better != "target" and not self.signed
+
+    def cost(self, value: float) -> float:
+        """Return a number that is lower where the figure is better."""
+        if self.better == "target":
+            return abs(value - (self.ideal or 0.0))
+        return value if self.better == "lower" else -value
+
+    def text(self, mean: float, sd: float | None = None) -> str:
+        """Write a value with its spread, "0.68 ± 0.02"; noise below zero is "≈ 0", for a distance is not negative."""
+        shown = "≈ 0" if self.signed and mean < 0 else f"{mean:,.{self.digits}f}"
+        return shown if sd is None else f"{shown} ± {sd:,.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Metric(Figure):
+    """A figure that is worked out from generated cells and as many real ones.
+
+    Parameters
+    ----------
+    function
+        From a comparison to the figure.
+    needs
+        What the cells must have for it.
+    per_class
+        Whether it is also worked out label by label.
+    fewest
+        Cells a side below which it is mostly noise, and left out.
+    """
+
     function: Callable[[Comparison], float]
-    ideal: float | None = None
-    unit: str = ""
     needs: Needs = "pcs"
     per_class: bool = True
-    digits: int = 2
+    fewest: int = 0
 
 
 def _forest(features: Literal["pcs", "x"]) -> Callable[[Comparison], float]:
@@ -94,6 +134,21 @@ def _correlation(comparison: Comparison) -> float:
     return realism.correlation_error(comparison.generated.x[:, genes], comparison.real.x[:, genes])
 
 
+def _within_types(comparison: Comparison) -> float:
+    genes = comparison.reference.variable
+    sides = (comparison.generated, comparison.real)
+    return realism.correlation_error(*(realism.centred_by(cells.x[:, genes], cells.codes) for cells in sides))
+
+
+def _of_fold_changes(part: Literal["slope", "correlation", "recall"]) -> Callable[[Comparison], float]:
+    def mean(comparison: Comparison) -> float:
+        values = [getattr(one, part) for one in comparison.fold_changes.values()]
+        found = [value for value in values if np.isfinite(value)]
+        return float(np.mean(found)) if found else float("nan")
+
+    return mean
+
+
 def _of_counts(function: Callable[..., float]) -> Callable[[Comparison], float]:
     return lambda comparison: function(comparison.generated.counts, comparison.real.counts)
 
@@ -108,17 +163,18 @@ def _by_name(*metrics: Metric) -> dict[str, Metric]:
 METRICS: dict[str, Metric] = _by_name(
     Metric(
         "c2st_pcs",
-        "Classifier, 50 PCs",
-        "Chance that a random forest, shown one real and one generated cell in 50 principal components, picks out "
-        "the generated one. 0.5 is guessing.",
+        "AUC (PCs)",
+        "AUC of a random forest that separates real from generated cells by 50 principal components; 0.5 = "
+        "indistinguishable.",
         "target",
         _forest("pcs"),
         ideal=0.5,
     ),
     Metric(
         "c2st_genes",
-        "Classifier, genes",
-        "The same with every chosen gene to look at; the hardest judge. 0.5 is guessing.",
+        "AUC (genes)",
+        "AUC of a random forest that separates real from generated cells by all chosen genes, the most sensitive test "
+        "here; 0.5 = indistinguishable.",
         "target",
         _forest("x"),
         ideal=0.5,
@@ -135,17 +191,20 @@ METRICS: dict[str, Metric] = _by_name(
     ),
     Metric(
         "w2_debiased",
-        "W2² debiased",
-        "How far cells must move to become the real ones, squared, less what two halves of the same cells differ by.",
+        "Wasserstein distance²",
+        "Debiased squared 2-Wasserstein distance in PCs: between generated and real cells, less what halves of either "
+        "differ by. It sees shifts better than differences of spread: read the Fréchet distance beside it.",
         "lower",
         _debiased_w2,
         ideal=0.0,
         unit="squared log expression",
         digits=1,
+        signed=True,
+        fewest=MANY,
     ),
     Metric(
         "w2",
-        "W2 raw",
+        "Wasserstein distance, raw",
         "The same distance as it comes: mostly sampling noise, and too little variance can push it below the floor.",
         "lower",
         lambda c: transport.w2(c.generated.pcs, c.real.pcs),
@@ -161,6 +220,7 @@ METRICS: dict[str, Metric] = _by_name(
         lambda c: mmd.unbiased_mmd2(c.generated.pcs, c.real.pcs, bandwidth=c.reference.bandwidth),
         ideal=0.0,
         digits=4,
+        signed=True,
     ),
     Metric(
         "frechet",
@@ -261,6 +321,49 @@ METRICS: dict[str, Metric] = _by_name(
         unit="correlation",
         needs="x",
         digits=4,
+    ),
+    Metric(
+        "within_correlation_error",
+        "Correlations within types",
+        "The same after each type's mean is taken off: co-expression that is not just the difference between types.",
+        "lower",
+        _within_types,
+        ideal=0.0,
+        unit="correlation",
+        needs="labels",
+        per_class=False,
+        digits=4,
+    ),
+    Metric(
+        "lfc_slope",
+        "Fold changes: slope",
+        "Log fold changes of each type against the rest, generated on real: 1 is the same size, below 1 too small; "
+        "mean over types.",
+        "target",
+        _of_fold_changes("slope"),
+        ideal=1.0,
+        needs="labels",
+        per_class=False,
+    ),
+    Metric(
+        "lfc_correlation",
+        "Fold changes: correlation",
+        "Pearson's r between those of generated and real cells, over genes; mean over types.",
+        "higher",
+        _of_fold_changes("correlation"),
+        needs="labels",
+        per_class=False,
+        digits=3,
+    ),
+    Metric(
+        "de_recall",
+        "Marker genes recovered",
+        "Share of the genes differentially expressed between a type and the rest in real cells that are so in as many "
+        "generated ones, in the same direction; mean over types.",
+        "higher",
+        _of_fold_changes("recall"),
+        needs="labels",
+        per_class=False,
     ),
     Metric(
         "tstr_f1",

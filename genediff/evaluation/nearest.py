@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from genediff.data.dataset import Dataset
+from genediff.evaluation.neighbours import nearest_distance
 
-BLOCK, TRAINING = 512, 16_384  # cells and training cells that are compared at a time
+if TYPE_CHECKING:
+    from genediff.data.cells.dataset import Dataset
+
 MOST_TYPICAL = 2000  # held-out cells that tell what is typical
 
 
@@ -57,8 +58,8 @@ def nearness(pcs: np.ndarray, dataset: Dataset, *, seed: int = 0) -> Nearness:
     held_out = dataset.rows("test")
     if len(held_out) > MOST_TYPICAL:
         held_out = np.random.default_rng(seed).choice(held_out, MOST_TYPICAL, replace=False)
-    typical = _smallest(dataset.pcs[held_out], training)
-    return Nearness(np.sort(typical), _smallest(pcs, training))
+    typical = nearest_distance(dataset.pcs[held_out], training)
+    return Nearness(np.sort(typical), nearest_distance(pcs, training))
 
 
 def nearest(pcs: np.ndarray, dataset: Dataset, split: str, *, k: int = 5) -> Neighbours:
@@ -67,20 +68,3 @@ def nearest(pcs: np.ndarray, dataset: Dataset, split: str, *, k: int = 5) -> Nei
     distances = np.linalg.norm(dataset.pcs[rows].astype(np.float64) - pcs.astype(np.float64), axis=1)
     first = np.argsort(distances, kind="stable")[:k]
     return Neighbours(rows[first], distances[first])
-
-
-def _smallest(cells: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """Return the distance of each cell to the nearest training cell, (cell,), block by block."""
-    least, nearest = np.full(len(cells), np.inf), np.zeros(len(cells), dtype=np.int64)
-    for first in range(0, len(training), TRAINING):
-        some = training[first : first + TRAINING].astype(np.float64)
-        squares = (some**2).sum(1)
-        for start in range(0, len(cells), BLOCK):
-            part = slice(start, start + BLOCK)
-            away = squares - 2 * cells[part].astype(np.float64) @ some.T  # squared, but for the cell's own square
-            place = away.argmin(1)
-            value = away[np.arange(len(away)), place]
-            nearer = value < least[part]
-            least[part][nearer], nearest[part][nearer] = value[nearer], first + place[nearer]
-    # From the difference itself: the expanded square would give a copy a distance above zero.
-    return np.linalg.norm(cells.astype(np.float64) - training[nearest], axis=1)

@@ -85,9 +85,10 @@ def nearest_distance(cells: np.ndarray, training: np.ndarray) -> np.ndarray:
     cells, training
         `(cell, feature)`.
     """
-    # Brute force in float64: trees are slow in 50 dimensions, and float32 would give copies a distance above zero.
-    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(np.asarray(training, dtype=np.float64))
-    return search.kneighbors(np.asarray(cells, dtype=np.float64))[0][:, 0]
+    cells, training = np.asarray(cells, dtype=np.float64), np.asarray(training, dtype=np.float64)
+    # Brute force: trees are slow in 50 dimensions. From the difference itself: copies then have distance zero.
+    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(training)
+    return np.linalg.norm(cells - training[search.kneighbors(cells, return_distance=False)[:, 0]], axis=1)
 
 
 def train_ratio(generated: np.ndarray, real: np.ndarray) -> float:

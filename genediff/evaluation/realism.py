@@ -103,6 +103,14 @@ def correlation_error(generated: np.ndarray, real: np.ndarray) -> float:
     return float(difference.sum(dtype=np.float64) / (n_genes * (n_genes - 1)))
 
 
+def centred_by(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return expression ``(cell, gene)`` less the mean of the cell's label; codes are ``(cell,)``."""
+    centred = x.astype(np.float32, copy=True)
+    for code in np.unique(codes):
+        centred[codes == code] -= _mean(x[codes == code])
+    return centred
+
+
 def _mean(x: np.ndarray) -> np.ndarray:
     return x.mean(0, dtype=np.float64)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from genediff.data.dataset import Dataset
-    from genediff.model import GeneDiff
+    from genediff.data.cells.dataset import Dataset
+    from genediff.models.generative_model import GenerativeModel
 
 BLOCK = 256
 
@@ -40,7 +40,9 @@ class Reconstruction:
 
 
 @torch.no_grad()
-def reconstruct(model: GeneDiff, dataset: Dataset, *, split: str = "test", most: int = 2000) -> Reconstruction | None:
+def reconstruct(
+    model: GenerativeModel, dataset: Dataset, *, split: str = "test", most: int = 2000
+) -> Reconstruction | None:
     """Encode and decode cells of a part of the data set; None in gene space, where no tokens stand for a cell.
 
     Parameters
@@ -88,14 +90,20 @@ def gene_correlation(seen: np.ndarray, expected: np.ndarray) -> float:
     return float(r[varies].mean())
 
 
-def _pass(model: GeneDiff, measured: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def normalise(model: GenerativeModel, measured: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log-normalised expression (cell, gene) and library sizes (cell,) of what was measured (cell, gene)."""
+    if not model.spec.has_counts:
+        return measured, measured.new_ones(len(measured))
+    library = measured.sum(1).clamp(min=1)
+    return model.log_normalise(measured, library), library
+
+
+def _pass(model: GenerativeModel, measured: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return x and its expectation (cell, gene), and the negative log-likelihood of each cell (cell,)."""
     assert model.autoencoder is not None
     tokenizer, head = model.autoencoder.tokenizer, model.autoencoder.head
-    library = measured.sum(1).clamp(min=1) if model.spec.has_counts else measured.new_ones(len(measured))
-    scale = model.spec.target_sum / library[:, None]
-    x = torch.log1p(measured * scale) if model.spec.has_counts else measured
+    x, library = normalise(model, measured)
     logits = tokenizer.decode(tokenizer.encode(model.standardise(x)))  # (cell, gene)
     mean = head.mean(logits, library)
     nll = -head.log_prob(logits, library, measured).sum(1)
-    return x, torch.log1p(mean * scale) if model.spec.has_counts else mean, nll
+    return x, model.log_normalise(mean, library), nll

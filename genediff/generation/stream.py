@@ -13,12 +13,12 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from genediff.conditions import cells_at_once, draw_codes
-from genediff.config import SpeedConfig
-from genediff.errors import Cancelled, InputError
-from genediff.generation.parts import Cells, Part, list_parts, missing, write_part
-from genediff.nn.interruption import checked
-from genediff.parallel import ALONE
+from genediff.core.errors import Cancelled, InputError
+from genediff.core.interruption import checked
+from genediff.distributed import ALONE
+from genediff.generation.generated_parts import Cells, Part, list_parts, missing, write_part
+from genediff.models.conditions import cells_at_once, draw_codes
+from genediff.models.config import SpeedConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from genediff.config import SampleConfig
-    from genediff.model import GeneDiff
-    from genediff.parallel import Ranks
+    from genediff.distributed import Ranks
+    from genediff.models.config import SampleConfig
+    from genediff.models.generative_model import GenerativeModel
 
 STOP = "stop"
 """A file beside the parts by which processes that draw together tell one another to stop."""
@@ -50,7 +50,7 @@ class Plan:
         Level codes (cell, column) in 16 or 32 bits: all that grows with the number of cells.
     """
 
-    model: GeneDiff
+    model: GenerativeModel
     codes: torch.Tensor
     config: SampleConfig
     seed: int
@@ -60,7 +60,7 @@ class Plan:
     @classmethod
     def of(
         cls,
-        model: GeneDiff,
+        model: GenerativeModel,
         n: int,
         conditions: Mapping[str, str],
         config: SampleConfig,

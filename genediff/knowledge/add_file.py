@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genediff.knowledge.gene_embedding import read_embedding
 from genediff.knowledge.gmt import read_gmt
 from genediff.knowledge.read_network import STRING_SCORE, read_network
 
@@ -44,9 +45,9 @@ def add_file(
     library
         Where it is kept.
     path
-        A GMT file or a network in any format of ``read_network``.
+        A GMT file, an embedding (``read_embedding``) or a network in any format of ``read_network``.
     kind
-        "gene_sets" or "network"; None: GMT files are gene sets, all others networks.
+        "gene_sets", "network" or "embedding"; None: GMT files are gene sets, npz files embeddings, all others networks.
     title, source, licence
         What it is called, where it comes from, under which licence; the file's name where they are empty.
     columns, names, string_score
@@ -64,6 +65,10 @@ def add_file(
         reading = read_gmt(path, title=title, source=source, licence=licence)
         reason = "a .gmt file has one set in each line" if is_gmt else "you said that it is gene sets"
         return Added(library.add_gene_sets(reading.gene_sets, notes=reading.notes), "gene sets", reason, reading.notes)
+    if kind == "embedding" or (kind is None and path.suffix == ".npz"):
+        embedding = read_embedding(path, title=title, source=source, licence=licence)
+        said = f"{embedding.values.shape[1]:,} numbers for each of {len(embedding.genes):,} genes"
+        return Added(library.add_embedding(embedding), "an embedding of genes", said, ())
     found = read_network(
         path, columns=columns, names=names, string_score=string_score, title=title, source=source, licence=licence
     )

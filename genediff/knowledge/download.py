@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.gene_sets import make_gene_sets
 
 if TYPE_CHECKING:

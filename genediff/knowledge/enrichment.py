@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import hypergeom
 
+from genediff.core.stats import false_discovery_rates
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -54,13 +56,3 @@ def enriched(
     rates = false_discovery_rates(p_values)
     rows = zip(sets, overlaps.tolist(), p_values.tolist(), rates.tolist(), strict=True)
     return sorted((Enriched(*row) for row in rows), key=lambda found: (found.p_value, found.name))
-
-
-def false_discovery_rates(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p-values (test,) after Benjamini and Hochberg (1995): the smallest rate at which each is a discovery."""
-    order = np.argsort(p_values, kind="stable")
-    ranks = np.arange(1, len(p_values) + 1)
-    raised = np.minimum.accumulate((p_values[order] * len(p_values) / ranks)[::-1])[::-1]
-    rates = np.empty_like(raised)
-    rates[order] = np.minimum(raised, 1.0)
-    return rates

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.network import COLUMNS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def read_text(path: str | Path) -> str:
     Raises
     ------
     InputError
-        When there is no such file, it is empty, or it holds no text.
+        When there is no such file, it is empty, it holds no text, or JSON, or XML.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,6 +40,9 @@ def read_text(path: str | Path) -> str:
         raise InputError(f"{path.name} is no text file; save it as text in UTF-8.")
     if not text.strip():
         raise InputError(f"{path.name} is empty; the download or copy probably failed, so get it again.")
+    if (first := text.lstrip()[0]) in "{[<":
+        kind = "XML or a web page" if first == "<" else "JSON"
+        raise InputError(f"{path.name} is {kind} and no table; save it as a table (.tsv, .csv) or as .gmt.")
     return text
 
 

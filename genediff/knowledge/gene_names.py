@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
+from genediff.core.installation import SHIPPED_KNOWLEDGE
+from genediff.core.one_at_a_time import one_at_a_time
 from genediff.knowledge.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "knowledge"
 FILES = {"human": "gene_names_human.tsv.gz", "mouse": "gene_names_mouse.tsv.gz"}
 HEADER = ("symbol", "ensembl", "previous", "aliases")
 _ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{6,})(\.\d+)?", re.IGNORECASE)
@@ -21,8 +21,7 @@ _ENSEMBL = re.compile(r"(ENS[A-Z]*G\d{6,})(\.\d+)?", re.IGNORECASE)
 _RANKS = {"symbol": 0, "previous": 1, "aliases": 2}
 
 
-@dataclass(frozen=True)
-class GeneNames:
+class GeneNames(NamedTuple):
     """All names of one gene: its symbol first, then former symbols, then aliases."""
 
     symbol: str
@@ -65,6 +64,44 @@ def find_gene(query: str, genes: Sequence[str], *, ids: Sequence[str] = ()) -> t
     return same or _first_of((_index(one)[1].get(query.upper(), []) for one in FILES), known)
 
 
+@one_at_a_time
+@lru_cache(maxsize=8)
+def hidden_names(genes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the other names that are part of some gene's name, each with the genes it means.
+
+    Where a reader types CD20, a list of genes offers CD207 and takes it upon Enter. Offered beside the genes, before
+    longer ones, the name that was typed in full comes first.
+
+    Parameters
+    ----------
+    genes
+        Names of a data set.
+
+    Returns
+    -------
+    dict
+        Former symbols and aliases in capitals that are no gene of the data set, by the genes of it that they stand for;
+        several where genes share one.
+    """
+    known, upper = set(genes), [gene.upper() for gene in genes]
+    parts = {name[i:j] for name in upper for i in range(len(name)) for j in range(i + 2, len(name) + 1)}
+    by_name = _index(_species(genes))[1]
+    whole = set(upper)
+    meant = {name: _best(found, known) for name, found in by_name.items() if name in parts and name not in whole}
+    return {name: found for name, found in meant.items() if found}
+
+
+def _species(genes: Sequence[str]) -> str:
+    """Return the species whose table has the more of the names as symbols, letter by letter."""
+    some = genes[:: max(1, len(genes) // 500)]
+
+    def known(species: str) -> int:
+        by_name = _index(species)[1]
+        return sum(any(names.symbol == gene for _, names in by_name.get(gene.upper(), ())) for gene in some)
+
+    return "human" if known("human") >= len(some) / 2 else max(FILES, key=known)
+
+
 def other_names(symbol: str) -> GeneNames | None:
     """Return all names of a human or mouse gene by its symbol of today, None where it is unknown."""
     for species in FILES:
@@ -90,6 +127,15 @@ def sure_names(query: str) -> tuple[str, ...]:
     return ()
 
 
+@one_at_a_time
+@cache
+def known_symbols() -> frozenset[str]:
+    """Return today's symbols of all human and mouse genes; quicker than all names."""
+    lines = (line for file in FILES.values() for line in read_text(SHIPPED_KNOWLEDGE / file).splitlines()[1:])
+    return frozenset(line.split("\t", 1)[0] for line in lines)
+
+
+@one_at_a_time
 @cache
 def former_symbols(species: str) -> dict[str, str]:
     """Return today's symbol by a former one, where it was one gene's only and is no gene's today."""
@@ -124,12 +170,23 @@ def _present(names: GeneNames, known: set[str]) -> str | None:
 _Index = tuple[dict[str, list[GeneNames]], dict[str, list[tuple[int, GeneNames]]]]
 
 
+@one_at_a_time
 @cache
 def _index(species: str) -> _Index:
     """Return entries by Ensembl id, and by every name in capitals with its rank."""
+    collecting = gc.isenabled()
+    gc.disable()  # else it goes through all that is made here again and again: two thirds of the time
+    try:
+        return _read_index(species)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _read_index(species: str) -> _Index:
     by_id: dict[str, list[GeneNames]] = {}
     by_name: dict[str, list[tuple[int, GeneNames]]] = {}
-    for line in read_text(ASSETS / FILES[species]).splitlines()[1:]:
+    for line in read_text(SHIPPED_KNOWLEDGE / FILES[species]).splitlines()[1:]:
         symbol, ensembl, previous, aliases = line.split("\t")
         names = GeneNames(symbol, ensembl, _split(previous), _split(aliases))
         if ensembl:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genediff.errors import InputError
-from genediff.knowledge.names import case_hint
+from genediff.core.errors import InputError
+from genediff.knowledge.display_names import case_hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.files import read_text
 from genediff.knowledge.gene_sets import GeneSets, make_gene_sets
 

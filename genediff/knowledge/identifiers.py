@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.core.installation import SHIPPED_KNOWLEDGE
 from genediff.knowledge.files import read_text
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _UNIPROT = re.compile(r"[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]
 _SYMBOLS = re.compile(r"P2RY1\d|B[34]G[AN]T\d|R3H[DC][MC]\d|H[1-4][A-Z]{1,3}\d+|N6AMT\d")
 _ENSEMBL = re.compile(r"(?:\d+\.)?ENS[A-Z]*[GTP]\d{6,}(?:\.\d+)?")
 _COMPLEX = "COMPLEX:"
-UNIPROT_FILE = Path(__file__).resolve().parents[2] / "assets" / "knowledge" / "uniprot_symbols.tsv"
+UNIPROT_FILE = SHIPPED_KNOWLEDGE / "uniprot_symbols.tsv"
 # Sources of STRING's alias file that hold symbols, the best first.
 _ALIAS_SOURCES = (
     "Ensembl_HGNC_symbol",

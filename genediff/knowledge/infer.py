@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.network import Network
 
 if TYPE_CHECKING:

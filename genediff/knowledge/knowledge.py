@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.gene_sets import GeneSets
 from genediff.knowledge.network import COLUMNS, Network
 

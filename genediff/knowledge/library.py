@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,23 +12,31 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.core.installation import SHIPPED_KNOWLEDGE
+from genediff.core.json_files import MALFORMED, read_object, validated, write_json
+from genediff.core.one_at_a_time import one_at_a_time
+from genediff.core.users import shared_root
 from genediff.knowledge.files import edges_text, gmt_text, parse_edges, read_text, write_gzip
+from genediff.knowledge.gene_embedding import GeneEmbedding, parse_embedding
 from genediff.knowledge.gmt import parse_gmt
 from genediff.knowledge.network import Network
 
 if TYPE_CHECKING:
     from genediff.knowledge.gene_sets import GeneSets
 
-Kind = Literal["gene_sets", "network"]
+Kind = Literal["gene_sets", "network", "embedding"]
 TRASH = ".trash"
 ABOUT_FILE = "about.json"
-FILES: dict[Kind, str] = {"gene_sets": "sets.gmt.gz", "network": "edges.tsv.gz"}
+FILES: dict[Kind, str] = {"gene_sets": "sets.gmt.gz", "network": "edges.tsv.gz", "embedding": "values.tsv.gz"}
 REGULATORS_FILE = "human_tfs.txt"
-_SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "knowledge"
 _ORDER = ("hallmark", "reactome", "go_bp", "collectri", "trrust")
 _RESERVED = re.compile(r"nmf|inferred|none", re.IGNORECASE)
-_WORDS: dict[Kind, str] = {"gene_sets": "collection of gene sets", "network": "network"}
+_WORDS: dict[Kind, str] = {
+    "gene_sets": "collection of gene sets",
+    "network": "network",
+    "embedding": "embedding of genes",
+}
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,9 @@ class LibraryItem:
     Attributes
     ----------
     id, kind, title
-        What it is asked for by, "gene_sets" or "network", and what people call it.
+        What it is asked for by, "gene_sets", "network" or "embedding", and what people call it.
     n
-        Number of sets, or of edges.
+        Number of sets, of edges, or of numbers per gene.
     n_genes
         Distinct genes in it.
     source, licence
@@ -49,7 +56,7 @@ class LibraryItem:
     notes
         What was mended or left out on reading, in words.
     shipped
-        Whether it came with GeneDiff.
+        Whether it came with GeneDiff or is shared on a server: whether it can only be read.
     """
 
     id: str
@@ -69,14 +76,17 @@ class Library:
     Parameters
     ----------
     folder
-        Where the user's own lie; made when the first is added.
+        Where the user's own lie; made when the first is added. Of a user's workspace on a server those of the shared
+        one are found too.
     assets
         Where the shipped ones lie.
     """
 
-    def __init__(self, folder: Path, assets: Path = _SHIPPED) -> None:
+    def __init__(self, folder: Path, assets: Path = SHIPPED_KNOWLEDGE) -> None:
         self._folder = folder
         self._assets = assets
+        above = shared_root(folder.parent)
+        self._shared = None if above is None else above / folder.name
 
     def __repr__(self) -> str:
         return f"Library({str(self._folder)!r})"
@@ -87,10 +97,13 @@ class Library:
         return self._folder
 
     def list(self, kind: Kind | None = None) -> list[LibraryItem]:
-        """Return the shipped items, then the user's own by title; folders that cannot be read are passed over."""
+        """Return the shipped items, shared ones, then the user's own by title; what cannot be read is passed over."""
         shipped = sorted(_items(self._assets, shipped=True), key=_shipped_order)
         own = sorted(_items(self._folder, shipped=False), key=lambda item: item.title.lower())
-        return [item for item in (*shipped, *own) if kind is None or item.kind == kind]
+        taken = {item.id for item in (*shipped, *own)}
+        shared = [] if self._shared is None else _items(self._shared, shipped=True)
+        shared = sorted((item for item in shared if item.id not in taken), key=lambda item: item.title.lower())
+        return [item for item in (*shipped, *shared, *own) if kind is None or item.kind == kind]
 
     def item(self, wanted: str, kind: Kind | None = None) -> LibraryItem:
         """Return what is known of an item.
@@ -102,7 +115,7 @@ class Library:
         """
         found = {item.id: item for item in self.list(kind)}
         if wanted not in found:
-            word = _WORDS[kind] if kind else "collection or network"
+            word = _WORDS[kind] if kind else "collection, network or embedding"
             raise InputError(f"There is no {word} {wanted!r}; known: {', '.join(found) or 'none yet'}.")
         return found[wanted]
 
@@ -127,6 +140,17 @@ class Library:
         """
         item = self.item(wanted, "network")
         return _read_network(self._path(item), item)
+
+    def embedding(self, wanted: str) -> GeneEmbedding:
+        """Read an embedding of genes.
+
+        Raises
+        ------
+        InputError
+            When there is none of that id.
+        """
+        item = self.item(wanted, "embedding")
+        return parse_embedding(read_text(self._path(item)), title=item.title, source=item.source, licence=item.licence)
 
     def regulators(self) -> tuple[str, ...]:
         """Return names of human transcription factors (for inference from data)."""
@@ -165,17 +189,25 @@ class Library:
         )  # fmt: skip
         return self._add(about, edges_text(network.edges))
 
+    def add_embedding(self, embedding: GeneEmbedding, *, notes: tuple[str, ...] = ()) -> str:
+        """Keep an embedding of genes and return its id; the same content under the same title keeps its id."""
+        about = LibraryItem(
+            "", "embedding", embedding.title, embedding.values.shape[1], len(embedding.genes),
+            embedding.source, embedding.licence, notes,
+        )  # fmt: skip
+        return self._add(about, embedding.to_text())
+
     def delete(self, wanted: str) -> None:
         """Put one of the user's own into the trash; models keep the knowledge that they were built from.
 
         Raises
         ------
         InputError
-            When it ships with GeneDiff or there is none of that id.
+            When it is not the user's own or there is none of that id.
         """
         item = self.item(wanted)
         if item.shipped:
-            raise InputError(f"{wanted!r} ships with GeneDiff and cannot be deleted.")
+            raise InputError(f"{wanted!r} ships with GeneDiff or is shared on this server, and cannot be deleted.")
         trash = self._folder / TRASH
         trash.mkdir(exist_ok=True)
         shutil.rmtree(trash / item.id, ignore_errors=True)
@@ -198,7 +230,9 @@ class Library:
 
     def _path(self, item: LibraryItem) -> Path:
         # The id was found among names that exist, never taken from outside: it cannot lead elsewhere.
-        return (self._assets if item.shipped else self._folder) / item.id / FILES[item.kind]
+        places = [self._assets, *([] if self._shared is None else [self._shared])] if item.shipped else [self._folder]
+        found = [folder / item.id / FILES[item.kind] for folder in places]
+        return next((path for path in found if path.is_file()), found[-1])
 
     def _add(self, about: LibraryItem, text: str) -> str:
         chosen, there = self._free_id(about, text)
@@ -229,7 +263,7 @@ def write_item(folder: Path, about: LibraryItem, text: str) -> None:
     """Write one collection or network as a folder of a library."""
     folder.mkdir(parents=True, exist_ok=True)
     stored = {key: value for key, value in asdict(about).items() if key not in ("id", "shipped")}
-    (folder / ABOUT_FILE).write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / ABOUT_FILE, stored)
     write_gzip(folder / FILES[about.kind], text)
 
 
@@ -239,10 +273,9 @@ def _items(parent: Path, *, shipped: bool) -> list[LibraryItem]:
     found = []
     for folder in sorted(parent.iterdir()):
         try:
-            stored = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
-            stored["notes"] = tuple(stored.get("notes", ()))
-            item = LibraryItem(**{**stored, "id": folder.name, "shipped": shipped})
-        except (OSError, ValueError, TypeError):
+            stored = read_object(folder / ABOUT_FILE)
+            item = validated(LibraryItem, {**stored, "id": folder.name, "shipped": shipped})
+        except MALFORMED:
             continue
         if item.kind in FILES and (folder / FILES[item.kind]).is_file():
             found.append(item)
@@ -263,6 +296,7 @@ def _read_sets(path: Path, item: LibraryItem) -> GeneSets:
     return _cached_sets(path, path.stat().st_mtime_ns, item)
 
 
+@one_at_a_time
 @lru_cache(maxsize=8)
 def _cached_sets(path: Path, _changed: int, item: LibraryItem) -> GeneSets:
     return parse_gmt(read_text(path), title=item.title, source=item.source, licence=item.licence).gene_sets
@@ -272,6 +306,7 @@ def _read_network(path: Path, item: LibraryItem) -> Network:
     return _cached_network(path, path.stat().st_mtime_ns, item)
 
 
+@one_at_a_time
 @lru_cache(maxsize=4)
 def _cached_network(path: Path, _changed: int, item: LibraryItem) -> Network:
     return Network(item.title, parse_edges(read_text(path)), item.source, item.licence)

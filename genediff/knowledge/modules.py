@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.enrichment import Enriched, enriched
 from genediff.knowledge.gene_sets import GeneSets
 

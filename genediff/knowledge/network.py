@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from genediff.errors import InputError
-from genediff.knowledge.names import case_hint
+from genediff.core.errors import InputError
+from genediff.knowledge.display_names import case_hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.core.installation import SHIPPED_KNOWLEDGE
 from genediff.knowledge.files import read_text
-from genediff.knowledge.gene_names import ASSETS, former_symbols
+from genediff.knowledge.gene_names import former_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -109,6 +110,6 @@ def make_orthologs(title: str, rows: Iterable[tuple[str, str, int]], former: Map
 @cache
 def shipped_orthologs() -> Orthologs:
     """Return the table of human and mouse genes that ships with GeneDiff."""
-    lines = read_text(ASSETS / SHIPPED_FILE).splitlines()[1:]
+    lines = read_text(SHIPPED_KNOWLEDGE / SHIPPED_FILE).splitlines()[1:]
     rows = ((first, second, 1) for first, second in (line.split("\t") for line in lines))
     return make_orthologs(SHIPPED_TITLE, rows, former_symbols("human"))

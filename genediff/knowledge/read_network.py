@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.files import read_text
 from genediff.knowledge.formats import FORMATS, NAMES, Table, by_columns, guess_columns, regulator_of
 from genediff.knowledge.gmt import gmt_title, parse_gmt

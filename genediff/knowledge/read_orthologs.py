@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.files import read_text
 from genediff.knowledge.gene_names import former_symbols
 from genediff.knowledge.orthologs import Orthologs, make_orthologs, shipped_orthologs

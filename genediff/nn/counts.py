@@ -61,6 +61,10 @@ class NegativeBinomial(Head):
 
     def mean(self, logits: Tensor, library: Tensor) -> Tensor:
         """Return the expected counts (cell, gene) of cells with logits (cell, gene) and library sizes (cell,)."""
+        return self._rate(logits, library)
+
+    def _rate(self, logits: Tensor, library: Tensor) -> Tensor:
+        """Return the mean of the negative binomial alone, (cell, gene)."""
         own = functional.softmax(logits + self.log_profile, dim=1)  # (cell, gene)
         if self.ambient is not None:
             share = torch.sigmoid(self.ambient)
@@ -69,11 +73,11 @@ class NegativeBinomial(Head):
 
     def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
         """Return log p(counts) for each cell and gene, (cell, gene)."""
-        return log_negative_binomial(measured, self.mean(logits, library), self.log_theta.exp())
+        return log_negative_binomial(measured, self._rate(logits, library), self.log_theta.exp())
 
     def sample(self, logits: Tensor, library: Tensor, *, generator: Generator) -> Tensor:
         """Draw counts (cell, gene) on the CPU: a gamma rate, then a Poisson."""
-        mean = self.mean(logits, library).double().cpu()
+        mean = self._rate(logits, library).double().cpu()
         theta = self.log_theta.detach().exp().double().cpu().expand_as(mean)
         rate = torch._standard_gamma(theta.contiguous(), generator=generator) * mean / theta
         return torch.poisson(rate, generator=generator).float()
@@ -87,6 +91,10 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
     def __init__(self, log_profile: Tensor, *, ambient: bool = True) -> None:
         super().__init__(log_profile, ambient=ambient)
         self.dropout = nn.Parameter(torch.full_like(log_profile, -4.0))
+
+    def mean(self, logits: Tensor, library: Tensor) -> Tensor:
+        """Return the expected counts (cell, gene): those of the negative binomial, less what is lost to zeros."""
+        return self._rate(logits, library) * torch.sigmoid(-self.dropout)
 
     def log_prob(self, logits: Tensor, library: Tensor, measured: Tensor) -> Tensor:
         """Return log p(counts) for each cell and gene, (cell, gene)."""

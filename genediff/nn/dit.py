@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,10 @@ from genediff.nn.sparse_attention import EdgeSelfAttention
 
 if TYPE_CHECKING:
     from genediff.nn.edge_lists import Graph
+
+Relations = Any
+"""How tokens attend beside what a block knows: a bias (token, token) added to the scores, or, where they attend along
+edges, a graph over the tokens of all cells in the place of the one over those of each."""
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -74,23 +78,23 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation[1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.modulation[1].bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, c: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Map tokens (cell, token, width), steered by c (cell, width); ``bias`` is added to scores of attention."""
+    def forward(self, x: Tensor, c: Tensor, relations: Relations = None) -> Tensor:
+        """Map tokens (cell, token, width), steered by c (cell, width); see `Relations`."""
         parts = self.modulation(c).chunk(self.n_parts, dim=1)  # each (cell, width)
         x = self._transform(x, parts)
         if self.attention is not None:
             shift, scale, gate = parts[3:]
-            x = x + gate[:, None] * self.attention(modulate(self.norm_attention(x), shift, scale), bias)
+            x = x + gate[:, None] * self.attention(modulate(self.norm_attention(x), shift, scale), relations)
         return x  # (cell, token, width)
 
     @torch.no_grad()
-    def weights(self, x: Tensor, c: Tensor, bias: Tensor | None = None) -> list[Tensor]:
+    def weights(self, x: Tensor, c: Tensor, relations: Relations = None) -> list[Tensor]:
         """Return the weights of the attention, if there is one, when the block is given x."""
         if self.attention is None:
             return []
         parts = self.modulation(c).chunk(self.n_parts, dim=1)  # each (cell, width)
         seen = modulate(self.norm_attention(self._transform(x, parts)), *parts[3:5])
-        return [self.attention.weights(seen, bias)]
+        return [self.attention.weights(seen, relations)]
 
     def _transform(self, x: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
         shift, scale, gate = parts[:3]
@@ -110,21 +114,21 @@ class Stack(nn.Module):
         nn.init.zeros_(self.modulation[1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.modulation[1].bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, c: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Map tokens (cell, token, width), steered by c (cell, width); ``bias`` is added to scores of attention."""
+    def forward(self, x: Tensor, c: Tensor, relations: Relations = None) -> Tensor:
+        """Map tokens (cell, token, width), steered by c (cell, width); see `Relations`."""
         for block in self.blocks:
-            x = block(x, c, bias)
+            x = block(x, c, relations)
         shift, scale = self.modulation(c).chunk(2, dim=1)  # each (cell, width)
         return modulate(self.norm(x), shift, scale)
 
     @torch.no_grad()
-    def weights(self, x: Tensor, c: Tensor, bias: Tensor | None = None) -> list[Tensor]:
+    def weights(self, x: Tensor, c: Tensor, relations: Relations = None) -> list[Tensor]:
         """Return the attention weights of each layer on what reaches it: see the attentions for their shapes."""
         found: list[Tensor] = []
         for block in self.blocks:
             assert isinstance(block, Block)
-            found += block.weights(x, c, bias)
-            x = block(x, c, bias)
+            found += block.weights(x, c, relations)
+            x = block(x, c, relations)
         return found
 
 

@@ -1,10 +1,8 @@
 """The two sums that attention along edges is made of, without a tensor of (edge, channel).
 
 ``dots`` is one scalar product per entry of a sparse matrix, ``sums`` a weighted sum per row; forward and backward are
-both made of them, on the matrix and on its transpose. On a CPU the first is compiled (`genediff.nn.edge_compiled`) and
-the second an embedding bag: the fastest of what was measured in benchmarks/tokenization_speed.md. On a GPU the fastest
-of three is found by a race of milliseconds, the first time they are needed (`genediff.nn.edge_race`). Elsewhere they
-are gathers and scatters, in parts.
+both made of them, on the matrix and on its transpose. Which kernels a device uses
+says `genediff.nn.edge_choice`.
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ class Kernels(Protocol):
 class BagKernels:
     """Embedding bags. ``dots`` is what torch itself calls for the gradient of per-sample weights.
 
-    That operator is private, so torch is pinned, and where it has gone these kernels take no part in a race.
+    That operator is private, so torch is pinned, and where it has gone others stand in for these kernels.
     """
 
     def dots(self, a: Tensor, b: Tensor, rows: Rows) -> Tensor:
@@ -116,16 +114,3 @@ def candidates() -> tuple[Kernels, ...]:
     """Return all kernels that this torch has, the plainest first."""
     bags = (BagKernels(),) if hasattr(torch.ops.aten, DOTS) else ()
     return (ScatterKernels(), SparseKernels(), *bags)
-
-
-def kernels_for(device: torch.device) -> Kernels:
-    """Return the fastest known on a device: compiled ones on a CPU, and the winner of a race on a GPU."""
-    if device.type == "cuda":
-        from genediff.nn.edge_race import winner
-
-        return winner(device)
-    if device.type == "cpu":
-        from genediff.nn.edge_compiled import CompiledKernels
-
-        return CompiledKernels()
-    return ScatterKernels()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from genediff.nn.edge_kernels import kernels_for
+from genediff.nn.edge_choice import kernels_for
 from genediff.nn.edge_lists import ACTIVATION, REPRESSION
 
 if TYPE_CHECKING:

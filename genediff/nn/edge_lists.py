@@ -85,11 +85,14 @@ class Graph(nn.Module):
             edges = torch.cat([edges, own.expand(2, -1)], dim=1)
             kind = torch.cat([kind, torch.full_like(own, SELF)])
         order = (edges[1] * n_tokens + edges[0]).argsort()
-        edges = edges[:, order]
-        start = torch.cat([torch.zeros(1, dtype=torch.long), edges[1].bincount(minlength=n_tokens).cumsum(0)])
+        self._set(edges[:, order], kind[order])
+
+    def _set(self, edges: Tensor, kind: Tensor) -> None:
+        """Keep edges (2, edge) that are sorted by target, then by source, and their kinds (edge,)."""
+        start = torch.cat([edges.new_zeros(1), edges[1].bincount(minlength=self.n_tokens).cumsum(0)])
         # They follow from the knowledge that a model is built from, so they are not saved with its weights.
         self.register_buffer("edges", edges, persistent=False)  # (2, edge), self-loops among them
-        self.register_buffer("kind", kind[order], persistent=False)  # (edge,)
+        self.register_buffer("kind", kind, persistent=False)  # (edge,)
         self.register_buffer("start", start, persistent=False)  # (token + 1,)
         self._lists: dict[tuple[int, int, torch.device], EdgeLists] = {}
 
@@ -110,6 +113,17 @@ class Graph(nn.Module):
         signs = (self.kind == ACTIVATION).long() - (self.kind == REPRESSION).long()
         graph = Graph(self.edges[:, keep], self.n_tokens, signs=signs[keep], loops=bool(loops.any()))
         return graph.to(self.edges.device)
+
+    def part(self, edges: Tensor, edge: Tensor, n_tokens: int) -> Graph:
+        """Return a graph over other tokens, whose edges (2, edge) are sorted and as such known to be sound.
+
+        Each has the kind of an edge of this graph, ``edge`` (edge,); it is a self-loop where that is -1.
+        """
+        graph = Graph.__new__(Graph)
+        nn.Module.__init__(graph)
+        graph.n_tokens, graph._lists = n_tokens, {}
+        graph._set(edges, torch.where(edge < 0, SELF, self.kind[edge]))
+        return graph
 
     def group(self, heads: int) -> int:
         """Return how many cells a kernel takes at once."""

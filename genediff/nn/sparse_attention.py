@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from genediff.nn.edge_kernels import Kernels, kernels_for
+from genediff.nn.edge_choice import kernels_for
 from genediff.nn.edge_lists import N_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from genediff.nn.edge_kernels import Kernels
     from genediff.nn.edge_lists import EdgeLists, Graph
 
 
@@ -136,21 +137,22 @@ class EdgeSelfAttention(nn.Module):
         self.out = nn.Linear(width, width)
         self.kind = nn.Parameter(torch.zeros(N_KINDS, heads))
 
-    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Map tokens (cell, token, width) to tokens of the same shape; ``bias`` (edge, head) is added to scores."""
-        q, k, v = (self._heads(part(x)) for part in (self.query, self.key, self.value))
-        mixed = edge_attention(q, k, v, self.graph, self._bias(bias))  # (cell, token, head, channel)
-        return self.out(mixed.flatten(2).to(x.dtype))
+    def forward(self, x: Tensor, graph: Graph | None = None) -> Tensor:
+        """Map tokens (cell, token, width) to tokens of the same shape; ``graph``: over the tokens of all cells."""
+        graph, cells = self._over(graph), x if graph is None else x.flatten(0, 1)[None]
+        q, k, v = (self._heads(part(cells)) for part in (self.query, self.key, self.value))
+        mixed = edge_attention(q, k, v, graph, self.kind[graph.kind])  # (cell, token, head, channel)
+        return self.out(mixed.flatten(2).to(x.dtype)).view_as(x)
 
-    def weights(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+    def weights(self, x: Tensor, graph: Graph | None = None) -> Tensor:
         """Return the attention weights (cell, head, edge) on tokens (cell, token, width), as in ``graph.edges``."""
-        q, k = self._heads(self.query(x)), self._heads(self.key(x))
-        return edge_weights(q, k, self.graph, self._bias(bias)).transpose(1, 2)
+        graph, cells = self._over(graph), x if graph is None else x.flatten(0, 1)[None]
+        q, k = self._heads(self.query(cells)), self._heads(self.key(cells))
+        return edge_weights(q, k, graph, self.kind[graph.kind]).transpose(1, 2)
+
+    def _over(self, graph: Graph | None) -> Graph:
+        return self.graph if graph is None else graph
 
     def _heads(self, x: Tensor) -> Tensor:
         x = x.unflatten(2, (self.heads, -1))  # (cell, token, head, channel)
         return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x  # the kernels know no half precision
-
-    def _bias(self, bias: Tensor | None) -> Tensor:
-        by_kind = self.kind[self.graph.kind]  # (edge, head)
-        return by_kind if bias is None else by_kind + bias

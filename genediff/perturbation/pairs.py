@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from genediff.errors import InputError
-from genediff.perturbation.evaluate import MOST_CELLS, MOST_CONTROLS, sample_rows
-from genediff.perturbation.judge import Judge
-from genediff.perturbation.scores import Scores
-from genediff.perturbation.task import ALL_CELLS
+from genediff.core.disk_errors import draft
+from genediff.core.errors import InputError
+from genediff.perturbation.evaluate_predictions import MOST_CELLS, MOST_CONTROLS, sample_rows
+from genediff.perturbation.prediction_scores import Judge
+from genediff.perturbation.replicate import REPLICATE, REPLICATE_TITLE, split_halves
+from genediff.perturbation.score_table import Scores
+from genediff.perturbation.task_config import ALL_CELLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from genediff.data.targets import Perturbation
+    from genediff.data.importing.perturbation_names import Perturbation
     from genediff.perturbation.prediction import Predictor
-    from genediff.perturbation.task import Part, Task
+    from genediff.perturbation.task import Task
+    from genediff.perturbation.task_config import Part
 
 PERTURBATION = "target_gene"
 CONTEXT = "context"
@@ -115,7 +118,8 @@ def write_pair(predicted: AnnData, real: AnnData | None, path: Path) -> tuple[Pa
     written = []
     for name, cells in files.items():
         written.append(stem.with_name(f"{stem.name}-{name}.h5ad"))
-        cells.write_h5ad(written[-1], compression="gzip")
+        with draft(written[-1]) as partial:
+            cells.write_h5ad(partial, compression="gzip")
     return tuple(written)
 
 
@@ -134,7 +138,7 @@ def evaluate_pair(
     Returns
     -------
     Scores
-        One predictor; without baselines and ceiling, which need the training cells.
+        One predictor and a replicate of the measured cells; without baselines, which need the training cells.
 
     Raises
     ------
@@ -155,9 +159,11 @@ def evaluate_pair(
         )
         cells = {label: said[other_names == label] for label in judge.labels}
         table = judge.judge(lambda label, cells=cells: _dense(cells[label]))  # type: ignore[misc]
-        tables.append(table.reset_index().assign(predictor="predicted", seed=0, context=context))
+        halves = split_halves(judge, seed=0).replicate()
+        for name, rows in (("predicted", table), (REPLICATE, halves)):
+            tables.append(rows.reset_index().assign(predictor=name, seed=0, context=context))
     told = json.loads(str(predicted.uns[UNS_KEY])) if UNS_KEY in predicted.uns else {}
-    titles = {"predicted": str(told.get("predictor", "Predicted"))}
+    titles = {"predicted": str(told.get("predictor", "Predicted")), REPLICATE: REPLICATE_TITLE}
     return Scores(pd.concat(tables, ignore_index=True), titles, {}, {"pair": told})
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
-    from genediff.data.targets import Perturbation
+    from genediff.data.importing.perturbation_names import Perturbation
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,16 @@ class Predictor(Protocol):
     @property
     def title(self) -> str:
         """What tables show."""
+        ...
+
+    def deltas(self, perturbations: Sequence[Perturbation], context: str) -> np.ndarray:
+        """Return predicted mean changes of each gene against control, without any cells, (perturbation, gene).
+
+        Raises
+        ------
+        InputError
+            When nothing can be said of one of the perturbations.
+        """
         ...
 
     def predict(

@@ -4,58 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from genediff.data.split import SPLITS
-from genediff.data.targets import Mode, Perturbation, kind_of_column, read_perturbations
-from genediff.errors import InputError
-from genediff.perturbation.schemes import deal
+from genediff.core.errors import InputError
+from genediff.data.cells.split import SPLITS
+from genediff.data.importing.perturbation_names import Perturbation, read_perturbations
+from genediff.data.importing.recipe import stored_recipe
+from genediff.perturbation.screen_cells import mean_of, screen_cells
+from genediff.perturbation.split_schemes import assign_parts
+from genediff.perturbation.task_config import ALL_CELLS, SCHEMES, Part, TaskConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import scipy.sparse as sp
 
-    from genediff.data.dataset import Dataset
-    from genediff.data.targets import PerturbationLevels
-
-Part = Literal["train", "validation", "test"]
-Scheme = Literal["cells", "unseen_single", "doubles", "context", "batch"]
-ALL_CELLS = "all cells"
-SCHEMES: dict[Scheme, str] = {
-    "cells": "Held-out cells of perturbations that were seen",
-    "unseen_single": "Genes that were never perturbed in training",
-    "doubles": "Pairs that were never measured together in training",
-    "context": "Perturbations in a cell type in which they were not seen",
-    "batch": "A donor or batch that was not seen perturbed",
-}
-
-
-class TaskConfig(BaseModel):
-    """How a data set is read and divided; with the data set it gives the same task again."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    column: str | None = Field(None, description="The obs column with perturbations; None: that of the import.")
-    control: str | None = Field(None, description="Its level that means untreated; None: that of the import.")
-    context: str | None = Field(
-        None, description="The obs column that divides cells into contexts (cell type, donor); None: all cells are one."
-    )
-    scheme: Scheme = Field("cells", description="What is held out.")
-    n_seen: Literal[0, 1, 2] = Field(2, description="For doubles: how many of a test pair's genes training saw singly.")
-    hold_out: tuple[str, ...] = Field(
-        (), description="Perturbations or contexts that are the test part; empty: drawn by the seed."
-    )
-    share: float = Field(
-        0.2, gt=0, lt=0.5, description="Share of perturbations in the test, and in the validation part."
-    )
-    mode: Mode = Field("knock_out", description="What is done to target genes where the levels do not say it.")
-    min_cells: int = Field(8, ge=2, description="Groups with fewer cells are left out.")
-    seed: int = Field(0, ge=0, description="Decides what is held out.")
+    from genediff.data.cells.dataset import Dataset
+    from genediff.data.importing.perturbation_names import PerturbationLevels
+    from genediff.perturbation.screen_cells import ScreenCells
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +128,7 @@ class Task:
 
     def mean(self, rows: np.ndarray) -> np.ndarray:
         """Return the mean x of some cells, (gene,) float64."""
-        return np.asarray(self.x[rows].mean(axis=0, dtype=np.float64)).ravel()
+        return mean_of(self.dataset, self.x, rows)
 
     def control_mean(self, part: Part, context: str) -> np.ndarray:
         """Return the mean x (gene,) of the control cells of a part in a context.
@@ -205,16 +174,15 @@ class Task:
     def perturbation(self, text: str | Sequence[str]) -> Perturbation:
         """Return the perturbation that a user means by a label ("A+B") or by names of genes, measured or not."""
         label = text if isinstance(text, str) else "+".join(text)
-        kind = self.perturbations[0].kind
-        if kind == "condition":
-            known = {p.label: p for p in self.perturbations}
-            if label not in known:
-                raise InputError(
-                    f"{label!r} is none of the conditions of {self.dataset.info.name!r}: {', '.join(sorted(known))}."
-                )
-            return known[label]
+        conditions = {p.label: p for p in self.perturbations if p.kind == "condition"}
+        if label in conditions:
+            return conditions[label]
+        if len(conditions) == len(self.perturbations):
+            raise InputError(
+                f"{label!r} is none of the conditions of {self.dataset.info.name!r}: {', '.join(sorted(conditions))}."
+            )
         found = read_perturbations(
-            [label], control=self.control.label, genes=self.genes, kind="gene", mode=self.config.mode
+            [label], control=self.control.label, genes=self.genes, kind="genes", mode=self.config.mode
         )
         return found.of[label]
 
@@ -253,7 +221,9 @@ def _complete(dataset: Dataset, config: TaskConfig) -> TaskConfig:
     levels = set(dataset.obs[column].dropna().astype(str))
     if control is not None and control not in levels:
         raise InputError(f"The column {column!r} has no level {control!r}, so there are no control cells.")
-    return config.model_copy(update={"column": column, "control": control, "context": context})
+    recipe = stored_recipe(dataset.info.folder, column)
+    mode = recipe.mode if recipe is not None and config.mode == "knock_out" else config.mode
+    return config.model_copy(update={"column": column, "control": control, "context": context, "mode": mode})
 
 
 def _divide(
@@ -267,26 +237,14 @@ def _divide(
     dict[tuple[str, Part], np.ndarray],
     tuple[str, ...],
 ]:
-    assert config.column is not None
-    column = dataset.obs[config.column].astype("string")
-    levels = read_perturbations(
-        sorted(column.dropna().unique()), control=config.control, genes=dataset.genes, ids=_ids(dataset),
-        kind=kind_of_column(config.column), mode=config.mode,
-    )  # fmt: skip
+    screen = screen_cells(dataset, config)
+    levels = screen.levels
     control = next((p for p in levels.of.values() if p.is_control), None)
     if control is None:
         raise InputError(f"No level of {config.column!r} reads like a control; say which one means untreated.")
-    label = column.map({level: p.label for level, p in levels.of.items()})
-    context = (
-        dataset.obs[config.context].astype("string") if config.context else pd.Series(ALL_CELLS, index=label.index)
-    )
-    cells = pd.DataFrame(
-        {"label": label.to_numpy(), "context": context.to_numpy(), "split": dataset.obs["split"].to_numpy()}
-    ).dropna()
     notes = list(levels.notes)
-    controls, contexts = _controls(cells, control, config, notes)
-    cells = cells[cells["context"].isin(contexts) & (cells["label"] != control.label)]
-    groups = tuple(_groups(cells, levels.unique, config, notes))
+    controls, contexts = _controls(screen, control, config, notes)
+    groups = tuple(_groups(screen, control, contexts, config, notes))
     present = {group.perturbation.label: group.perturbation for group in groups}
     controls = _held_out_controls(controls, groups)
     if not present:
@@ -294,26 +252,23 @@ def _divide(
     return levels, control, tuple(present[label] for label in sorted(present)), contexts, groups, controls, tuple(notes)
 
 
-def _ids(dataset: Dataset) -> tuple[str, ...]:
-    return tuple(dataset.gene_ids[place] for place in dataset.chosen)
-
-
 def _controls(
-    cells: pd.DataFrame, control: Perturbation, config: TaskConfig, notes: list[str]
+    screen: ScreenCells, control: Perturbation, config: TaskConfig, notes: list[str]
 ) -> tuple[dict[tuple[str, Part], np.ndarray], tuple[str, ...]]:
-    own = cells[cells["label"] == control.label]
     found: dict[tuple[str, Part], np.ndarray] = {}
-    contexts, few = [], []
-    for name in sorted(cells["context"].unique()):
-        parts = {part: own.index[(own["context"] == name) & (own["split"] == part)].to_numpy() for part in SPLITS}
+    contexts, few, n = [], [], 0
+    for name in sorted({context for _, context in screen.rows}):
+        own = screen.rows.get((control.label, name), np.zeros(0, dtype=np.int64))
+        n += len(own)
+        parts = {part: own[screen.split[own] == part] for part in SPLITS}
         if min(len(rows) for rows in parts.values()) < config.min_cells:
-            few.append(str(name))
+            few.append(name)
             continue
-        contexts.append(str(name))
-        found |= {(str(name), part): rows for part, rows in parts.items()}  # type: ignore[misc]
+        contexts.append(name)
+        found |= {(name, part): rows for part, rows in parts.items()}  # type: ignore[misc]
     if not contexts:
         raise InputError(
-            f"There are too few control cells ({len(own):,} of {control.label!r}); each part needs {config.min_cells}."
+            f"There are too few control cells ({n:,} of {control.label!r}); each part needs {config.min_cells}."
         )
     if few:
         notes.append(f"Left out for lack of control cells (fewer than {config.min_cells} in a part): {', '.join(few)}.")
@@ -337,24 +292,22 @@ def _held_out_controls(
 
 
 def _groups(
-    cells: pd.DataFrame, perturbations: Iterable[Perturbation], config: TaskConfig, notes: list[str]
+    screen: ScreenCells, control: Perturbation, contexts: Sequence[str], config: TaskConfig, notes: list[str]
 ) -> list[Group]:
-    of = {p.label: p for p in perturbations}
+    of = {p.label: p for p in screen.levels.unique}
     keys = [
-        (of[str(label)], str(context))
-        for label, context in sorted(set(zip(cells["label"], cells["context"], strict=True)))
+        (of[label], context) for label, context in sorted(screen.rows) if label != control.label and context in contexts
     ]
-    rows = cells.groupby(["label", "context"]).groups
     groups: list[Group] = []
     if config.scheme == "cells":
         whole = [(p, c, part) for p, c in keys for part in SPLITS]
     else:
-        whole = deal(keys, config, notes)
+        whole = assign_parts(keys, config, notes)
     few = set()
     for p, context, part in whole:
-        own = np.sort(np.asarray(rows[p.label, context]))
+        own = screen.rows[p.label, context]
         if config.scheme == "cells":
-            own = own[(cells.loc[own, "split"] == part).to_numpy()]
+            own = own[screen.split[own] == part]
         if len(own) < config.min_cells:
             few.add(p.label)
             continue

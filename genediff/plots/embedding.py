@@ -185,6 +185,44 @@ def inside(lasso: Mapping[str, Sequence[float]], xy: NDArray[np.floating[Any]]) 
     return Path(np.column_stack([x, y])).contains_points(np.asarray(xy, dtype=float))
 
 
+def with_region(fig: go.Figure, corners: Sequence[tuple[float, float]], *, faded: float = 0.1) -> go.Figure:
+    """Outline a region in every panel of a map, in place, fade the cells outside it, and return the figure.
+
+    Parameters
+    ----------
+    fig
+        One map, or several with the same coordinates.
+    corners
+        Of the region, in order.
+    faded
+        Share of its opacity that a cell outside keeps.
+    """
+    x, y = zip(*corners, strict=True)
+    clouds = [one for one in fig.data if one.mode == "markers" and one.x is not None and one.showlegend is False]
+    for trace in clouds:
+        kept = inside({"x": x, "y": y}, np.column_stack([trace.x, trace.y]))  # (cell,)
+        opacity = 1.0 if trace.marker.opacity is None else np.asarray(trace.marker.opacity, dtype=np.float32)
+        trace.marker.opacity = np.where(kept, opacity, faded * opacity).astype(np.float32)
+    for x_axis, y_axis in dict.fromkeys((one.xaxis or "x", one.yaxis or "y") for one in clouds):
+        for letter, axis in (("x", x_axis), ("y", y_axis)):
+            _keep_range(fig, letter, axis, clouds)
+        fig.add_scatter(
+            x=[*x, x[0]], y=[*y, y[0]], mode="lines", hoverinfo="skip", showlegend=False, name="region",
+            line={"color": palettes.SELECTED_COLOUR, "width": 2, "dash": "dash"}, xaxis=x_axis, yaxis=y_axis,
+        )  # fmt: skip
+    return fig
+
+
+def _keep_range(fig: go.Figure, letter: str, axis: str, clouds: Sequence[Any]) -> None:
+    """Let the cells decide what an axis shows: a region may be far larger."""
+    place = fig.layout[f"{letter}axis{axis[1:]}"]
+    if place.range is None:
+        own = [np.asarray(one[letter], dtype=float) for one in clouds if (one[f"{letter}axis"] or letter) == axis]
+        low, high = (float(end(np.concatenate(own))) for end in (np.min, np.max))
+        pad = 0.04 * (high - low) or 0.5
+        place.range = [low - pad, high + pad]
+
+
 def _label_trace(xy: NDArray[Any], codes: NDArray[Any], names: Sequence[str], colours: Sequence[str]) -> go.Scattergl:
     small = np.asarray(codes, dtype=np.uint8 if len(names) < 256 else np.uint16)
     edges = np.arange(len(names) + 1) / len(names)

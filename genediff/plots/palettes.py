@@ -40,6 +40,7 @@ DIVERGING = "RdBu_r"
 # Both are quiet in the middle, but never the ground itself: a cell at zero stays in sight.
 _LIGHT_DIVERGING = ["#053061", "#2868AC", "#7FA6CB", "#D2D7DC", "#E09A78", "#BF4A30", "#67001F"]
 _DARK_DIVERGING = ["#8CC8F0", "#4A94D0", "#2F5F8C", "#39424C", "#96502A", "#DE7A34", "#FFC08A"]
+SELECTED, SELECTED_COLOUR = "selected cells", "#AA4466"  # as a group of their own; their outline on maps
 NO_LABEL = "no label"
 
 
@@ -86,7 +87,16 @@ def categorical(n: int) -> list[str]:
 
 
 def for_levels(levels: Sequence[str]) -> dict[str, str]:
-    """Give each class its colour by its place in the list; cells without a label are grey."""
+    """Give each class its colour by its place among all levels of its column; cells without a label are grey.
+
+    A colour belongs to a level of a data set: pass all levels of the column, not those that a plot shows, and look
+    the shown ones up. By the shown ones, NK cells once wore the colour of megakaryocytes beside a plot that had both.
+
+    Parameters
+    ----------
+    levels
+        All levels of the column in the data set, in their order.
+    """
     named = [level for level in levels if level != NO_LABEL]
     colours = dict(zip(named, categorical(len(named)), strict=True))
     if NO_LABEL in levels:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARPNESS = 2  # pixels of the picture per pixel of the screen: still sharp at twofold zoom
+GROUND = 1_000  # dots that answer to no pointer, such as real cells in grey below generated ones
 HELD = 400  # dots that stay, unseen: they keep the axes' range, the colour bar and the lasso alive
 WIDTH = 780  # pixels of a figure on the screen, unless told
 _SHADES = 254  # of one picture; one more is empty ground
@@ -36,11 +37,15 @@ def with_pictures(fig: go.Figure, *, limit: int = HOVER_LIMIT, width: int = WIDT
     fig
         Clouds are scatter or scattergl traces of markers alone, without a legend entry of their own; it stays as it is.
     limit
-        A cloud of up to so many dots stays a trace.
+        A cloud of up to so many dots stays a trace; up to `GROUND` where it has no hover.
     width
         In pixels, about what the figure will have on the screen: dots are round at this width.
     """
-    dense = [i for i, trace in enumerate(fig.data) if _is_cloud(trace) and len(trace.x) > limit]
+    dense = [
+        i
+        for i, trace in enumerate(fig.data)
+        if _is_cloud(trace) and len(trace.x) > (min(GROUND, limit) if trace.hoverinfo == "skip" else limit)
+    ]
     if not dense:
         return fig
     panels: dict[tuple[str, str], list[int]] = {}
@@ -62,7 +67,7 @@ def with_pictures(fig: go.Figure, *, limit: int = HOVER_LIMIT, width: int = WIDT
                 "layer": "below", "xanchor": "left", "yanchor": "top",
             }
         )  # fmt: skip
-        traces.append(_held(trace))
+        traces.append(_lasso_points(trace))
     drawn = go.Figure(data=traces, layout=fig.layout, frames=fig.frames or None)
     drawn.layout.images = [*(drawn.layout.images or ()), *images]
     for (x_id, y_id), (low, high) in extents.items():
@@ -210,7 +215,7 @@ def _as_source(shades: NDArray[np.uint8], palette: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _held(trace: Any) -> go.Scatter:
+def _lasso_points(trace: Any) -> go.Scatter:
     """Return a few of a cloud's dots, unseen, with its colour bar: without any, Plotly offers no lasso."""
     some = np.linspace(0, len(trace.x) - 1, HELD).astype(int)
     told = trace.marker.to_plotly_json()

@@ -150,7 +150,8 @@ def _points(axes: Axes, trace: Any, x: np.ndarray, y: np.ndarray, name: str | No
     if _is_numbers(marker.color):
         drawn = axes.scatter(
             x, y, c=np.asarray(marker.color), cmap=_colormap(marker.colorscale), vmin=marker.cmin, vmax=marker.cmax,
-            s=area, linewidths=0, rasterized=many, alpha=marker.opacity or trace.opacity, marker=symbol,
+            s=area, linewidths=0, rasterized=many, alpha=trace.opacity if marker.opacity is None else marker.opacity,
+            marker=symbol,
         )  # fmt: skip
         if marker.showscale:
             bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7)
@@ -212,7 +213,7 @@ def _histogram(axes: Axes, trace: Any, fig: go.Figure) -> None:
 def _box(axes: Axes, trace: Any, fig: go.Figure) -> None:
     flat = trace.orientation == "h"
     if trace.type == "box" and trace.median is not None:
-        _told_box(axes, trace, flat=flat)
+        _quantile_box(axes, trace, flat=flat)
         return
     values = np.asarray(trace.x if flat else trace.y, dtype=float)
     groups = trace.y if flat else trace.x
@@ -241,7 +242,7 @@ def _box(axes: Axes, trace: Any, fig: go.Figure) -> None:
         axes.tick_params(axis="x", rotation=40)
 
 
-def _told_box(axes: Axes, trace: Any, *, flat: bool) -> None:
+def _quantile_box(axes: Axes, trace: Any, *, flat: bool) -> None:
     """Draw boxes that come as quantiles, not as points."""
     names = [str(one) for one in (trace.y if flat else trace.x)]
     ticks, labels = _ticks(axes, flat)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 HOVER_LIMIT = 20_000  # points: above, finding the one below the pointer makes the browser stutter
+_TAG = re.compile(r"<(?!/?(?:br|b|i|em|sub|sup|extra)\b ?/?>)")  # any other tag: a link above all
 _LINE = "rgba(128, 138, 150, 0.35)"  # visible on light and dark ground
 
 
@@ -33,6 +37,37 @@ def style(fig: go.Figure, *, height: int = 380) -> go.Figure:
     )
     fig.update_xaxes(gridcolor=_LINE, linecolor=_LINE, zeroline=False, automargin=True)
     fig.update_yaxes(gridcolor=_LINE, linecolor=_LINE, zeroline=False, automargin=True)
+    return fig
+
+
+def without_links(fig: go.Figure) -> go.Figure:
+    """Take links out of the texts of a figure, in place: Plotly reads a few tags, and names come from files of others.
+
+    Line breaks, emphasis, sub- and superscripts stay, since our own labels use them.
+    """
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, str):
+            return _TAG.sub("&lt;", value)
+        if isinstance(value, dict):
+            return {name: clean(one) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(one) for one in value]
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OU":
+            return np.array([clean(one) for one in value.ravel()], dtype=object).reshape(value.shape)
+        return value
+
+    for trace in fig.data:
+        for name in ("name", "text", "hovertext", "x", "y", "labels"):
+            if name in trace and trace[name] is not None:
+                trace[name] = clean(trace[name])
+    for note in fig.layout.annotations:
+        note.text = clean(note.text)
+    for axis in fig.select_xaxes():
+        axis.title.text = clean(axis.title.text)
+    for axis in fig.select_yaxes():
+        axis.title.text = clean(axis.title.text)
+    fig.layout.title.text = clean(fig.layout.title.text)
     return fig
 
 

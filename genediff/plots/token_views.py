@@ -187,13 +187,20 @@ def group_heat(
     return fig
 
 
-def drive_bars(genes: Sequence[str], change: NDArray[Any], *, most: int = 12, height: int = 500) -> go.Figure:
+def drive_bars(
+    genes: Sequence[str],
+    change: NDArray[Any],
+    *,
+    most: int = 12,
+    height: int = 500,
+    title: str = "change per SD of activity (log-normalised)",
+) -> go.Figure:
     """Draw the genes that rise and fall most with a token.
 
     Parameters
     ----------
     change
-        Change of expected log-normalised expression per standard deviation, (gene,).
+        Change of expected log-normalised expression, (gene,): per standard deviation unless ``title`` says otherwise.
     most
         Genes at either end.
     """
@@ -212,9 +219,7 @@ def drive_bars(genes: Sequence[str], change: NDArray[Any], *, most: int = 12, he
             hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
         )
     style(fig, height=max(height, 90 + 17 * len(shown)))
-    fig.update_xaxes(
-        title_text="change per SD of activity (log-normalised)", zeroline=True, zerolinecolor=palettes.GREY
-    )
+    fig.update_xaxes(title_text=title, zeroline=True, zerolinecolor=palettes.GREY)
     fig.update_yaxes(
         showgrid=False, type="category", dtick=1, tickfont={"size": 11},
         categoryorder="array", categoryarray=[genes[i] for i in shown][::-1],
@@ -305,7 +310,7 @@ def links_heat(names: Sequence[str], gates: NDArray[Any], *, dark: bool, height:
                 "thickness": 10,
                 "len": 0.9,
             },
-            hovertemplate="%{y} listens to %{x}: %{z:.2f}<extra></extra>",
+            hovertemplate="%{y} attends to %{x}: %{z:.2f}<extra></extra>",
         )
     )
     style(fig, height=height)

@@ -4,7 +4,7 @@ from genediff.runs.events import Event, Events, without_repeats
 from genediff.runs.kinds import KINDS, EvaluateJob, GenerateJob, ImportJob, Kind, MapJob, SeriesJob
 from genediff.runs.profiles import LOCAL, Profile, find_profile, read_profiles
 from genediff.runs.run import Run, find_run, list_runs, submit
-from genediff.runs.status import State, Status
+from genediff.runs.run_status import State, Status
 
 __all__ = [
     "KINDS",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+from genediff.core.installation import PACKAGE_PARENT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WORKER_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads sleep: threefold faster beside a busy neighbour

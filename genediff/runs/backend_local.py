@@ -3,7 +3,7 @@
 submitit's local executor was examined and measured for what a run must survive. Its controller process outlives a
 killed submitter, but it stays in the submitter's terminal session and process group (Ctrl-C in the terminal of the
 server ends all runs), keeps its standard output, hides all GPUs unless asked, and stops jobs after five minutes unless
-told otherwise. So a small launcher in a session of its own (`genediff.runs.launch`) calls submitit and leaves.
+told otherwise. So a small launcher in a session of its own (`genediff.runs.launch_local`) calls submitit and leaves.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.core.json_files import read_or_none
 from genediff.runs.backend import WORKER_ENVIRONMENT, Look, python_path
-from genediff.runs.files import read_json
-from genediff.runs.process import is_alive
+from genediff.runs.run_process import is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ class LocalBackend:
 
     def submit(self, folder: Path, root: Path) -> None:
         """Start a worker that belongs to no terminal and no parent."""
-        command = [sys.executable, "-m", "genediff.runs.launch", str(folder), str(root), self.name]
+        command = [sys.executable, "-m", "genediff.runs.launch_local", str(folder), str(root), self.name]
         with (folder / "log.txt").open("ab") as log:  # not a pipe: submitit's controller keeps it open
             result = subprocess.run(
                 command,
@@ -48,16 +48,16 @@ class LocalBackend:
 
     def cancel(self, folder: Path, *, force: bool) -> None:
         """Send the worker a signal: SIGTERM, or SIGKILL with `force`."""
-        said = read_json(folder / "status.json") or {}
+        said = read_or_none(folder / "status.json") or {}
         pid, mark = said.get("pid"), said.get("process_mark")
         if isinstance(pid, int) and is_alive(pid, mark):
             os.kill(pid, signal.SIGKILL if force else signal.SIGTERM)
 
     def look(self, folder: Path) -> Look:
         """Look whether submitit's controller is there and its worker has not spoken yet."""
-        if (read_json(folder / "status.json") or {}).get("pid") is not None:
+        if (read_or_none(folder / "status.json") or {}).get("pid") is not None:
             return Look("gone")
-        job = read_json(folder / "job.json") or {}
+        job = read_or_none(folder / "job.json") or {}
         return Look("waiting" if is_alive(job.get("pid"), job.get("process_mark")) else "gone")
 
     def logs(self, folder: Path) -> dict[str, Path]:

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from genediff.errors import InputError
-from genediff.runs import slurm_words
+from genediff.core.errors import InputError
+from genediff.core.json_files import read_or_none, write_json
+from genediff.runs import slurm_messages
 from genediff.runs.backend import WORKER_ENVIRONMENT, Look, python_path
-from genediff.runs.files import read_json, write_json
-from genediff.runs.slurm import SlurmJob, SlurmSilent, forget, job_end, jobs_of, place_in_line, run_slurm
+from genediff.runs.slurm_options import SlurmJob, SlurmSilent, forget, job_end, jobs_of, place_in_line, run_slurm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,11 +74,11 @@ class SlurmBackend:
 
     def look(self, folder: Path) -> Look:
         """Ask SLURM where the job stands; how it ended is kept in the folder, since SLURM forgets in minutes."""
-        job = read_json(folder / "job.json") or {}
+        job = read_or_none(folder / "job.json") or {}
         job_id = self._job_id(folder)
         if job_id is None:
             return Look("gone")
-        kept = read_json(folder / END_FILE) or {}
+        kept = read_or_none(folder / END_FILE) or {}
         if kept.get("job_id") == job_id:
             return Look("gone", str(kept["sentence"]), "cancelled" if kept.get("ends_as") == "cancelled" else "lost")
         try:
@@ -97,22 +97,22 @@ class SlurmBackend:
     @staticmethod
     def _live(job: SlurmJob) -> Look:
         if job.state in WAITING:
-            return Look("waiting", slurm_words.waiting(job, place_in_line(job)))
-        return Look("going", f"{slurm_words.going(job)}.")
+            return Look("waiting", slurm_messages.waiting(job, place_in_line(job)))
+        return Look("going", f"{slurm_messages.going(job)}.")
 
     @staticmethod
     def _ended(folder: Path, job_id: str) -> Look:
         end = job_end(job_id)
         if end.state in LIVE:  # it came after the list was made, or changes its state just now
             return Look("waiting" if end.state in WAITING else "going", f"SLURM has taken the run as job {job_id}.")
-        look = Look("gone", slurm_words.ended(job_id, end), "cancelled" if end.state == "CANCELLED" else "lost")
+        look = Look("gone", slurm_messages.ended(job_id, end), "cancelled" if end.state == "CANCELLED" else "lost")
         with contextlib.suppress(OSError):  # a colleague's run may be readable only
             write_json(folder / END_FILE, {"job_id": job_id, "sentence": look.sentence, "ends_as": look.ends_as})
         return look
 
     @staticmethod
     def _job_id(folder: Path) -> str | None:
-        job_id = (read_json(folder / "job.json") or {}).get("job_id")
+        job_id = (read_or_none(folder / "job.json") or {}).get("job_id")
         return job_id if isinstance(job_id, str) and job_id.isdigit() else None
 
 

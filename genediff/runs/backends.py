@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.runs.backend_local import LocalBackend
 from genediff.runs.backend_slurm import SlurmBackend
 

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 
 
 @dataclass(frozen=True)

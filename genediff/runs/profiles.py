@@ -1,7 +1,8 @@
 """Where runs may go, as profiles in a TOML file: this machine, or partitions of a SLURM cluster.
 
 `local` is always there. Others are read from `profiles.toml` in the workspace, and from the file that
-$GENEDIFF_PROFILES names or else `profiles.toml` in the user's configuration folder; the workspace's win.
+$GENEDIFF_PROFILES names or else `profiles.toml` in the user's configuration folder; the workspace's win. The users of
+one server have the profiles of the workspace that they share, if their runs may go to a cluster at all.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.core.users import common_root, limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,7 +151,7 @@ def profile_files(root: Path) -> tuple[Path, ...]:
     """Return where profiles may lie, the one that wins last."""
     named = os.environ.get("GENEDIFF_PROFILES")
     own = Path(named).expanduser() if named else Path(platformdirs.user_config_dir("genediff")) / FILE
-    return (own, root / FILE)
+    return (own, common_root(root) / FILE)
 
 
 def read_profiles(root: Path) -> dict[str, Profile]:
@@ -161,7 +163,7 @@ def read_profiles(root: Path) -> dict[str, Profile]:
         When a file is there that cannot be read, or an entry of it is wrong; file, profile and entry are named.
     """
     found = {LOCAL: Profile(backend="local", title="This machine")}
-    for path in profile_files(root):
+    for path in profile_files(root) if limits_of(root).cluster else ():
         found |= _read(path)
     return found
 
@@ -179,7 +181,8 @@ def find_profile(root: Path, name: str) -> Profile:
     known = read_profiles(root)
     if name not in known:
         raise InputError(
-            f"There is no profile '{name}'; known: {', '.join(known)}. Profiles are written in {root / FILE}."
+            f"There is no profile '{name}'; known: {', '.join(known)}. "
+            f"Profiles are written in {profile_files(root)[-1]}."
         )
     return known[name]
 

@@ -3,6 +3,9 @@
 A ticket is a file in `runs/.queue`, named by the time of submission; it says which devices would do, and its worker
 holds a lock on it while it waits. A device is a file in `runs/.devices`; the run that uses it holds a lock on that.
 Locks end with their process, so a killed worker frees its place and its device at once, with nobody to clean up.
+
+The users of one server (`genediff.core.users`) share its devices, so their tickets lie in the workspace that they
+share. Each has a queue of their own, first come, first served; between these queues turns go round.
 """
 
 from __future__ import annotations
@@ -10,13 +13,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import itertools
 import json
 import os
 import time
 from typing import TYPE_CHECKING
 
-from genediff.runs.files import read_json, write_json
-from genediff.runs.status import START_GRACE
+from genediff.core.json_files import read_or_none, write_json
+from genediff.core.turns import by_turn
+from genediff.core.users import shared_root
+from genediff.runs.run_status import START_GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,14 +36,15 @@ POLL = 0.2
 
 def take_ticket(runs: Path, run_id: str, devices: Sequence[Device]) -> None:
     """Put a run at the end of the queue for any one of `devices`."""
-    folder = runs / ".queue"
+    folder = _place(runs) / ".queue"
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"{time.time_ns():020d}_{run_id}.json", {"devices": [device.lock for device in devices]})
+    content = {"devices": [device.lock for device in devices], "owner": runs.parent.name}
+    write_json(folder / f"{time.time_ns():020d}_{run_id}.json", content)
 
 
 def drop_ticket(runs: Path, run_id: str) -> None:
     """Take a run out of the queue, if it is in it."""
-    for ticket in (runs / ".queue").glob(f"*_{run_id}.json"):
+    if (ticket := _ticket(runs, run_id)) is not None:
         ticket.unlink(missing_ok=True)
 
 
@@ -46,20 +53,17 @@ def runs_ahead(runs: Path, run_id: str) -> tuple[str, ...] | None:
 
     The run that has the device now is not among them: see `device_users`.
     """
-    tickets = _tickets(runs)
-    own = next((ticket for ticket in tickets if _run_id(ticket) == run_id), None)
+    own = _ticket(runs, run_id)
     if own is None:
         return None
     wanted = _devices(own)
-    earlier = tickets[: tickets.index(own)]
+    earlier = list(itertools.takewhile(lambda ticket: ticket != own, _by_turn(runs)))
     return tuple(_run_id(ticket) for ticket in earlier if wanted & _devices(ticket) and _is_waiting(ticket))
 
 
 def device_users(runs: Path, locks: Iterable[str]) -> tuple[str, ...]:
     """Return the ids of the runs that have these devices now; a free device has none."""
-    paths = [runs / ".devices" / f"{lock}.lock" for lock in locks]
-    users = [path.read_text().strip() for path in paths if path.exists() and not _can_lock(path)]
-    return tuple(user for user in users if user)
+    return tuple(user for user, _ in _users(_place(runs) / ".devices" / f"{lock}.lock" for lock in locks))
 
 
 @contextlib.contextmanager
@@ -77,13 +81,14 @@ def hold_device(
     `waiting` is told the runs ahead each time they change. Where ``count`` is more than one, so many are held, and what
     is yielded is the first with the numbers of all.
     """
-    ticket = next((runs / ".queue").glob(f"*_{run_id}.json"), None)
+    ticket = _ticket(runs, run_id)
     if ticket is None:  # somebody emptied the queue by hand: stand in line again
         take_ticket(runs, run_id, devices)
-        ticket = next((runs / ".queue").glob(f"*_{run_id}.json"))
+        ticket = _ticket(runs, run_id)
+        assert ticket is not None
     with contextlib.ExitStack() as locks:
         locks.enter_context(_lock(ticket, fcntl.LOCK_EX))
-        _sign(ticket)
+        _note(ticket, came=True)
         try:
             yield _wait(runs, run_id, devices, stop, waiting, ticket, locks, count)
         finally:
@@ -101,15 +106,22 @@ def _wait(
     count: int,
 ) -> Device | None:
     told: tuple[str, ...] | None = None
-    # Devices are kept until there are enough: later runs do not pass an earlier ticket, so nobody waits in a circle.
+    # Devices are kept until there are enough, and who keeps some goes before all others; of two who do the later one
+    # gives way, so nobody waits in a circle.
     held: list[Device] = []
+    taken = locks.enter_context(contextlib.ExitStack())
     while not stop():
+        if held and not all(_is_next(runs, run_id, device) for device in held):
+            taken.close()
+            held.clear()
+            _note(ticket, holds=False)
         for device in devices:
-            if device not in held and _is_next(runs, run_id, device) and _take(runs, run_id, device, locks):
+            if device not in held and _is_next(runs, run_id, device) and _take(runs, run_id, device, taken):
                 held.append(device)
                 if len(held) == count:
                     ticket.unlink(missing_ok=True)
                     return _as_one(held)
+                _note(ticket, holds=True)
         ahead = device_users(runs, (device.lock for device in devices)) + (runs_ahead(runs, run_id) or ())
         if ahead != told:
             waiting(ahead)
@@ -124,8 +136,8 @@ def _as_one(held: list[Device]) -> Device:
 
 
 def _is_next(runs: Path, run_id: str, device: Device) -> bool:
-    """Whether no earlier live ticket would do with this device."""
-    for ticket in _tickets(runs):
+    """Whether no ticket whose turn comes before would do with this device."""
+    for ticket in _by_turn(runs):
         if _run_id(ticket) == run_id:
             return True
         if device.lock in _devices(ticket) and _is_waiting(ticket):
@@ -134,21 +146,21 @@ def _is_next(runs: Path, run_id: str, device: Device) -> bool:
 
 
 def _take(runs: Path, run_id: str, device: Device, locks: contextlib.ExitStack) -> bool:
-    path = runs / ".devices" / f"{device.lock}.lock"
+    path = _place(runs) / ".devices" / f"{device.lock}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     try:
         locks.enter_context(_lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
     except BlockingIOError:
         return False
-    path.write_text(run_id)
+    path.write_text(f"{run_id}\n{runs.parent.name}\n")
     return True
 
 
-def _sign(ticket: Path) -> None:
-    """Note in the ticket that its worker has come, in place: replacing the file would leave the lock on the old one."""
-    content = read_json(ticket) or {"devices": []}
-    ticket.write_text(json.dumps({**content, "came": True}))
+def _note(ticket: Path, **facts: bool) -> None:
+    """Write into the ticket, in place: replacing the file would leave its worker's lock on the old one."""
+    content = read_or_none(ticket) or {"devices": []}
+    ticket.write_text(json.dumps({**content, **facts}))
 
 
 def _is_waiting(ticket: Path) -> bool:
@@ -158,12 +170,49 @@ def _is_waiting(ticket: Path) -> bool:
     if not _can_lock(ticket):
         return True
     submitted = int(ticket.name.split("_")[0]) / 1e9
-    starting = not (read_json(ticket) or {}).get("came", False)
+    starting = not (read_or_none(ticket) or {}).get("came", False)
     return starting and time.time() - submitted < START_GRACE
 
 
-def _tickets(runs: Path) -> list[Path]:
-    return sorted((runs / ".queue").glob("*_*.json"))
+def _place(runs: Path) -> Path:
+    """Return the folder of runs that holds the queue and the devices for a user's."""
+    above = shared_root(runs.parent)
+    return runs if above is None else above / "runs"
+
+
+def _ticket(runs: Path, run_id: str) -> Path | None:
+    return next((_place(runs) / ".queue").glob(f"*_{run_id}.json"), None)
+
+
+def _by_turn(runs: Path) -> list[Path]:
+    """Return the tickets in the order of their turns.
+
+    One owner's go by time. Among several those come first that are preceded by fewer runs of their own owner, be these
+    waiting or running; so a second run of one owner waits for the first runs of all others.
+    """
+    tickets = sorted((_place(runs) / ".queue").glob("*_*.json"))
+    about = {ticket: read_or_none(ticket) or {} for ticket in tickets}
+    if len({str(one.get("owner")) for one in about.values()}) < 2:
+        return tickets
+    waiting = {_run_id(ticket) for ticket in tickets}
+    running = set(_users((_place(runs) / ".devices").glob("*.lock")))
+    return by_turn(
+        filter(_is_waiting, tickets),
+        lambda ticket: str(about[ticket].get("owner")),
+        is_first=lambda ticket: about[ticket].get("holds") is True,
+        before=(owner for run_id, owner in running if run_id not in waiting),
+    )
+
+
+def _users(devices: Iterable[Path]) -> list[tuple[str, str]]:
+    """Return for each device that is in use the id of its run, and whose that is."""
+    found = []
+    for path in devices:
+        if path.exists() and not _can_lock(path):
+            run_id, _, owner = path.read_text().strip().partition("\n")
+            if run_id:
+                found.append((run_id, owner))
+    return found
 
 
 def _run_id(ticket: Path) -> str:
@@ -171,7 +220,7 @@ def _run_id(ticket: Path) -> str:
 
 
 def _devices(ticket: Path) -> set[str]:
-    return set((read_json(ticket) or {}).get("devices", ()))
+    return set((read_or_none(ticket) or {}).get("devices", ()))
 
 
 def _can_lock(path: Path) -> bool:

@@ -11,17 +11,19 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from genediff.errors import InputError
+from genediff.core.disk_errors import DiskError, disk_errors, disk_trouble, draft
+from genediff.core.errors import InputError
+from genediff.core.json_files import read_or_none, write_json
+from genediff.core.users import check_room, limits_of
 from genediff.runs.backend import Look
 from genediff.runs.backends import BACKENDS, find_backend
 from genediff.runs.devices import acceptable_devices
 from genediff.runs.events import Events, read_events
-from genediff.runs.files import read_json, write_json
 from genediff.runs.kinds import KINDS, find_kind, kind_of
-from genediff.runs.kinds.train import publish
+from genediff.runs.kinds.train_run import publish
 from genediff.runs.profiles import LOCAL, find_profile, to_dict
 from genediff.runs.queue import device_users, drop_ticket, runs_ahead, take_ticket
-from genediff.runs.status import Status, read_status
+from genediff.runs.run_status import Status, read_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,7 @@ class Run:
     backend: str
     config: dict[str, Any]
     profile: str = LOCAL
+    is_part: bool = False
 
     @property
     def id(self) -> str:
@@ -61,15 +64,17 @@ class Run:
         """
         if not folder.is_dir():
             raise InputError(f"There is no run '{folder.name}'; `runs list` and the Train page show those there are.")
-        content = read_json(folder / "run.json") or {}
+        content = read_or_none(folder / "run.json") or {}
+        config = content.get("config")
         return cls(
             folder=folder,
             kind=str(content.get("kind", "unknown")),
             name=str(content.get("name") or folder.name),
             created=_time(content.get("created"), folder),
             backend=str(content.get("backend", "local")),
-            config=content.get("config") or {},
+            config=config if isinstance(config, dict) else {},
             profile=str(content.get("profile", LOCAL)),
+            is_part=content.get("is_part") is True,
         )
 
     @property
@@ -103,7 +108,7 @@ class Run:
     @property
     def result(self) -> dict[str, str]:
         """The ids of what the run has made so far: "model_id", "dataset_id"."""
-        return {key: str(value) for key, value in (read_json(self.folder / "result.json") or {}).items()}
+        return {key: str(value) for key, value in (read_or_none(self.folder / "result.json") or {}).items()}
 
     def ahead(self) -> tuple[str, ...]:
         """Return the ids of the runs that have or will have the device before this one (empty unless it waits)."""
@@ -144,6 +149,8 @@ class Run:
         if state in ("queued", "running"):
             raise InputError(f"The run '{self.name}' is still going on ({state}).")
         kind = find_kind(self.kind)
+        if not self.is_part:
+            _check_limits(self.folder.parent)
         (self.folder / "cancel").unlink(missing_ok=True)
         (self.folder / "job.json").unlink(missing_ok=True)
         Status(state="queued", submitted=time.time()).write(self.folder)
@@ -186,7 +193,7 @@ class Run:
         return tuple(device.lock for device in acceptable_devices(kind.device(kind.read_config(self.config))))
 
 
-def submit(config: object, workspace: Workspace, *, profile: str = LOCAL, name: str = "") -> Run:
+def submit(config: object, workspace: Workspace, *, profile: str = LOCAL, name: str = "", is_part: bool = False) -> Run:
     """Make a run folder for a configuration and start its worker, which waits its turn for the device.
 
     Parameters
@@ -197,22 +204,26 @@ def submit(config: object, workspace: Workspace, *, profile: str = LOCAL, name: 
         Where it runs: this machine, or a profile of profiles.toml.
     name
         What tables show; the kind gives one where it is empty.
+    is_part
+        Whether another run asks for it, such as a comparison; it counts as that one.
 
     Raises
     ------
     InputError
-        When the configuration fits no kind, there is no such profile, its device is not there, or no worker can be
-        started.
+        When the configuration fits no kind, there is no such profile, its device is not there, no worker can be
+        started, or the workspace's owner has as many runs or files as one user may have.
     """
     kind = kind_of(config)
     place = find_profile(workspace.root, profile)
     backend = find_backend(place.backend)
     if kind.device is not None and not backend.gives_out_devices:
         acceptable_devices(kind.device(config))
+    if not is_part:
+        _check_limits(workspace.runs)
+    if (trouble := disk_trouble(workspace.runs)) is not None:
+        raise DiskError(trouble)
     now = datetime.now(tz=UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{token_hex(2)}"
-    draft = workspace.runs / f".new-{run_id}"
-    draft.mkdir(parents=True)
     description = {
         "format_version": 1,
         "kind": kind.name,
@@ -221,12 +232,14 @@ def submit(config: object, workspace: Workspace, *, profile: str = LOCAL, name: 
         "backend": backend.name,
         "profile": profile,
         "profile_content": to_dict(place),
+        **({"is_part": True} if is_part else {}),
         "config": kind.write_config(config),
     }
-    write_json(draft / "run.json", description)
-    Status(state="queued", submitted=now.timestamp()).write(draft)
     folder = workspace.runs / run_id
-    draft.rename(folder)
+    with disk_errors(), draft(folder) as new:
+        new.mkdir()
+        write_json(new / "run.json", description)
+        Status(state="queued", submitted=now.timestamp()).write(new)
     run = Run.open(folder)
     _start(run, kind, config)
     return run
@@ -253,6 +266,22 @@ def find_run(workspace: Workspace, run_id: str) -> Run:
     problem = f"'{run_id}' fits {len(fitting)} runs" if fitting else f"There is no run '{run_id}'"
     known = f"the newest are {', '.join(names[:5])}" if names else "there are none yet"
     raise InputError(f"{problem}; {known}.")
+
+
+def _check_limits(runs: Path) -> None:
+    """Raise an InputError where the owner of some runs may not have one more."""
+    root = runs.parent
+    check_room(root)
+    most = limits_of(root).runs
+    if most is None:
+        return
+    here = [Run.open(path) for path in runs.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    if sum(not run.is_part and not run.status.has_ended for run in here) >= most:
+        runs_in_words = "1 run" if most == 1 else f"{most} runs"
+        raise InputError(
+            f"You have {runs_in_words} under way, as many as one user may have on this server; wait for one to end, or "
+            "cancel it."
+        )
 
 
 def _start(run: Run, kind: Kind[Any], config: object) -> None:

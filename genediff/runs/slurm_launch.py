@@ -10,16 +10,16 @@ from typing import Any
 
 import submitit
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.core.json_files import read_or_none, write_json
 from genediff.runs.backend import WORKER_ENVIRONMENT, python_path
-from genediff.runs.files import read_json, write_json
 from genediff.runs.profiles import Profile, read_profiles, to_dict
 from genediff.runs.worker import work
 
 
 def launch(folder: Path, root: Path) -> None:
     """Submit the run in `folder` and note the job in job.json."""
-    description = read_json(folder / "run.json") or {}
+    description = read_or_none(folder / "run.json") or {}
     name = str(description.get("profile", ""))
     # As the profile reads now: a longer time limit counts from the next resume. One that is gone is taken as it was.
     profile = read_profiles(root).get(name) or Profile.model_validate(description.get("profile_content", {}))

@@ -13,23 +13,26 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genediff.errors import Cancelled, InputError
-from genediff.parallel.slurm import is_further_task
-from genediff.runs.along import work_along
+from genediff.core.disk_errors import disk_error
+from genediff.core.errors import Cancelled, InputError
+from genediff.core.json_files import read_or_none
+from genediff.distributed.slurm_environment import is_further_task
 from genediff.runs.backends import find_backend
+from genediff.runs.companions import work_along
 from genediff.runs.devices import acceptable_devices, gpus_to_hold
-from genediff.runs.files import read_json
-from genediff.runs.interruption import Interruption
 from genediff.runs.job import Job
 from genediff.runs.kinds import find_kind
-from genediff.runs.process import HOST, process_mark
 from genediff.runs.queue import drop_ticket, hold_device
-from genediff.runs.status import Status
+from genediff.runs.run import Run, submit
+from genediff.runs.run_interruption import Interruption
+from genediff.runs.run_process import HOST, process_mark
+from genediff.runs.run_status import RESUME, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genediff.runs.kinds import Kind
+    from genediff.workspace import Workspace
 
 IMPATIENCE = 5.0
 """Seconds after a first SIGTERM from which a second one ends the worker at once."""
@@ -46,7 +49,12 @@ def work(folder: str, root: str) -> str:
         if not mine:
             print("Another worker has this run; this one leaves.")
             return "left"
-        job = Job(place, Path(root), _first_status(place))
+        first = _first_status(place)
+        try:
+            job = Job(place, Path(root), first, runs=_Runs())
+        except OSError as error:  # no room for its first word
+            dataclasses.replace(first, state="failed", message=_in_words(error), ended=time.time()).write(place)
+            return "failed"
         _stop_on_signals(job)
         try:
             return _run(job, Interruption.listen(job))
@@ -54,17 +62,31 @@ def work(folder: str, root: str) -> str:
             drop_ticket(place.parent, job.id)
 
 
+class _Runs:
+    """Other runs, for a run that has them done."""
+
+    def submit(self, config: object, workspace: Workspace, *, profile: str) -> Run:
+        """Start a run; it is a part of the one that asks, so no limit on how many are asked for holds."""
+        return submit(config, workspace, profile=profile, is_part=True)
+
+    def open(self, folder: Path) -> Run:
+        """Return the run of a folder."""
+        return Run.open(folder)
+
+
 def _run(job: Job, interruption: Interruption) -> str:
     ended: dict[str, object]
     try:
         ended = {"state": "finished", "message": _do(job)}
     except Cancelled as stop:
-        message = str(stop) or "Cancelled."
+        message = job.out_of_time() if job.is_out_of_time else str(stop) or "Cancelled."
         ended = interruption.ending() or {"state": "cancelled", "message": message}
     except InputError as problem:
         ended = {"state": "failed", "message": str(problem)}
     except Exception as error:  # noqa: BLE001  a worker's last duty is to say what ended it
-        traceback.print_exc()
+        job.make_room()
+        with contextlib.suppress(OSError):  # the log lies on the same disk
+            traceback.print_exc()
         ended = {"state": "failed", "message": _in_words(error)}
     job.close(**ended)
     if ended["state"] == "queued" and (trouble := interruption.queue_again()):
@@ -73,7 +95,7 @@ def _run(job: Job, interruption: Interruption) -> str:
 
 
 def _do(job: Job) -> str:
-    content = read_json(job.folder / "run.json")
+    content = read_or_none(job.folder / "run.json")
     if content is None:
         raise InputError("The description of this run cannot be read (run.json is missing or damaged); start it anew.")
     kind = find_kind(content.get("kind", ""))
@@ -117,6 +139,8 @@ def _in_words(error: Exception) -> str:
     out_of_memory = (MemoryError, *((torch.OutOfMemoryError,) if torch else ()))
     if isinstance(error, out_of_memory):
         return "There was not enough memory: choose a smaller batch size, a smaller preset, or fewer genes."
+    if (problem := disk_error(error)) is not None:
+        return f"{problem} {RESUME}"
     if isinstance(error, OSError) and error.strerror:
         return f"A file could not be read or written ({error.strerror}: {error.filename}). The log holds the details."
     first_line = (str(error).splitlines() or [""])[0]
@@ -126,7 +150,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _first_status(folder: Path) -> Status:
-    before = read_json(folder / "status.json") or {}
+    before = read_or_none(folder / "status.json") or {}
     submitted = before.get("submitted")
     return Status(
         submitted=submitted if isinstance(submitted, int | float) else time.time(),

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from genediff.knowledge import Knowledge
-    from genediff.statistics import Statistics
+    from genediff.knowledge import GeneSets, Knowledge
+    from genediff.tokenizers.statistics import Statistics
 
 
 def option(
@@ -25,12 +25,21 @@ def option(
     )
 
 
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Options that every strategy has; a strategy adds its own."""
+
+    beta: float = option(0.5, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a strategy is built from besides its options; the knowledge speaks of these genes only."""
+    """What a strategy is built from besides its options; the knowledge speaks of these genes only.
+
+    Both are there when a model is trained and when a saved one is read. What is measured on cells comes to `fit`.
+    """
 
     genes: tuple[str, ...]
-    statistics: Statistics
     knowledge: Knowledge
 
 
@@ -81,11 +90,26 @@ class Posterior:
         return 0.5 * (self.mean.square() + self.std.square() - 1) - torch.log(self.std)
 
 
-class Tokenizer(nn.Module, ABC):
-    """Cuts standardised expression (cell, gene) into tokens (cell, token, channel), and joins them again.
+@dataclass(frozen=True, eq=False)
+class PartlyRead:
+    """Cells of which some molecules were read, as a tokenizer in count space may look at them; each (cell, gene).
 
-    It serves two spaces. In latent space a flow runs on its tokens. In gene space the flow runs on expression and
-    the network is decode(backbone(encode(x_t))).
+    ``expected`` is the standardised log-normalised expression that is expected of the cell, ``measured`` that of the
+    molecules alone, in which genes not seen yet are zeros.
+    """
+
+    expected: Tensor
+    measured: Tensor
+
+
+class Tokenizer(nn.Module, ABC):
+    """Encodes standardised expression (cell, gene) as tokens (cell, token, channel), and decodes them.
+
+    It serves three spaces. In latent space a flow runs on its tokens. In gene space the flow runs on expression and
+    the network is decode(backbone(encode(x_t))), and so it is in count space, on cells that are partly read.
+
+    A strategy gives `layout`, `posterior` and `decode`, and a ``Config`` that extends `TokenizerConfig`. It may give
+    `fit`. What is needed after training is a parameter or a buffer: nothing else is saved.
     """
 
     name: ClassVar[str]
@@ -95,8 +119,8 @@ class Tokenizer(nn.Module, ABC):
     Config: ClassVar[type]
     shrunk: ClassVar[tuple[str, ...]] = ()
     """Names of weights with a normal prior around zero (`TrainConfig.shrinkage` is its precision)."""
-    spaces: ClassVar[tuple[str, ...]] = ("latent", "gene")
-    """Where it makes sense; the first is the default."""
+    spaces: ClassVar[tuple[str, ...]] = ("latent", "gene", "counts")
+    """Where it makes sense; the first that the data allow is the default (`default_space`)."""
     needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ()
     """Which knowledge it cannot do without."""
     claims: ClassVar[tuple[str, ...]] = ()
@@ -105,8 +129,31 @@ class Tokenizer(nn.Module, ABC):
     """What a preset changes for it: {"quick": {"options": {…}, "model": {…}, "train": {…}}}; options replace the
     preset's own token options as a whole."""
 
-    def __init__(self, material: Material, config: Any) -> None:
+    config: Any
+    sets: GeneSets | None = None
+    """The gene sets that its first tokens are named after, in their order; None where no token has such a name."""
+
+    @classmethod
+    def default_space(cls, *, has_counts: bool) -> str:
+        """Return the space of a model that is not told one: the first that the data allow."""
+        return next(space for space in cls.spaces if has_counts or space != "counts")
+
+    def __init__(self, material: Material, config: TokenizerConfig) -> None:
         super().__init__()
+        self.config = config
+
+    def fit(self, training: Statistics) -> None:
+        """Take from the training cells what the strategy needs before any gradient step, into buffers or parameters.
+
+        Called once for a new model, right after it is built, and never for one whose weights are read. Nothing is done
+        unless a strategy says otherwise. Random draws come from torch's global generator, as initial weights do.
+
+        Parameters
+        ----------
+        training
+            Scales of genes and up to 2,048 standardised cells, ``training.cells`` (cell, gene); validation and test
+            cells are not among them.
+        """
 
     @property
     @abstractmethod
@@ -121,10 +168,14 @@ class Tokenizer(nn.Module, ABC):
     def decode(self, tokens: Tensor) -> Tensor:
         """Map tokens (cell, token, channel) to one real number per gene, (cell, gene)."""
 
-    @abstractmethod
     def penalty(self, posterior: Posterior) -> Tensor:
-        """Return what the first stage adds to the reconstruction error of each cell, (cell,)."""
+        """Return what the first stage adds to the reconstruction error of each cell, (cell,): beta x KL."""
+        return self.config.beta * posterior.divergence().sum((1, 2))
 
     def encode(self, x: Tensor) -> Tensor:
         """Map standardised expression (cell, gene) to tokens (cell, token, channel)."""
         return self.posterior(x).mean
+
+    def encode_read(self, cells: PartlyRead) -> Tensor:
+        """Map partly read cells to tokens (cell, token, channel): by their expected expression unless it says else."""
+        return self.encode(cells.expected)

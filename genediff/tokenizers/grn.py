@@ -1,4 +1,4 @@
-"""GRN tokens: every gene is a token, and hears of itself and of its regulators only."""
+"""GRN tokens: every gene is a token and attends to itself and its regulators only."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from torch import Tensor, nn
 
 from genediff.nn.edge_linear import EdgeLinear
 from genediff.nn.edge_lists import Graph
-from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.base import Posterior, Tokenizer, TokenizerConfig, TokenLayout, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from genediff.tokenizers.base import Material
+    from genediff.tokenizers.statistics import Statistics
 
 VALUE_HIDDEN = 8
 
 
 @dataclass(frozen=True)
-class GRNConfig:
+class GRNConfig(TokenizerConfig):
     """Options of the GRN-aware strategy."""
 
     n_channels: int = option(2, title="Channels", help="Numbers per gene token.", low=1, high=64)
-    beta: float = option(0.5, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
-    ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
 
 
 class GRN(Tokenizer):
@@ -39,11 +38,11 @@ class GRN(Tokenizer):
 
     name: ClassVar[str] = "grn"
     title: ClassVar[str] = "GRN tokens"
-    sentence: ClassVar[str] = "A token per gene that listens to its regulators alone: every influence has a named path."
+    sentence: ClassVar[str] = "One token per gene; attention is restricted to its known regulators."
     reference: ClassVar[str] = "doi:10.1038/s41592-019-0690-6"  # Pratapa et al. 2020, gene regulatory networks
     Config: ClassVar[type] = GRNConfig
     claims: ClassVar[tuple[str, ...]] = ("correlation_error",)
-    spaces: ClassVar[tuple[str, ...]] = ("gene", "latent")
+    spaces: ClassVar[tuple[str, ...]] = ("gene", "latent", "counts")
     needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ("network",)
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {
@@ -71,13 +70,15 @@ class GRN(Tokenizer):
     edges: Tensor
     signs: Tensor
 
+    config: GRNConfig
+
     def __init__(self, material: Material, config: GRNConfig) -> None:
         super().__init__(material, config)
-        self.config, self.genes = config, material.genes
+        self.genes = material.genes
         edges, signs = edges_of(material)
         self.register_buffer("edges", edges, persistent=False)  # (2, edge)
         self.register_buffer("signs", signs, persistent=False)  # (edge,)
-        self.identity = material.statistics.axes
+        self.identity: Tensor | None = None
         graph = Graph(edges, len(self.genes), signs=signs, loops=False)
         shape = (len(self.genes), config.n_channels)
         self.heard = EdgeLinear(graph)
@@ -88,6 +89,10 @@ class GRN(Tokenizer):
         self.readout = nn.Parameter(self.slope.detach() / config.n_channels)
         self.base = nn.Parameter(torch.zeros(len(self.genes)))
         self.said = EdgeLinear(graph)
+
+    def fit(self, training: Statistics) -> None:
+        """Take what tells genes apart, for the place embedding of a new backbone; a saved one has it already."""
+        self.identity = training.axes
 
     @property
     def layout(self) -> TokenLayout:
@@ -106,10 +111,6 @@ class GRN(Tokenizer):
         """Map tokens (cell, gene, channel) to one real number per gene, (cell, gene)."""
         own = (tokens * self.readout).sum(2)  # (cell, gene)
         return own + self.said(torch.tanh(own)) + self.base
-
-    def penalty(self, posterior: Posterior) -> Tensor:
-        """Return beta x KL per cell, (cell,)."""
-        return self.config.beta * posterior.divergence().sum((1, 2))
 
 
 def edges_of(material: Material) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from genediff.nn.edge_linear import EdgeLinear
 from genediff.nn.edge_lists import Graph
-from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.base import Posterior, Tokenizer, TokenizerConfig, TokenLayout, option
 from genediff.tokenizers.grn import edges_of
 from genediff.tokenizers.latent import Latent, LatentConfig
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GRNLatentConfig:
+class GRNLatentConfig(TokenizerConfig):
     """Options of the hybrid of a network and latent tokens."""
 
-    n_tokens: int = option(16, title="Tokens", help="How many tokens a cell is cut into.", low=2, high=512)
+    n_tokens: int = option(16, title="Tokens", help="How many tokens a cell is encoded as.", low=2, high=512)
     n_channels: int = option(4, title="Channels", help="Numbers per token.", low=1, high=256)
     hops: int = option(2, title="Hops", help="How many edges of the network a message may travel.", low=1, high=8)
     hidden: int = option(256, title="Encoder width", help="Hidden units of the encoder.", low=16, high=8192)
@@ -35,8 +35,6 @@ class GRNLatentConfig:
         help="Linear: every token adds its own pattern of genes. MLP: that, and patterns that tokens make together.",
         choices=("linear", "mlp"),
     )
-    beta: float = option(0.5, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
-    ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
 
 
 class GRNLatent(Tokenizer):
@@ -48,7 +46,9 @@ class GRNLatent(Tokenizer):
 
     name: ClassVar[str] = "grn_latent"
     title: ClassVar[str] = "GRN + latent tokens"
-    sentence: ClassVar[str] = "Free tokens read and written through the network, with links that they find themselves."
+    sentence: ClassVar[str] = (
+        "Learned tokens, encoded and decoded along the regulatory network, with a learned adjacency among them."
+    )
     reference: ClassVar[str] = "doi:10.48550/arXiv.1710.10903"  # Veličković et al. 2018, graph attention
     Config: ClassVar[type] = GRNLatentConfig
     claims: ClassVar[tuple[str, ...]] = ("c2st_genes", "correlation_error")
@@ -59,6 +59,8 @@ class GRNLatent(Tokenizer):
         "standard": {"options": {"n_tokens": 64, "n_channels": 2, "hidden": 512}},
         "large": {"options": {"n_tokens": 128, "hidden": 1024, "decoder_hidden": 512}},
     }
+
+    config: GRNLatentConfig
 
     def __init__(self, material: Material, config: GRNLatentConfig) -> None:
         super().__init__(material, config)
@@ -89,10 +91,6 @@ class GRNLatent(Tokenizer):
     def decode(self, tokens: Tensor) -> Tensor:
         """Map tokens (cell, token, channel) to one real number per gene, (cell, gene)."""
         return self._pass(self.latent.decode(tokens), self.told)
-
-    def penalty(self, posterior: Posterior) -> Tensor:
-        """Return beta x KL per cell, (cell,)."""
-        return self.latent.penalty(posterior)
 
     def _pass(self, x: Tensor, messages: EdgeLinear) -> Tensor:
         """Let genes (cell, gene) hear of those up to ``hops`` edges upstream; what a gene sends has a ceiling."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.base import Posterior, Tokenizer, TokenizerConfig, TokenLayout, option
 from genediff.tokenizers.latent import Latent, LatentConfig
 from genediff.tokenizers.pathway import Pathway, PathwayConfig
 
@@ -37,7 +37,7 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class LatentPathwayConfig:
+class LatentPathwayConfig(TokenizerConfig):
     """Options of the hybrid of pathway and latent tokens."""
 
     n_channels: int = option(2, title="Channels", help="Numbers per token, in both parts.", low=1, high=64)
@@ -48,10 +48,10 @@ class LatentPathwayConfig:
     largest: int = option(
         0, title="Largest set", help="Sets with more of the model's genes are left out; 0: no limit.", low=0, high=20000
     )
-    hears: Literal["cell", "members"] = option(
+    encoder_input: Literal["cell", "members"] = option(
         "cell",
-        title="A named token hears",
-        help="Members: only the genes of its set. Cell: those first, and then what all named tokens together know.",
+        title="Encoder input",
+        help="Members: a named token reads only the genes of its set. Cell: those, then a summary of all named tokens.",
         choices=("cell", "members"),
     )
     hidden: int = option(16, title="Set encoder width", help="Hidden units of each set's encoder.", low=1, high=256)
@@ -78,20 +78,28 @@ class LatentPathwayConfig:
         low=0.1,
         high=100.0,
     )
-    ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
+    alone: float = option(
+        0.0,
+        title="Named tokens alone",
+        help="Share of training cells that named tokens explain without free ones, so that names have first say.",
+        low=0.0,
+        high=1.0,
+    )
 
 
 class LatentPathway(Tokenizer):
     """The two tokenizers side by side; the logits that they decode are added.
 
     Free tokens reach every gene, those in no set included, so the pathway part has no residual tokens here. What a
-    set's token could say a free one could say too, so free tokens pay a higher KL price. They carry most all the same
-    (97% of the decoded variance on pbmc3k with Hallmark, which most genes are not in): `explained` measures it.
+    set's token could say a free one could say too, so free tokens pay a higher KL price; by price alone they carry most
+    (97% of the decoded variance on pbmc3k with Hallmark, which most genes are not in). Named tokens may have first say:
+    a share ``alone`` of training cells is decoded without free ones, which are left with what no name explains.
+    `explained` measures it.
     """
 
     name: ClassVar[str] = "latent_pathway"
     title: ClassVar[str] = "Pathway + latent tokens"
-    sentence: ClassVar[str] = "Named pathway tokens, and free tokens for what no pathway can say."
+    sentence: ClassVar[str] = "Named pathway tokens, and learned tokens for what no pathway explains."
     reference: ClassVar[str] = "doi:10.1038/s41556-022-01072-x"  # Lotfollahi et al. 2023, expiMap
     Config: ClassVar[type] = LatentPathwayConfig
     claims: ClassVar[tuple[str, ...]] = ("reconstruction_r", "correlation_error")
@@ -109,15 +117,16 @@ class LatentPathway(Tokenizer):
         },
     }
 
+    config: LatentPathwayConfig
+
     def __init__(self, material: Material, config: LatentPathwayConfig) -> None:
         super().__init__(material, config)
-        self.config = config
         named = PathwayConfig(
             n_channels=config.n_channels,
             n_residual=0,
             smallest=config.smallest,
             largest=config.largest,
-            hears=config.hears,
+            encoder_input=config.encoder_input,
             hidden=config.hidden,
             decoder_hidden=config.decoder_hidden,
             decoder=config.decoder,
@@ -131,7 +140,9 @@ class LatentPathway(Tokenizer):
             decoder=config.decoder,
             beta=config.beta * config.price,
         )
-        self.parts = nn.ModuleList([Pathway(material, named), Latent(material, free)])
+        pathway = Pathway(material, named)
+        self.sets = pathway.sets
+        self.parts = nn.ModuleList([pathway, Latent(material, free)])
 
     @property
     def layout(self) -> TokenLayout:
@@ -149,8 +160,14 @@ class LatentPathway(Tokenizer):
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Map tokens (cell, token, channel) to one logit per gene, (cell, gene): the sum over parts."""
-        named, free = self.decode_parts(tokens)
-        return named + free
+        if self.config.alone and self.training and torch.is_grad_enabled():  # not when held-out cells are looked at
+            named, free = self._split(tokens)
+            # Whether a cell's free tokens are there is a coin that its own noise tosses: the same however a batch is
+            # dealt out to processes.
+            coin = (free[:, 0, 0].detach() * 1000).remainder(1)  # (cell,)
+            tokens = torch.cat([named, free * (coin >= self.config.alone)[:, None, None]], dim=1)
+        parts = self.decode_parts(tokens)
+        return parts[0] + parts[1]
 
     def penalty(self, posterior: Posterior) -> Tensor:
         """Return the penalties of both parts, (cell,)."""

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.base import Posterior, Tokenizer, TokenizerConfig, TokenLayout, option
 
 if TYPE_CHECKING:
     from genediff.tokenizers.base import Material
 
 
 @dataclass(frozen=True)
-class LatentConfig:
+class LatentConfig(TokenizerConfig):
     """Options of the latent strategy."""
 
-    n_tokens: int = option(64, title="Tokens", help="How many tokens a cell is cut into.", low=1, high=512)
+    n_tokens: int = option(64, title="Tokens", help="How many tokens a cell is encoded as.", low=1, high=512)
     n_channels: int = option(4, title="Channels", help="Numbers per token.", low=1, high=256)
     hidden: int = option(256, title="Encoder width", help="Hidden units of the encoder.", low=16, high=8192)
     decoder_hidden: int = option(128, title="Decoder width", help="Hidden units of the decoder.", low=8, high=8192)
@@ -36,8 +36,6 @@ class LatentConfig:
         choices=("learned", "fixed"),
     )
     std: float = option(0.3, title="Fixed noise", help="Standard deviation of the fixed noise.", low=0.0, high=2.0)
-    beta: float = option(0.5, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
-    ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
 
 
 class Latent(Tokenizer):
@@ -45,15 +43,16 @@ class Latent(Tokenizer):
 
     name: ClassVar[str] = "latent"
     title: ClassVar[str] = "Latent tokens"
-    sentence: ClassVar[str] = "Learned summaries of the whole cell: the most faithful, and the least readable, cut."
+    sentence: ClassVar[str] = "Learned summaries of the whole profile; their meaning has to be found afterwards."
     reference: ClassVar[str] = "doi:10.48550/arXiv.2112.10752"  # Rombach et al. 2022, latent diffusion
     Config: ClassVar[type] = LatentConfig
     shrunk: ClassVar[tuple[str, ...]] = ("patterns.weight",)
     claims: ClassVar[tuple[str, ...]] = ("c2st_pcs", "c2st_genes", "reconstruction_r")
 
+    config: LatentConfig
+
     def __init__(self, material: Material, config: LatentConfig) -> None:
         super().__init__(material, config)
-        self.config = config
         n_genes = len(material.genes)
         size = config.n_tokens * config.n_channels
         self.trunk = nn.Sequential(
@@ -101,6 +100,4 @@ class Latent(Tokenizer):
 
     def penalty(self, posterior: Posterior) -> Tensor:
         """Return beta x KL per cell for learned noise, else nothing, (cell,)."""
-        if self.spread is None:
-            return posterior.mean.new_zeros(len(posterior.mean))
-        return self.config.beta * posterior.divergence().sum((1, 2))
+        return posterior.mean.new_zeros(len(posterior.mean)) if self.spread is None else super().penalty(posterior)

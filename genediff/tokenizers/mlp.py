@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.base import Posterior, Tokenizer, TokenizerConfig, TokenLayout, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MLPConfig:
+class MLPConfig(TokenizerConfig):
     """Options of the baseline."""
 
-    n_channels: int = option(32, title="Channels", help="Numbers that a cell is pressed into.", low=1, high=1024)
+    n_channels: int = option(32, title="Channels", help="Length of the vector of a cell.", low=1, high=1024)
     hidden: int = option(256, title="Encoder width", help="Hidden units of the encoder.", low=16, high=8192)
     decoder_hidden: int = option(128, title="Decoder width", help="Hidden units of the decoder.", low=8, high=8192)
-    beta: float = option(0.5, title="KL weight", help="How strongly the vector is kept normal.", low=0.0, high=10.0)
-    ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
 
 
 class MLP(Tokenizer):
@@ -32,7 +30,7 @@ class MLP(Tokenizer):
 
     name: ClassVar[str] = "mlp"
     title: ClassVar[str] = "No tokens (MLP)"
-    sentence: ClassVar[str] = "The whole cell as one flat vector: the baseline that a cut into tokens has to beat."
+    sentence: ClassVar[str] = "No tokens, one vector per cell: the baseline that every tokenization should outperform."
     reference: ClassVar[str] = "doi:10.1038/s41592-018-0229-2"  # Lopez et al. 2018, scVI
     Config: ClassVar[type] = MLPConfig
     shrunk: ClassVar[tuple[str, ...]] = ("patterns.weight",)
@@ -46,9 +44,10 @@ class MLP(Tokenizer):
         },
     }
 
+    config: MLPConfig
+
     def __init__(self, material: Material, config: MLPConfig) -> None:
         super().__init__(material, config)
-        self.config = config
         n_genes = len(material.genes)
         self.trunk = nn.Sequential(
             nn.Linear(n_genes, config.hidden),
@@ -81,7 +80,3 @@ class MLP(Tokenizer):
     def decode(self, tokens: Tensor) -> Tensor:
         """Map vectors (cell, 1, channel) to one logit per gene, (cell, gene)."""
         return self.patterns(self.joint(tokens.flatten(1)))
-
-    def penalty(self, posterior: Posterior) -> Tensor:
-        """Return beta x KL per cell, (cell,)."""
-        return self.config.beta * posterior.divergence().sum((1, 2))

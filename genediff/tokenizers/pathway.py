@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.nn.set_linear import EachSet, Members, SetDecoder, SetEncoder
-from genediff.tokenizers.base import Posterior, Tokenizer, TokenLayout, option
+from genediff.tokenizers.base import Posterior, Tokenizer, TokenizerConfig, TokenLayout, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PathwayConfig:
+class PathwayConfig(TokenizerConfig):
     """Options of the pathway strategy."""
 
     n_channels: int = option(2, title="Channels", help="Numbers per token.", low=1, high=64)
@@ -39,10 +39,10 @@ class PathwayConfig:
     largest: int = option(
         0, title="Largest set", help="Sets with more of the model's genes are left out; 0: no limit.", low=0, high=20000
     )
-    hears: Literal["cell", "members"] = option(
+    encoder_input: Literal["cell", "members"] = option(
         "cell",
-        title="A token hears",
-        help="Members: only the genes of its set. Cell: those first, and then what all tokens together know.",
+        title="Encoder input",
+        help="Members: a token reads only the genes of its set. Cell: those, then a summary of all tokens.",
         choices=("cell", "members"),
     )
     context: int = option(
@@ -57,7 +57,6 @@ class PathwayConfig:
         choices=("linear", "mlp"),
     )
     beta: float = option(0.1, title="KL weight", help="How strongly tokens are kept near a normal.", low=0.0, high=10.0)
-    ambient: bool = option(True, title="Ambient RNA", help="Model the background that every droplet catches.")
 
 
 class Pathway(Tokenizer):
@@ -74,7 +73,7 @@ class Pathway(Tokenizer):
 
     name: ClassVar[str] = "pathway"
     title: ClassVar[str] = "Pathway tokens"
-    sentence: ClassVar[str] = "One token per gene set, with its name: what a token says can be read, set by set."
+    sentence: ClassVar[str] = "One named token per gene set; a token decodes to the genes of its set only."
     reference: ClassVar[str] = "doi:10.1038/s41556-022-01072-x"  # Lotfollahi et al. 2023, expiMap
     Config: ClassVar[type] = PathwayConfig
     claims: ClassVar[tuple[str, ...]] = ("correlation_error",)
@@ -89,9 +88,11 @@ class Pathway(Tokenizer):
         },
     }
 
+    config: PathwayConfig
+    sets: GeneSets
+
     def __init__(self, material: Material, config: PathwayConfig) -> None:
         super().__init__(material, config)
-        self.config = config
         n_genes, c = len(material.genes), config.n_channels
         self.sets = _sets(material, config)
         sets = self.sets.members(material.genes)
@@ -100,7 +101,7 @@ class Pathway(Tokenizer):
         members = Members([*sets, *[rest] * self.n_residual], n_genes)
         self.hear = SetEncoder(members, config.hidden)
         self.settle = EachSet(members.n_sets, config.hidden, 2 * c)
-        self.context = _Context(members.n_sets, 2 * c, config) if config.hears == "cell" else None
+        self.context = _Context(members.n_sets, 2 * c, config) if config.encoder_input == "cell" else None
         with torch.no_grad():
             self.settle.weight[..., c:].zero_()  # every token starts with the same spread
         n_joint = config.decoder_hidden if config.decoder == "mlp" else 0
@@ -128,11 +129,7 @@ class Pathway(Tokenizer):
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Map tokens (cell, token, channel) to one logit per gene, (cell, gene)."""
-        return self.patterns(self._spoken(tokens)) + self.bias
-
-    def penalty(self, posterior: Posterior) -> Tensor:
-        """Return beta x KL per cell, (cell,)."""
-        return self.config.beta * posterior.divergence().sum((1, 2))
+        return self.patterns(self._with_joint(tokens)) + self.bias
 
     def activity(self, tokens: Tensor) -> Tensor:
         """Return how far each token lifts its own genes, (cell, token): the mean of what it adds to their logits.
@@ -143,9 +140,9 @@ class Pathway(Tokenizer):
         sizes = torch.tensor(members.sizes, device=tokens.device)
         scaled = self.patterns.weight * self.patterns.share[members.gene][:, None]  # (row, channel)
         mean = torch.segment_reduce(scaled, "mean", lengths=sizes)  # (token, channel)
-        return (self._spoken(tokens) * mean).sum(2)
+        return (self._with_joint(tokens) * mean).sum(2)
 
-    def _spoken(self, tokens: Tensor) -> Tensor:
+    def _with_joint(self, tokens: Tensor) -> Tensor:
         if self.joint is None:
             return tokens
         return torch.cat([tokens, functional.gelu(self.joint(tokens))], dim=2)  # (cell, token, channel + hidden)

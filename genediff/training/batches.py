@@ -5,7 +5,7 @@ Nothing about the order needs saving, so a resumed run sees the same cells as an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from torch import Tensor
 
-    from genediff.training.disk import DiskCells
-
 
 def stream(seed: int, *numbers: int) -> torch.Generator:
     """Return a CPU generator for one numbered purpose of a seed: the same numbers, the same draws."""
     state = np.random.SeedSequence([seed, *numbers]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0]) << 31 ^ int(state[1]))
+
+
+class CellsByRow(Protocol):
+    """Cells that give rows when asked for them, such as cells on disk."""
+
+    def __getitem__(self, rows: np.ndarray) -> csr_matrix:
+        """Return some cells, (cell, gene)."""
 
 
 class Shuffle:
@@ -40,6 +45,6 @@ class Shuffle:
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
 
-def dense(matrix: csr_matrix | DiskCells, rows: Tensor) -> Tensor:
+def dense(matrix: csr_matrix | CellsByRow, rows: Tensor) -> Tensor:
     """Return rows of a sparse matrix (cell, gene), in memory or on disk, as a dense float tensor (batch, gene)."""
     return torch.from_numpy(matrix[rows.numpy()].toarray())

@@ -14,9 +14,9 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from genediff.model import GeneDiff
-    from genediff.training.cells import TrainingCells
-    from genediff.training.lots import Draws
+    from genediff.models.generative_model import GenerativeModel
+    from genediff.training.rng_shards import Draws
+    from genediff.training.training_cells import TrainingCells
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Corruption:
     dropout: float
     thinning: float
 
-    def apply(self, cells: TrainingCells, model: GeneDiff, measured: Tensor, draws: Draws) -> Tensor:
+    def apply(self, cells: TrainingCells, model: GenerativeModel, measured: Tensor, draws: Draws) -> Tensor:
         """Return what the encoder sees of measured cells (cell, gene): standardised x; draws on the CPU."""
         if self.thinning and cells.has_counts:
             kept = 1 - self.thinning * draws.rand()  # (cell,)

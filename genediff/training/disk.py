@@ -12,7 +12,7 @@ from genediff.training.blocks import Windows
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genediff.data.dataset import Dataset
+    from genediff.data.cells.dataset import Dataset
 
 BOUND = 500_000_000
 """Bytes of expression (eight for each stored value) above which cells stay on disk unless told otherwise; training in

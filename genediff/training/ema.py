@@ -31,10 +31,10 @@ class EMA:
         torch._foreach_lerp_([self.average[n] for n in names], [w.detach() for w in weights], rate)
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Put the average in place of the weights, and the weights back at the end."""
+    def applied(self, weights: dict[str, Tensor] | None = None) -> Iterator[None]:
+        """Put the average, or other weights, in place of the weights, and the weights back at the end."""
         kept = {name: p.detach().clone() for name, p in trained(self.module)}
-        copy_weights(self.module, self.average)
+        copy_weights(self.module, weights or self.average)
         try:
             yield
         finally:

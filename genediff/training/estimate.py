@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genediff.model import GeneDiff
-from genediff.model_info import ModelSpec
-from genediff.training.autoencoder import AutoencoderStage
-from genediff.training.cells import TrainingCells
-from genediff.training.device import make_fabric
-from genediff.training.flow import FlowStage
-from genediff.training.lots import deal
+from genediff.models.generative_model import GenerativeModel
+from genediff.models.model_info import ModelSpec
+from genediff.training.autoencoder_stage import AutoencoderStage
+from genediff.training.count_stage import CountStage
+from genediff.training.fabric import make_fabric
+from genediff.training.flow_stage import FlowStage
+from genediff.training.rng_shards import shard_batch
+from genediff.training.training_cells import TrainingCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from genediff.config import RunConfig, TrainConfig
-    from genediff.data.dataset import DatasetInfo
+    from genediff.data.cells.dataset import DatasetInfo
     from genediff.knowledge import Knowledge
+    from genediff.models.config import RunConfig, TrainConfig
     from genediff.training.stage import Stage
 
 
@@ -81,7 +82,7 @@ def estimate(
     rows = max(
         part.rows.stop - part.rows.start
         for batch_size in (train.tokenizer_batch_size, train.batch_size)
-        for part in deal(batch_size, size=processes, accumulate=accumulate)
+        for part in shard_batch(batch_size, size=processes, accumulate=accumulate)
     )
     n_levels = [(levels or {}).get(column, 10) for column in config.model.conditions]
     cells = random_cells(config, info, n_levels)
@@ -98,7 +99,7 @@ def estimate(
         has_counts=info.has_counts,
         target_sum=cells.target_sum,
     )
-    model = GeneDiff(spec, cells.statistics(), knowledge=knowledge)
+    model = GenerativeModel(spec, cells.statistics(), knowledge=knowledge)
     fabric = make_fabric(config.device, config.precision)
     on_gpu = fabric.device.type == "cuda"
 
@@ -108,7 +109,8 @@ def estimate(
     first = 0.0
     if model.in_latent_space:
         first = _step_seconds(make(AutoencoderStage), train, train.tokenizer_batch_size, accumulate)
-    flow = _step_seconds(make(FlowStage), train, train.batch_size, accumulate)
+    stage = CountStage if model.in_count_space else FlowStage
+    flow = _step_seconds(make(stage), train, train.batch_size, accumulate)
     seconds = train.tokenizer_steps * first + train.steps * flow
     n = model.n_parameters
     # Weights, gradients, two AdamW moments, the average, the best: six copies, of which fsdp deals out the denoiser's;
@@ -154,7 +156,7 @@ def _seconds(stage: Stage) -> float:
     return statistics.median(taken)
 
 
-def _activations(config: RunConfig, model: GeneDiff) -> float:
+def _activations(config: RunConfig, model: GenerativeModel) -> float:
     """Numbers kept for the backward pass per cell: about 16 widths per token and block, and the genes a few times.
 
     Attention along edges keeps a weight per edge, head and block.

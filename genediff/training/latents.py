@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from genediff.parallel import ALONE
+from genediff.distributed import ALONE
 from genediff.training.batches import stream
 from genediff.training.blocks import Windows
-from genediff.training.lots import Draws
+from genediff.training.rng_shards import Draws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from genediff.model import GeneDiff
-    from genediff.parallel import Ranks
-    from genediff.training.cells import TrainingCells
+    from genediff.distributed import Ranks
+    from genediff.models.generative_model import GenerativeModel
     from genediff.training.corruption import Corruption
+    from genediff.training.training_cells import TrainingCells
 
 ENCODED = 1024
 """Cells that are encoded at a time."""
@@ -42,7 +42,7 @@ class DiskLatentStates:
 
     def __init__(
         self,
-        model: GeneDiff,
+        model: GenerativeModel,
         cells: TrainingCells,
         corruption: Corruption,
         *,
@@ -102,7 +102,7 @@ class DiskLatentStates:
         return out
 
 
-def views(model: GeneDiff, cells: TrainingCells, corruption: Corruption, n: int) -> int:
+def views(model: GenerativeModel, cells: TrainingCells, corruption: Corruption, n: int) -> int:
     """Return how often each of n cells is encoded: the more cells, the less often; once where nothing is corrupted."""
     corrupted = corruption.dropout > 0 or (corruption.thinning > 0 and cells.has_counts)
     return max(1, min(MOST_VIEWS, MOST_NUMBERS // (n * model.tokenizer.layout.size))) if corrupted else 1
@@ -110,7 +110,7 @@ def views(model: GeneDiff, cells: TrainingCells, corruption: Corruption, n: int)
 
 @torch.no_grad()
 def encoded(
-    model: GeneDiff, cells: TrainingCells, corruption: Corruption, *, seed: int, ranks: Ranks = ALONE
+    model: GenerativeModel, cells: TrainingCells, corruption: Corruption, *, seed: int, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield posterior means and stds (view, cell, token x channel) and log libraries (cell, 0 or 1), block by block.
 
@@ -131,7 +131,7 @@ def encoded(
 
 
 def token_moments(
-    model: GeneDiff, cells: TrainingCells, corruption: Corruption, *, seed: int, ranks: Ranks
+    model: GenerativeModel, cells: TrainingCells, corruption: Corruption, *, seed: int, ranks: Ranks
 ) -> tuple[Tensor, Tensor]:
     """Return mean and spread of every latent number over the training cells, posterior noise included."""
     size = model.tokenizer.layout.size

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lightning_fabric.plugins.environments import ClusterEnvironment
 
 if TYPE_CHECKING:
-    from genediff.parallel import Ranks
+    from genediff.distributed import Ranks
 
 
 class RankEnvironment(ClusterEnvironment):

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from genediff.parallel import ALONE
+from genediff.distributed import ALONE
 from genediff.training.ema import EMA, copy_weights, trained
-from genediff.training.lots import deal
+from genediff.training.rng_shards import shard_batch
 from genediff.training.sharding import spread, whole
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from genediff.parallel import Ranks
-    from genediff.training.lots import Part
+    from genediff.distributed import Ranks
+    from genediff.training.rng_shards import Shard
 
 
 class Stage(ABC):
@@ -49,7 +49,7 @@ class Stage(ABC):
         accumulate: int = 1,
     ) -> None:
         self.ranks = ranks
-        self.parts = deal(batch_size, rank=ranks.rank, size=ranks.size, accumulate=accumulate)
+        self.parts = shard_batch(batch_size, rank=ranks.rank, size=ranks.size, accumulate=accumulate)
         self.fabric, self.total_steps, self.batch_size = fabric, total_steps, batch_size
         self.warmup, self.clip, self.patience, self.seed = warmup, clip, patience, seed
         module.to(fabric.device)
@@ -68,7 +68,7 @@ class Stage(ABC):
         self.looks_without_progress = 0
 
     @abstractmethod
-    def loss(self, step: int, part: Part) -> Tensor:
+    def loss(self, step: int, part: Shard) -> Tensor:
         """Return the mean training loss over a part of the batch of a step (counted from 0)."""
 
     @abstractmethod
@@ -107,13 +107,17 @@ class Stage(ABC):
         return value
 
     def finish(self) -> None:
-        """Leave the module with its averaged weights: the best seen where training may stop early, else the last.
+        """Leave the module with the weights that a model is kept with."""
+        copy_weights(self.plain, self.kept_weights)
+
+    @property
+    def kept_weights(self) -> dict[str, Tensor]:
+        """The averaged weights that a model is kept with: the best seen where training may stop early, else the last.
 
         The best likelihood of held-out cells is not the best generator: an autoencoder goes on to fit its dispersions
         long after its bound is at its lowest (measured in benchmarks/generation.md).
         """
-        early = self.patience > 0 and self.best is not None
-        copy_weights(self.plain, self.best if early and self.best is not None else self.ema.average)
+        return self.best if self.patience > 0 and self.best is not None else self.ema.average
 
     def _schedule(self, step: int) -> float:
         """Linear warm-up, then a cosine to a hundredth of the peak."""

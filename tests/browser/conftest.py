@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Browser, Page
 
@@ -30,7 +30,8 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-unsafe-swiftshader",
 )  # fmt: skip
-PATIENCE = 90_000  # ms: a busy machine is no reason to fail
+PAGES = tuple(sorted(path.stem for path in (ROOT / "pages").glob("*.py")))
+PATIENCE = 300_000  # ms: a busy machine is no reason to fail
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,11 @@ def serve_script(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
         yield start
 
 
-def _serve(folder: Path, *, with_routes: bool = False, script: str = "app.py") -> Iterator[Server]:
+def _serve(
+    folder: Path, *, with_routes: bool = False, script: str = "app.py", options: Sequence[str] = (), port: int = 0
+) -> Iterator[Server]:
     with socket.socket() as free:
-        free.bind(("localhost", 0))
+        free.bind(("localhost", port))
         port = free.getsockname()[1]
     home = folder / "home"
     roots = [str(folder), str(ROOT.parent / "shared" / "data")]
@@ -105,7 +108,8 @@ def _serve(folder: Path, *, with_routes: bool = False, script: str = "app.py") -
     log = folder / "server.log"
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     if with_routes:
-        command = [sys.executable, "-m", "genediff", "app", "--port", str(port), "--no-browser"]
+        usual = ["--port", str(port), "--no-browser", "--host", "named.example"]
+        command = [sys.executable, "-m", "genediff", "app", *usual, *options]
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -114,7 +118,7 @@ def _serve(folder: Path, *, with_routes: bool = False, script: str = "app.py") -
     finally:
         process.terminate()
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -169,6 +173,14 @@ def _is_own(url: str) -> bool:
     return url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))
 
 
+def visit(page: Page, address: str) -> None:
+    """Open an address in a page and wait until all of it is drawn."""
+    page.goto(address)
+    page.get_by_role("heading", level=1).first.wait_for()
+    page.locator("[data-test-script-state=notRunning]").first.wait_for()
+    page.wait_for_timeout(1500)
+
+
 def shorten(page: Page, steps: int) -> None:
     """Ask on Train for that many steps of both stages, and see each in the address before going on.
 
@@ -176,7 +188,7 @@ def shorten(page: Page, steps: int) -> None:
     """
     from playwright.sync_api import TimeoutError as NotInTime
 
-    page.get_by_text("Every other option").click()
+    page.get_by_text("All options").click()
     page.get_by_role("tab", name="Length of training").click()
     for label, name in (("Autoencoder steps", "tokenizer_steps"), ("Flow steps", "steps")):
         for attempt in range(5):
@@ -201,7 +213,7 @@ def taken(page: Page, button: str, folder: Path) -> Path:
     for attempt in range(4):
         page.locator("[data-test-script-state=notRunning]").first.wait_for()
         try:
-            with page.expect_download(timeout=30_000) as download:
+            with page.expect_download() as download:
                 page.get_by_role("button", name=button).click()
             path = folder / download.value.suggested_filename
             download.value.save_as(path)
@@ -225,3 +237,17 @@ def real_cells(path: Path) -> Path:
     cells.var_names = list(dataset.genes)
     cells.write_h5ad(path)
     return path
+
+
+def go(page: Page, name: str) -> None:
+    """Follow the menu to a page, opening its group where it is in one."""
+    link = page.locator(f"a[href*='/{name}']")
+    for group in page.get_by_test_id("stTopNavSection").all():
+        if link.count():
+            break
+        group.click()
+        page.wait_for_timeout(300)
+    link.first.click()
+    page.wait_for_url(re.compile(f"/{name}"))
+    page.locator("[data-test-script-state=notRunning]").first.wait_for()
+    page.wait_for_timeout(500)

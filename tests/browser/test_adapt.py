@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from genediff.adapter_info import ADAPTER_FILE
 from genediff.data import ImportConfig, import_cells
+from genediff.models.adapter_info import ADAPTER_FILE
 from genediff.workspace import Workspace
 
 from .conftest import real_cells
@@ -19,7 +19,7 @@ LONG = 420_000  # ms: training and judging on two busy cores
 
 def test_a_model_is_adapted_and_its_gain_is_said(server, open_browser, tmp_path):
     choices = ImportConfig.parse({"name": "600 blood cells", "label": "cell_type", "umap": False})
-    cells = import_cells(real_cells(tmp_path / "mine.h5ad"), choices, Workspace(server.home)).info.id
+    cells = import_cells(real_cells(tmp_path / "mine.h5ad"), choices, Workspace(server.home).datasets).info.id
     # Without training from scratch beside it, which tests/runs/test_adapt.py has: this one is about the browser.
     asked = "way=Adapt+a+model+%28LoRA%29&adapt-steps=20&adapt-tokenizer_steps=20&adapt-compare=false"
     page = open_browser(f"{server.url}/train?dataset={cells}&{asked}", height=1400)
@@ -29,7 +29,7 @@ def test_a_model_is_adapted_and_its_gain_is_said(server, open_browser, tmp_path)
     rank.press("Enter")
     page.wait_for_url(re.compile("adapt-rank=3"))
     page.get_by_role("button", name="Start adapting").click()
-    page.get_by_text("Was adapting worth it?").first.wait_for(timeout=LONG)
+    page.get_by_text("Benefit of adaptation").first.wait_for(timeout=LONG)
 
     workspace = Workspace(server.home)
     model = next(info for info in workspace.list_models() if info.adapter is not None)

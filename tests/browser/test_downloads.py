@@ -11,7 +11,7 @@ import time
 
 import streamlit as st
 
-from genediff.ui import downloads
+from genediff.ui.kit import downloads
 
 st.title("Numbers")
 
@@ -40,7 +40,7 @@ def test_a_file_that_is_made_while_the_page_is_drawn_again_arrives(serve_script,
     for pause in (0, 250, 500):
         button.wait_for()
         page.wait_for_timeout(pause)
-        with page.expect_download(timeout=60_000) as download:
+        with page.expect_download() as download:
             button.click()
         assert download.value.suggested_filename == "numbers.csv"
         assert download.value.path().read_text() == "a,b\n1,2\n"

@@ -24,7 +24,7 @@ def test_a_lasso_is_kept_by_name_and_chosen_elsewhere(server, open_browser):
     page = open_browser(f"{server.url}/data?dataset=pbmc3k")
     plot = page.locator(".js-plotly-plot .nsewdrag").first
     plot.wait_for()
-    page.get_by_text("Ask about a group of cells").wait_for()
+    page.get_by_text("Select cells").wait_for()
     page.wait_for_timeout(1500)  # the first frame of WebGL
     box = plot.bounding_box()
     corners = [(0.02, 0.6), (0.55, 0.6), (0.55, 0.98), (0.02, 0.98), (0.02, 0.61)]
@@ -38,7 +38,7 @@ def test_a_lasso_is_kept_by_name_and_chosen_elsewhere(server, open_browser):
     page.get_by_label("Name this selection").fill("My B cells")
     page.get_by_label("Name this selection").press("Enter")
     page.wait_for_timeout(1000)
-    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Save selection").click()
     page.get_by_text("Named selections (1)").wait_for()
     stored = [json.loads(path.read_text()) for path in (server.home / "selections" / "pbmc3k").glob("*.json")]
     assert [one["name"] for one in stored] == ["My B cells"]
@@ -46,7 +46,7 @@ def test_a_lasso_is_kept_by_name_and_chosen_elsewhere(server, open_browser):
 
 
 def test_the_slider_moves_map_tokens_and_heat_map_in_the_browser_alone(server, open_browser):
-    page = open_browser(f"{server.url}/generate?n=60&n_steps=4&sampler=euler&closer=Out+of+noise")
+    page = open_browser(f"{server.url}/generate?n=60&n_steps=4&sampler=euler&closer=Denoising+trajectory")
     page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_text("Drag the slider").first.wait_for(timeout=LONG)
     page.wait_for_timeout(2000)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anndata
 import pytest
 
-from .conftest import real_cells, shorten
+from .conftest import go, real_cells, shorten
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,12 +31,12 @@ def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, t
     page = open_browser(cold_server.url)
     page.get_by_role("link", name="Start with your own cells").click()
     page.locator("input[type=file]").set_input_files(real_cells(tmp_path / "mine.h5ad"))
-    page.get_by_text("What the columns mean").wait_for()
+    page.get_by_role("heading", name="Columns", exact=True).wait_for()
     page.get_by_role("button", name="Import these cells").click()
     page.get_by_text("are ready as 'mine'").wait_for(timeout=LONG)
 
-    page.get_by_role("link", name="Train", exact=True).first.click()
-    page.get_by_text("How large the model is").wait_for()
+    go(page, "train")
+    page.get_by_text("Model size").wait_for()
     shorten(page, 60)
     page.get_by_role("button", name="Start training").click()
     page.get_by_role("button", name="Cancel").wait_for()
@@ -45,7 +45,7 @@ def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, t
     page.get_by_text("The model is in the library").first.wait_for(timeout=LONG)
     page.locator("[data-testid=stEChartsChart] canvas, canvas").first.wait_for()
 
-    page.get_by_role("link", name="Generate cells with it").click()
+    page.get_by_role("link", name="Generate cells").click()
     page.get_by_role("heading", name="Generate", level=1).wait_for()
     _generate(page, n=120)
 
@@ -57,10 +57,10 @@ def _generate(page: Page, *, n: int) -> None:
     page.wait_for_timeout(1500)
     page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_text(f"{n} generated cells", exact=True).wait_for(timeout=LONG)
-    page.get_by_text("Mark the real cells they are judged by").wait_for(timeout=LONG)
-    page.get_by_role("tab", name="Drifted genes").wait_for(timeout=LONG)
+    page.get_by_text("Highlight held-out test cells").wait_for(timeout=LONG)
+    page.get_by_role("tab", name="Least accurate genes").wait_for(timeout=LONG)
     verdict = page.locator("[data-testid=stAlert]").first.inner_text()
-    assert "classifier picks out the generated one" in verdict
+    assert "classifier separates real from generated cells" in verdict
     assert page.locator(".js-plotly-plot").count() == 2  # the map and the dots
     page.wait_for_timeout(3000)  # the page draws itself once more when the verdict is there, and would miss the click
     with page.expect_download() as file:

@@ -65,7 +65,7 @@ def test_cut_off_and_reloaded_an_upload_goes_on_and_the_doctor_opens(app_server,
     page.get_by_text("are here. Choose the same file again to go on.").wait_for()
     assert page.locator(".waiting").inner_text().startswith("mine.h5ad: ")
     page.locator("input[type=file]").set_input_files(file)
-    page.get_by_text("What the columns mean").wait_for()
+    page.get_by_role("heading", name="Columns", exact=True).wait_for()
     assert "file=mine.h5ad" in page.url
     assert places == list(range(0, file.stat().st_size, CHUNK))  # nothing was sent twice
     arrived = app_server.home / "uploads" / "mine.h5ad"
@@ -128,4 +128,4 @@ def test_a_file_on_the_server_is_found_by_walking_to_it(app_server, open_browser
     assert page.get_by_text("notes.md").count() == 0
     page.reload()  # the address knows the folder
     page.get_by_role("button", name="there.h5ad").click()
-    page.get_by_text("What the columns mean").wait_for()
+    page.get_by_role("heading", name="Columns", exact=True).wait_for()

@@ -25,8 +25,8 @@ def test_a_lasso_is_tested_against_all_other_cells(server, open_browser):
     assert "region=" in page.url
     page.get_by_text("higher in drawn region").first.wait_for()
     page.get_by_label("Name this selection").fill("left half")
-    page.get_by_role("button", name="Keep").click()
-    page.get_by_text("are kept as").wait_for()
+    page.get_by_role("button", name="Save selection").click()
+    page.get_by_text("are saved as").wait_for()
     page.reload()  # the address brings the region back
     page.get_by_text("cells in the drawn region").wait_for()
     page.get_by_role("button", name="Clear the region").click()

@@ -13,7 +13,7 @@ SCRIPT = """
 import numpy as np
 import streamlit as st
 from genediff.plots import embedding
-from genediff.ui import figures
+from genediff.ui.kit import figures
 
 xy = np.random.default_rng(0).uniform(0, 10, size=(25_000, 2))
 st.title("Cells")

@@ -15,9 +15,9 @@ LONG = 420_000  # ms: training and judging on two busy cores
 
 def test_pathway_tokens_from_training_to_tokenize_and_compare(server, open_browser, tmp_path):
     choices = ImportConfig.parse({"name": "600 blood cells", "label": "cell_type", "umap": False})
-    cells = import_cells(real_cells(tmp_path / "mine.h5ad"), choices, Workspace(server.home)).info.id
+    cells = import_cells(real_cells(tmp_path / "mine.h5ad"), choices, Workspace(server.home).datasets).info.id
     page = open_browser(f"{server.url}/train?dataset={cells}&strategy=pathway", height=1400)
-    page.get_by_text("What it knows of biology beforehand").wait_for()
+    page.get_by_text("Prior knowledge", exact=True).wait_for()
     page.get_by_text("of 1,591 genes are in it", exact=False).first.wait_for(timeout=LONG)
     shorten(page, 30)
     page.get_by_role("button", name="Start training").click()
@@ -34,7 +34,7 @@ def test_pathway_tokens_from_training_to_tokenize_and_compare(server, open_brows
 
     compare = open_browser(f"{server.url}/compare?dataset={cells}", height=1400)
     # The shipped comparison comes first; the table is a canvas, so its verdicts are what a reader's eye can find.
-    compare.get_by_role("heading", name="What each row claims").wait_for(timeout=LONG)
+    compare.get_by_role("heading", name="What each tokenization claims, and whether it holds").wait_for(timeout=LONG)
     compare.locator("strong", has_text="Pathway tokens").first.wait_for(timeout=LONG)
     compare.get_by_role("button", name="New comparison").click()
     compare.get_by_role("heading", name="A new comparison").wait_for(timeout=LONG)

@@ -9,13 +9,13 @@ pytestmark = pytest.mark.browser
 
 def test_a_lasso_on_a_token_names_cells_that_are_kept(server, open_browser):
     page = open_browser(f"{server.url}/tokens?model=pbmc3k-quick")
-    page.get_by_text("Ends with a name").wait_for()
+    page.get_by_text("Directions with an enriched gene set").wait_for()
     table = page.get_by_test_id("stDataFrame").first
     table.locator("canvas").first.wait_for()
     page.wait_for_timeout(1000)  # the grid draws itself
     place = table.bounding_box()
     page.mouse.click(place["x"] + 17, place["y"] + 35 + 35 + 17)  # the box of the second row
-    page.get_by_text("Proposed name").first.wait_for()
+    page.get_by_text("Best gene set").first.wait_for()
     assert "token=z1" in page.url
     plot = page.locator(".js-plotly-plot .nsewdrag").first
     plot.wait_for()
@@ -29,10 +29,10 @@ def test_a_lasso_on_a_token_names_cells_that_are_kept(server, open_browser):
         page.mouse.move(*point, steps=5)
     page.mouse.up()
     page.get_by_text("cells selected").wait_for()
-    page.get_by_text("Tokens that set them apart from all other cells").wait_for()
+    page.get_by_text("Tokens that differ most from all other cells").wait_for()
     page.get_by_label("Name this selection").fill("left half")
-    page.get_by_role("button", name="Keep").click()
-    page.get_by_text("are kept as").wait_for()
+    page.get_by_role("button", name="Save selection").click()
+    page.get_by_text("are saved as").wait_for()
     page.get_by_text("Cells by tokens").click()
-    page.get_by_text("The flow draws new cells in this space").wait_for()
+    page.get_by_text("Each dot is a cell in token space").wait_for()
     assert "token=z1" in page.url

@@ -6,15 +6,15 @@ import shutil
 
 import pytest
 
-from genediff.comparison.begin import begin
+from genediff.comparison.comparison_results import read_results
+from genediff.comparison.comparison_store import Comparison, find_comparison, list_comparisons, seconds_left
+from genediff.comparison.comparison_table import leaderboard
 from genediff.comparison.config import ComparisonConfig, read_entry
-from genediff.comparison.demo import demo_config, ship
-from genediff.comparison.results import read_results
-from genediff.comparison.store import Comparison, find_comparison, list_comparisons, seconds_left
-from genediff.comparison.table import leaderboard
-from genediff.errors import InputError
+from genediff.comparison.start_comparison import begin
+from genediff.core.errors import InputError
 from genediff.tokenizers import TOKENIZERS
 from genediff.workspace import Workspace
+from scripts.demo_comparison import demo_config, ship
 
 
 def _own(workspace: Workspace) -> list[Comparison]:
@@ -73,7 +73,7 @@ def test_the_shipped_comparison_holds_every_strategy_every_control_and_an_mlp_in
     keys = {entry.key for entry in config.entries}
     assert set(TOKENIZERS) <= keys
     assert {f"{name}:shuffled" for name, kind in TOKENIZERS.items() if kind.needs} <= keys
-    own = {kind.spaces[0] for kind in TOKENIZERS.values()}
+    own = {kind.default_space(has_counts=True) for kind in TOKENIZERS.values()}
     flat = {entry.space or TOKENIZERS["mlp"].spaces[0] for entry in config.entries if entry.strategy == "mlp"}
     assert own <= flat
 

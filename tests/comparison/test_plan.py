@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from genediff.comparison.comparison_plan import (
+    JUDGING,
+    Throughput,
+    judging_seconds,
+    judging_throughput,
+    make_plan,
+    training_seconds,
+    with_baselines,
+)
 from genediff.comparison.config import ComparisonConfig, Entry, read_config, read_entry, token_sweep
-from genediff.comparison.figures import FIGURES
-from genediff.comparison.plan import Pace, make_plan, training_seconds, with_baselines
-from genediff.data.info import DatasetInfo
-from genediff.errors import InputError
-from genediff.presets import preset_run
+from genediff.comparison.table_metrics import FIGURES
+from genediff.core.errors import InputError
+from genediff.core.installation import ASSETS
+from genediff.data.cells.dataset_info import DatasetInfo
 from genediff.tokenizers import TOKENIZERS
-from genediff.workspace import ASSETS, DEMO_DATASET
+from genediff.training.presets import preset_run
+from genediff.workspace import DEMO_DATASET
 
 
 @pytest.fixture(scope="module")
@@ -51,26 +62,42 @@ def test_a_budget_in_steps_is_the_same_for_all_and_keeps_the_presets_proportion(
 
 
 def test_a_budget_in_minutes_becomes_steps_that_take_so_long(info):
-    paces = {"latent": Pace(0.02, 0.05), "latent:gene": Pace(0.0, 0.2), "mlp": Pace(0.01, 0.01)}
-    plan = make_plan(config("latent", "latent:gene", "mlp", minutes=3), info, paces)
+    throughputs = {"latent": Throughput(0.02, 0.05), "latent:gene": Throughput(0.0, 0.2), "mlp": Throughput(0.01, 0.01)}
+    plan = make_plan(config("latent", "latent:gene", "mlp", minutes=3), info, throughputs)
     for row in plan.rows:
         assert row.seconds == pytest.approx(180, rel=0.01)
-        assert training_seconds(row.run, paces[row.entry.key]) == row.seconds
+        assert training_seconds(row.run, throughputs[row.entry.key]) == row.seconds
     assert plan.rows[2].run.train.steps > plan.rows[0].run.train.steps > plan.rows[1].run.train.steps
-    again = make_plan(config("latent", "latent:gene", "mlp", minutes=3), info, paces)
+    again = make_plan(config("latent", "latent:gene", "mlp", minutes=3), info, throughputs)
     assert [row.run for row in again.rows] == [row.run for row in plan.rows]
 
 
+def test_judging_is_planned_for_every_draw_and_as_fast_as_it_was_here(info, tmp_path):
+    """The plan held the time of one draw, by a recipe of three."""
+    [row] = make_plan(config("pathway"), info).rows
+    pace = Throughput(0.0, 0.0)
+    assert judging_seconds(row.run, pace, 500) == pytest.approx(5 * JUDGING * 500 / 1000)
+    assert judging_throughput(tmp_path) == JUDGING
+    kept = json.loads((ASSETS / "models" / "pbmc3k-quick" / "evaluation.json").read_text())
+    for number, seconds in enumerate((10.0, 40.0, 1000.0)):
+        folder = tmp_path / f"m{number}"
+        folder.mkdir()
+        (folder / "evaluation.json").write_text(json.dumps(kept | {"seconds": seconds}))
+    n = kept["n_cells"] * len(kept["seeds"])
+    assert judging_throughput(tmp_path) == pytest.approx(1000 * 40.0 / n)
+
+
 def test_the_flat_vector_stands_in_every_space_that_is_used():
-    both = with_baselines((Entry(strategy="latent"), Entry(strategy="rank", space="gene"), Entry(strategy="mlp")))
+    rows = (Entry(strategy="latent"), Entry(strategy="rank", space="gene"), Entry(strategy="mlp"))
+    both = with_baselines(rows, has_counts=True)
     assert [entry.key for entry in both[3:]] == ["mlp:gene"]
-    assert with_baselines(both) == both
+    assert with_baselines(both, has_counts=True) == both
     without = (Entry(strategy="latent"),)
-    assert with_baselines(without) == without
+    assert with_baselines(without, has_counts=True) == without
 
 
 def test_without_paces_minutes_mean_nothing(info):
-    with pytest.raises(InputError, match="needs the pace of every row"):
+    with pytest.raises(InputError, match="needs the throughput of every row"):
         make_plan(config("latent", minutes=3), info)
 
 

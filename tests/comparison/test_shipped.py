@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from genediff.comparison.results import read_results
-from genediff.comparison.store import list_comparisons
-from genediff.comparison.table import leaderboard
-from genediff.model_info import read_spec
+from genediff.comparison.comparison_results import read_results
+from genediff.comparison.comparison_store import list_comparisons
+from genediff.comparison.comparison_table import leaderboard
+from genediff.models.model_info import read_spec
 from genediff.tokenizers import TOKENIZERS
 from genediff.workspace import DEMO_MODEL, Workspace
 

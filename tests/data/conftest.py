@@ -66,7 +66,7 @@ def written(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def imported(workspace: Workspace, written: Callable[..., Path]) -> Dataset:
-    return import_cells(written(small_cells()), quick_config(), workspace)
+    return import_cells(written(small_cells()), quick_config(), workspace.datasets)
 
 
 def nothing_left(workspace: Workspace) -> bool:
@@ -80,4 +80,4 @@ def with_umap(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("umap")
     path = folder / "cells.h5ad"
     small_cells(400).write_h5ad(path)
-    return import_cells(path, quick_config(umap=True), Workspace(folder / "space"))
+    return import_cells(path, quick_config(umap=True), Workspace(folder / "space").datasets)

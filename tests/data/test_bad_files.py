@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from genediff.core.errors import InputError
 from genediff.data import diagnose, import_cells, require_usable
-from genediff.errors import InputError
+from genediff.data.importing.doctor import examine
 
 from .conftest import nothing_left, quick_config, small_cells
 
@@ -110,10 +111,19 @@ BAD = {
     "indptr that jumps": ("cells.h5ad", _wrong_indptr, "damaged"),
     "obs of another length": ("cells.h5ad", _obs_of_other_length, "damaged: X has 240 x 60 values for 90 cells"),
     "no matrix": ("cells.h5ad", _no_matrix, "no matrix"),
-    "words in a table": ("cells.csv", lambda path: path.write_text("cell,A,B\nx,1,high\ny,2,low\n"), "only numbers"),
+    "words in a table": (
+        "cells.csv",
+        lambda path: path.write_text("cell,A,B\nx,some,high\ny,few,low\n"),
+        "only numbers",
+    ),
     "binary table": ("cells.tsv", lambda path: path.write_bytes(bytes(range(256)) * 9), "only numbers"),
-    "not gzip": ("cells.csv.gz", lambda path: path.write_text("a,b\n1,2\n"), "only numbers"),
-    "another format": ("cells.rds", lambda path: path.write_text("x"), "no format that is read here"),
+    "a table of words": (
+        "cells.csv",
+        lambda path: path.write_text("Dear all,\nthe cells follow\n"),
+        "holds words .'cells'",
+    ),
+    "another format": ("cells.doc", lambda path: path.write_text("x"), "no format that is read here"),
+    "an R object": ("cells.rds", lambda path: path.write_text("x"), "an R object; write it as .h5ad"),
     "a folder": ("cells.h5ad", lambda path: path.mkdir(), "is a folder"),
     "nothing there": ("cells.h5ad", lambda path: None, "no file cells.h5ad"),
 }
@@ -125,7 +135,7 @@ def test_bad_file(case: str, tmp_path: Path, workspace: Workspace) -> None:
     path = tmp_path / name
     make(path)
     with pytest.raises(InputError, match=sentence) as caught:
-        import_cells(path, quick_config(), workspace)
+        import_cells(path, quick_config(), workspace.datasets)
     _one_sentence(str(caught.value))
     assert nothing_left(workspace)
     with pytest.raises(InputError, match=sentence) as caught:
@@ -148,8 +158,8 @@ def test_what_the_sample_missed_is_found_by_the_import(
     edit: Callable, sentence: str, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The doctor looks at a sample of large files; the import must still refuse what lies between."""
-    monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 300)
-    monkeypatch.setattr("genediff.data.values._SAMPLED_TILES", 2)
+    monkeypatch.setattr("genediff.data.matrices.sparse_matrix.TILE_ENTRIES", 300)
+    monkeypatch.setattr("genediff.data.importing.value_kind._SAMPLED_TILES", 2)
     path = tmp_path / "cells.h5ad"
 
     def poison(dense: np.ndarray) -> np.ndarray:
@@ -158,9 +168,10 @@ def test_what_the_sample_missed_is_found_by_the_import(
     cells = ad.concat([small_cells(), small_cells(seed=1)], index_unique="-")
     cells.X = sp.csr_matrix(poison(small_cells().X.toarray()))
     cells.write_h5ad(path)
-    assert diagnose(path).usable and not diagnose(path).checked_all
+    found = examine(path)  # in this process, where tiles are small
+    assert found.usable and not found.checked_all
     with pytest.raises(InputError, match=sentence):
-        import_cells(path, quick_config(), workspace)
+        import_cells(path, quick_config(), workspace.datasets)
     assert nothing_left(workspace)
 
 
@@ -174,7 +185,7 @@ def test_a_chunk_that_cannot_be_read_is_damage(tmp_path: Path, workspace: Worksp
     raw[chunk.byte_offset : chunk.byte_offset + chunk.size] = b"\xff" * chunk.size
     path.write_bytes(raw)
     with pytest.raises(InputError, match="damaged"):
-        import_cells(path, quick_config(), workspace)
+        import_cells(path, quick_config(), workspace.datasets)
     assert nothing_left(workspace)
 
 
@@ -185,7 +196,7 @@ def test_a_label_with_one_cell_is_said_and_trained_on(workspace: Workspace, writ
     cells.obs["cell_type"] = pd.Categorical(types)
     path = written(cells)
     assert any("unicorn" in problem.text and problem.severity == "warning" for problem in diagnose(path).problems)
-    dataset = import_cells(path, quick_config(), workspace)
+    dataset = import_cells(path, quick_config(), workspace.datasets)
     assert "unicorn" in dataset.vocabulary("cell_type")
     assert dataset.obs["split"].iloc[0] == "train"
     assert any("unicorn" in note for note in dataset.info.notes)
@@ -195,7 +206,7 @@ def test_labels_of_one_cell_each_are_refused(workspace: Workspace, written: Call
     cells = small_cells(30)
     cells.obs["name"] = [f"cell {number // 2}" for number in range(30)]
     with pytest.raises(InputError, match="fewer than 3 cells"):
-        import_cells(written(cells), quick_config(label="name"), workspace)
+        import_cells(written(cells), quick_config(label="name"), workspace.datasets)
     assert nothing_left(workspace)
 
 
@@ -207,7 +218,7 @@ def test_a_full_disk_is_one_sentence(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("genediff.data.build.write_cells", full)
-    with pytest.raises(InputError, match="No space left"):
-        import_cells(written(small_cells()), quick_config(), workspace)
+    monkeypatch.setattr("genediff.data.importing.build.write_cells", full)
+    with pytest.raises(InputError, match="The disk is full"):
+        import_cells(written(small_cells()), quick_config(), workspace.datasets)
     assert nothing_left(workspace)

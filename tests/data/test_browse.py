@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genediff.data.browse import list_folder
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.data.uploads.allowed_roots import check_path
+from genediff.data.uploads.browse import list_folder
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_folders_come_first_and_only_readable_formats(place):
-    found = list_folder(place / "root", Workspace(place / "space"))
+    found = list_folder(place / "root", Workspace(place / "space").uploads)
     assert [(entry.name, entry.is_folder) for entry in found.entries] == [
         ("across", True), ("inner", True), ("A.csv.gz", False), ("b.h5ad", False), ("good.h5ad", False),
     ]  # fmt: skip
@@ -46,9 +47,9 @@ def test_folders_come_first_and_only_readable_formats(place):
 
 def test_the_way_down_is_named_and_links_count_as_what_they_lead_to(place):
     workspace = Workspace(place / "space")
-    deep = list_folder(place / "root" / "inner" / "deep", workspace)
+    deep = list_folder(place / "root" / "inner" / "deep", workspace.uploads)
     assert [step.name for step in deep.steps] == ["root", "inner", "deep"]
-    assert list_folder(place / "root" / "across", workspace).root == place / "other"
+    assert list_folder(place / "root" / "across", workspace.uploads).root == place / "other"
 
 
 @pytest.mark.parametrize(
@@ -63,4 +64,16 @@ def test_the_way_down_is_named_and_links_count_as_what_they_lead_to(place):
 def test_nothing_outside_the_roots_is_listed(place, folder, words):
     (place / "root-too").mkdir()
     with pytest.raises(InputError, match=words):
-        list_folder(folder if folder.startswith("/") else f"{place}/{folder}", Workspace(place / "space"))
+        list_folder(folder if folder.startswith("/") else f"{place}/{folder}", Workspace(place / "space").uploads)
+
+
+def test_names_that_are_no_text_are_not_shown(place):
+    """A file system takes any bytes as a name; such a one ended the page that listed its folder."""
+    folder = os.fsencode(place / "root" / "inner")
+    for name in (b"caf\xe9.h5ad", b"\xff\xfe.csv"):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(b"x")
+    found = list_folder(place / "root" / "inner", Workspace(place / "space").uploads)
+    assert [entry.name for entry in found.entries] == ["deep", "c.tsv"]
+    with pytest.raises(InputError, match="no text"):
+        check_path(os.fsdecode(os.path.join(folder, b"caf\xe9.h5ad")), Workspace(place / "space").uploads)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from genediff.data import chunks
-from genediff.data.ahead import in_order, n_threads
-from genediff.data.store import GrowingSparse
+from genediff.data.cells.store import GrowingSparse
+from genediff.data.matrices import chunks
+from genediff.data.matrices.prefetch import in_order, n_threads
 
 if TYPE_CHECKING:
     from pathlib import Path

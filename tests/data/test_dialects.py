@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 def _same_counts(path: Path, workspace: Workspace, where: str, **choices: object) -> None:
     cells = small_cells()
     assert diagnose(path).counts == where
-    dataset = import_cells(path, quick_config(**choices), workspace)
+    dataset = import_cells(path, quick_config(**choices), workspace.datasets)
     assert dataset.info.has_counts
     expected = cells[dataset.obs.index, list(dataset.genes)].X
     assert abs(dataset.counts() - expected).sum() == 0
     for gene in ("MT-CO1", "GENE30"):
-        values = np.expm1(dataset.gene_values(gene)) * dataset.obs["library"] / dataset.info.target_sum
+        values = np.expm1(dataset.gene_values(gene)) * dataset.obs["qc_total"] / 10_000
         np.testing.assert_allclose(values, cells[dataset.obs.index, gene].X.toarray().ravel(), atol=1e-3)
 
 
@@ -49,16 +49,16 @@ def test_all_layouts_are_cut_into_many_tiles(
     workspace: Workspace, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tiles, and batches of genes, far smaller than the file: the result must not depend on them."""
-    monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 500)
-    monkeypatch.setattr("genediff.data.matrix._DENSE_ENTRIES", 1000)
-    monkeypatch.setattr("genediff.data.writing.BLOCK_ENTRIES", 2000)
+    monkeypatch.setattr("genediff.data.matrices.sparse_matrix.TILE_ENTRIES", 500)
+    monkeypatch.setattr("genediff.data.matrices.sparse_matrix._DENSE_ENTRIES", 1000)
+    monkeypatch.setattr("genediff.data.importing.write_matrix.BLOCK_ENTRIES", 2000)
     results = []
     for layout in (sp.csr_matrix, sp.csc_matrix, np.asarray):
         cells = small_cells()
         cells.X = layout(cells.X.toarray())
         path = written(cells, f"{layout.__name__}.h5ad")
         _same_counts(path, workspace, "X")
-        results.append(import_cells(path, quick_config(), workspace))
+        results.append(import_cells(path, quick_config(), workspace.datasets))
     assert results[0].genes == results[1].genes == results[2].genes
     np.testing.assert_array_equal(results[0].pcs, results[1].pcs)
     np.testing.assert_array_equal(results[0].pcs, results[2].pcs)
@@ -113,7 +113,7 @@ def test_cellxgene_file(workspace: Workspace, written: Callable[..., Path]) -> N
         "raw.X", "human", "symbol", "feature_name",
     )  # fmt: skip
     assert found.label == "cell_type" and found.n_duplicate_genes == 1
-    dataset = import_cells(path, quick_config(), workspace)
+    dataset = import_cells(path, quick_config(), workspace.datasets)
     assert dataset.all_genes[:5] == ("MT-CO1", "MT-ND1", "GENE0", "GENE0-1", "GENE2")
     assert dataset.gene_ids[4] == "ENSG00000000004"
     assert any("feature_name" in note for note in dataset.info.notes)
@@ -142,7 +142,7 @@ def test_old_file_before_anndata_07(workspace: Workspace, tmp_path: Path) -> Non
         file["uns/cell_type_categories"] = np.array(["B", "NK", "T"], dtype="S2")
     assert diagnose(path).label == "cell_type"
     _same_counts(path, workspace, "X")
-    dataset = import_cells(path, quick_config(), workspace)
+    dataset = import_cells(path, quick_config(), workspace.datasets)
     assert list(dataset.obs["cell_type"]) == list(cells.obs["cell_type"])
 
 
@@ -161,7 +161,7 @@ def test_file_of_anndata_07(workspace: Workspace, tmp_path: Path, written: Calla
         obs.attrs["encoding-version"] = "0.1.0"
         obs.attrs["column-order"] = np.array(["cell_type", "score"], dtype=h5py.string_dtype())
     _same_counts(path, workspace, "X")
-    assert list(import_cells(path, quick_config(), workspace).obs["cell_type"]) == list(cells.obs["cell_type"])
+    assert list(import_cells(path, quick_config(), workspace.datasets).obs["cell_type"]) == list(cells.obs["cell_type"])
 
 
 def test_duplicate_genes_and_cells_are_numbered(workspace: Workspace, written: Callable[..., Path]) -> None:
@@ -170,20 +170,20 @@ def test_duplicate_genes_and_cells_are_numbered(workspace: Workspace, written: C
     cells.obs_names = ["twin", "twin", *cells.obs_names[2:]]
     with pytest.warns(UserWarning, match="not unique"):
         path = written(cells.copy())
-    dataset = import_cells(path, quick_config(), workspace)
+    dataset = import_cells(path, quick_config(), workspace.datasets)
     assert dataset.all_genes[2:5] == ("GENE0", "GENE0-1", "GENE0-2")
     assert list(dataset.obs.index[:2]) == ["twin", "twin-1"]
     notes = " ".join(dataset.info.notes)
     assert "2 genes have a name" in notes and "1 cells had a name" in notes
     first = cells.X.toarray()[:, 3]
-    values = np.expm1(dataset.gene_values("GENE0-1")) * dataset.obs["library"] / dataset.info.target_sum
+    values = np.expm1(dataset.gene_values("GENE0-1")) * dataset.obs["qc_total"] / 10_000
     np.testing.assert_allclose(values, first, atol=1e-3)
 
 
 def test_antibody_tags_are_left_out(workspace: Workspace, written: Callable[..., Path]) -> None:
     cells = small_cells()
     cells.var["feature_types"] = ["Gene Expression"] * 55 + ["Antibody Capture"] * 5
-    dataset = import_cells(written(cells), quick_config(), workspace)
+    dataset = import_cells(written(cells), quick_config(), workspace.datasets)
     assert dataset.all_genes == tuple(cells.var_names[:55])
     np.testing.assert_allclose(dataset.obs["qc_total"], cells.X[:, :55].sum(axis=1).A1)
 
@@ -220,7 +220,7 @@ def test_tables(name: str, turned: bool, workspace: Workspace, tmp_path: Path) -
     frame = pd.DataFrame(cells.X.toarray().astype(int), index=cells.obs_names, columns=cells.var_names)
     path = tmp_path / name
     (frame.T if turned else frame).to_csv(path, sep="," if ".csv" in name else "\t")
-    dataset = import_cells(path, quick_config(label=None), workspace)
+    dataset = import_cells(path, quick_config(label=None), workspace.datasets)
     assert dataset.info.has_counts
     assert dataset.all_genes == tuple(cells.var_names)
     assert abs(dataset.counts() - cells[:, list(dataset.genes)].X).sum() == 0
@@ -233,7 +233,7 @@ def test_mouse_genes(shared_data: Path) -> None:
 
 
 def test_a_file_without_counts_can_be_looked_at(workspace: Workspace, written: Callable[..., Path]) -> None:
-    from genediff.errors import InputError
+    from genediff.core.errors import InputError
 
     cells = small_cells()
     _log_normalise(cells)
@@ -242,7 +242,7 @@ def test_a_file_without_counts_can_be_looked_at(workspace: Workspace, written: C
     assert found.counts is None and found.values == "lognorm" and found.usable
     assert "add up to 10,000" in found.why
     assert any("no count likelihood" in problem.text for problem in found.problems)
-    dataset = import_cells(path, quick_config(), workspace)
+    dataset = import_cells(path, quick_config(), workspace.datasets)
     assert not dataset.info.has_counts and dataset.info.target_sum is None
     assert abs(dataset.x() - cells[:, list(dataset.genes)].X).max() < 1e-6
     np.testing.assert_allclose(dataset.gene_values("GENE5"), cells[:, "GENE5"].X.toarray().ravel())
@@ -259,7 +259,7 @@ def test_normalised_but_not_logged_values_are_logged(workspace: Workspace, writt
     cells.X = sp.csr_matrix((dense / dense.sum(axis=1, keepdims=True) * 1e4).astype(np.float32))
     path = written(cells)
     assert diagnose(path).values == "normalised"
-    dataset = import_cells(path, quick_config(), workspace)
+    dataset = import_cells(path, quick_config(), workspace.datasets)
     np.testing.assert_allclose(dataset.x().toarray(), np.log1p(cells[:, list(dataset.genes)].X.toarray()), rtol=1e-5)
 
 
@@ -270,7 +270,7 @@ def test_scaled_values_are_taken_as_they_are(workspace: Workspace, written: Call
     cells.X = ((dense - dense.mean(axis=0)) / dense.std(axis=0)).astype(np.float32)
     path = written(cells)
     assert diagnose(path).values == "scaled"
-    dataset = import_cells(path, quick_config(), workspace)
+    dataset = import_cells(path, quick_config(), workspace.datasets)
     np.testing.assert_allclose(dataset.x().toarray(), cells[:, list(dataset.genes)].X, rtol=1e-6)
 
 
@@ -289,7 +289,7 @@ def test_every_labelled_real_file_imports(shared_data: Path, workspace: Workspac
                  "spectra_sample_lognorm", "norman_tiny_50x50_scx", "pbmc_cite_200cells_scvi_tests"):  # fmt: skip
         path = shared_data / "h5ad" / f"{name}.h5ad"
         config = diagnose(path).propose_config().model_copy(update={"umap": False})
-        dataset = import_cells(path, config, workspace)
+        dataset = import_cells(path, config, workspace.datasets)
         assert np.isfinite(dataset.pcs).all()
         assert sum(dataset.info.split_sizes.values()) == dataset.info.n_cells == dataset.x().shape[0]
 

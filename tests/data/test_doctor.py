@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genediff.core.errors import InputError
 from genediff.data import diagnose, import_cells, read_cells
-from genediff.errors import InputError
 
 from .conftest import small_cells
 
@@ -57,7 +57,7 @@ def test_what_is_proposed_can_be_imported(workspace: Workspace, written: Callabl
     assert (config.label, config.perturbation, config.control, config.batch) == (
         "cell_type", "condition", "DMSO", "batch",
     )  # fmt: skip
-    dataset = import_cells(path, config.model_copy(update={"umap": False}), workspace)
+    dataset = import_cells(path, config.model_copy(update={"umap": False}), workspace.datasets)
     assert dataset.info.split_sizes == {"train": 120, "validation": 60, "test": 60}
     assert dataset.info.conditions == ("cell_type", "condition", "batch")
 

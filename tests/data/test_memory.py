@@ -29,9 +29,9 @@ def test_more_cells_take_no_more_memory(
     layout: str, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four times the cells: beside the table of cells (some 400 bytes each) nothing grows, in import or reading."""
-    monkeypatch.setattr("genediff.data.ahead.MOST_THREADS", 2)  # whatever the number of cores here
-    monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 50_000)
-    monkeypatch.setattr("genediff.data.writing.BLOCK_ENTRIES", 100_000)
+    monkeypatch.setattr("genediff.data.matrices.prefetch.MOST_THREADS", 2)  # whatever the number of cores here
+    monkeypatch.setattr("genediff.data.matrices.sparse_matrix.TILE_ENTRIES", 50_000)
+    monkeypatch.setattr("genediff.data.importing.write_matrix.BLOCK_ENTRIES", 100_000)
     rng = np.random.default_rng(0)
     peaks = {}
     for n in (500, 4_000, 16_000):  # the first one imports what there is to import
@@ -42,7 +42,7 @@ def test_more_cells_take_no_more_memory(
             write_elem(file, "var", pd.DataFrame(index=[f"GENE{number}" for number in range(300)]))
         tracemalloc.start()
         try:
-            dataset = import_cells(path, quick_config(label=None, n_genes=200), workspace)
+            dataset = import_cells(path, quick_config(label=None, n_genes=200), workspace.datasets)
             for _, x in dataset.x_blocks(500):
                 assert x.shape[1] == 200
             peaks[n] = tracemalloc.get_traced_memory()[1]
@@ -57,9 +57,9 @@ def test_the_dense_matrix_is_never_made(
     layout: str, tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dense matrix would take 192 MB; the import stays below a third of it, whatever the layout on disk."""
-    monkeypatch.setattr("genediff.data.ahead.MOST_THREADS", 2)  # whatever the number of cores here
-    monkeypatch.setattr("genediff.data.matrix.TILE_ENTRIES", 100_000)
-    monkeypatch.setattr("genediff.data.matrix._DENSE_ENTRIES", 1_000_000)
+    monkeypatch.setattr("genediff.data.matrices.prefetch.MOST_THREADS", 2)  # whatever the number of cores here
+    monkeypatch.setattr("genediff.data.matrices.sparse_matrix.TILE_ENTRIES", 100_000)
+    monkeypatch.setattr("genediff.data.matrices.sparse_matrix._DENSE_ENTRIES", 1_000_000)
     rng = np.random.default_rng(0)
     counts = sp.random(N_CELLS, N_GENES, 0.01, "csr", np.float32, rng, lambda n: rng.integers(1, 5, n))
     path = tmp_path / "cells.h5ad"
@@ -75,7 +75,7 @@ def test_the_dense_matrix_is_never_made(
     del counts
     tracemalloc.start()
     try:
-        dataset = import_cells(path, quick_config(label=None, n_genes=100), workspace)
+        dataset = import_cells(path, quick_config(label=None, n_genes=100), workspace.datasets)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

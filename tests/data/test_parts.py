@@ -10,13 +10,15 @@ import scanpy as sc
 import scipy.sparse as sp
 from sklearn.decomposition import PCA as SklearnPCA
 
-from genediff.data.columns import as_levels, clean_obs, describe, propose
-from genediff.data.gene_choice import choose_genes, training_moments
-from genediff.data.genes import is_ensembl, looks_like_genes, make_unique, species_of, symbol_column
-from genediff.data.matrix import MemoryMatrix
-from genediff.data.pca import fit_pca
-from genediff.data.split import split_from_column, stratified_split
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.data.cells.pca import fit_pca
+from genediff.data.cells.split import split_from_column, stratified_split
+from genediff.data.importing.column_roles import as_levels, clean_obs, describe, propose
+from genediff.data.importing.features import read_features
+from genediff.data.importing.gene_ids import gene_side, is_ensembl, make_unique, species_of, symbol_column
+from genediff.data.importing.gene_selection import choose_genes, training_moments
+from genediff.data.importing.perturbation_columns import propose_perturbations
+from genediff.data.matrices.sparse_matrix import MemoryMatrix
 
 from .conftest import small_cells
 
@@ -91,7 +93,7 @@ def test_gene_choice_is_scanpys_seurat_flavour(n: int) -> None:
     rates = rng.gamma(0.5, 2, 400) * np.where(rng.random((300, 400)) < 0.3, 3, 1)
     counts = sp.csr_matrix(rng.poisson(rates * rng.gamma(5, 0.2, (300, 1))).astype(np.float32))
     train = rng.random(300) < 0.6
-    matrix = MemoryMatrix(counts)
+    matrix = MemoryMatrix(counts, file="cells.csv")
     moments = training_moments(
         matrix.map, 400, train=train, total=counts.sum(axis=1).A1, values="counts", after_tile=_nothing
     )
@@ -113,7 +115,7 @@ def test_log_values_choose_as_counts_do() -> None:
     chosen = []
     for values, kind in ((counts, "counts"), (logged, "lognorm")):
         moments = training_moments(
-            MemoryMatrix(values).map, 60, train=train, total=total, values=kind, after_tile=_nothing
+            MemoryMatrix(values, file="cells.csv").map, 60, train=train, total=total, values=kind, after_tile=_nothing
         )
         chosen.append(choose_genes(moments, 30, min_cells=3, keep=np.zeros(60, dtype=bool)))
     np.testing.assert_array_equal(*chosen)
@@ -125,9 +127,9 @@ def test_log_values_choose_as_counts_do() -> None:
 @pytest.mark.parametrize("wide", [False, True], ids=["covariance", "iteration"])
 def test_components_are_sklearns(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if wide:
-        monkeypatch.setattr("genediff.data.pca._WIDE", 10)
+        monkeypatch.setattr("genediff.data.cells.pca._WIDE", 10)
     else:
-        monkeypatch.setattr("genediff.data.pca._FEW_ENTRIES", 0)
+        monkeypatch.setattr("genediff.data.cells.pca._FEW_ENTRIES", 0)
     x = sp.csr_matrix(np.log1p(small_cells().X.toarray()).astype(np.float32))
     ours = fit_pca(x[:150], 5, seed=0, after_block=_nothing)
     theirs = SklearnPCA(5, svd_solver="full").fit(x[:150].toarray())
@@ -177,10 +179,28 @@ def test_symbol_column_is_the_one_with_symbols() -> None:
     assert symbol_column(var[["gene_ids", "gene_name"]]) is None
 
 
-def test_barcodes_do_not_look_like_genes() -> None:
-    genes = looks_like_genes(["CD3D", "LYZ", "MT-CO1", "HLA-A"])
-    for others in (["AAACCTGAGAAACCAT-1", "AAACCTGAGAAACCGC-1"], ["cell1", "cell2"], ["Sample_1", "Sample_2"]):
-        assert looks_like_genes(others) < genes
+@pytest.mark.parametrize(
+    ("genes", "cells", "corner"),
+    [
+        (["CD3D", "LYZ", "MT-CO1", "HLA-A"], ["AAACCTGAGAAACCAT-1", "AAACCTGAGAAACCGC-1"], ""),
+        (["CD3D", "Xyz", "NEWGENE"] * 9, ["cell1", "cell2"], ""),
+        ([f"ENSG{n:011d}.3" for n in range(9)], ["A", "B", "C"], ""),
+        ([f"ENSMUSG{n:011d}" for n in range(9)], [f"ENSX{n}" for n in range(9)], ""),
+        (["1", "10", "100", "7157", "672"], [f"S{n}" for n in range(9)], ""),  # Entrez ids
+        (["GeneA", "GeneB", "GeneC"], ["Sample_1", "Sample_2"], ""),
+        (["7157", "672", "999"], ["0", "1", "2"], ""),
+        (["x1", "x2"], ["y1", "y2"], "gene_id"),
+    ],
+)
+def test_one_side_of_a_table_holds_genes(genes: list[str], cells: list[str], corner: str) -> None:
+    """Ensembl and Entrez ids in the rows, and few known symbols beside sample names, were read as cells."""
+    assert gene_side(genes, cells, corner) == "genes"
+    assert gene_side(cells, genes, "") == (None if corner else "cells")
+
+
+def test_where_neither_side_tells_it_is_asked() -> None:
+    assert gene_side(["x1", "x2"], ["y1", "y2"], "") is None
+    assert gene_side(["x1", "x2"], ["y1", "y2"], "cell_id") == "cells"
 
 
 # ------------------------------------------------------------------------------------------------------------- columns
@@ -213,7 +233,10 @@ def test_reserved_and_odd_column_names() -> None:
 )
 def test_proposals(columns: dict[str, object], expected: tuple[str | None, ...]) -> None:
     obs = pd.DataFrame({name: np.resize(list(levels), 60) for name, levels in columns.items()})
-    found = propose(describe(clean_obs(obs)[0]))
+    clean = clean_obs(obs)[0]
+    reading = propose_perturbations(clean, read_features(pd.DataFrame(index=["STAT1", "JUN"])), {})
+    column, control = (None, None) if reading is None else (reading.recipe.column, reading.recipe.control)
+    found = propose(describe(clean), perturbation=column, control=control)
     assert (found.label, found.batch, found.perturbation, found.control) == expected
 
 

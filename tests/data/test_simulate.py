@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from genediff.cli import app
+from genediff.core.errors import InputError
 from genediff.data import ImportConfig, import_cells
-from genediff.data.planted import kept_truth, planted_gene_sets, planted_network, planted_truth
-from genediff.data.simulate import Noise, perturbation_plan, simulate
-from genediff.data.truth import Perturbation, Truth
-from genediff.data.truth_draw import TruthConfig, draw_truth
-from genediff.errors import InputError
+from genediff.data.simulation.planted import kept_truth, planted_gene_sets, planted_network, planted_truth
+from genediff.data.simulation.simulate import Noise, perturbation_plan, simulate
+from genediff.data.simulation.truth import Perturbation, Truth
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,7 +184,7 @@ def test_cells_and_truth_survive_a_file_and_an_import(truth: Truth, tmp_path: Pa
         assert len(planted_gene_sets(cells_).sets) == 3
     np.testing.assert_array_equal(planted_truth(read).expected("type_2"), truth.expected("type_2"))
     choices = {"label": "cell_type", "perturbation": "perturbation", "control": "control", "n_genes": 60, "n_pcs": 5}
-    dataset = import_cells(tmp_path / "cells.h5ad", ImportConfig.parse({**choices, "umap": False}), workspace)
+    dataset = import_cells(tmp_path / "cells.h5ad", ImportConfig.parse({**choices, "umap": False}), workspace.datasets)
     assert dataset.info.n_cells == 210
     assert dataset.info.has_counts
     assert set(dataset.vocabulary("perturbation")) == {"control", *(p.label for p in plan)}
@@ -194,7 +194,7 @@ def test_cells_and_truth_survive_a_file_and_an_import(truth: Truth, tmp_path: Pa
     read.uns["simulation"] = {"genes": "a foreign one"}
     read.write_h5ad(tmp_path / "foreign.h5ad")
     assert kept_truth(import_cells(tmp_path / "foreign.h5ad", ImportConfig.parse({**choices, "umap": False}),
-                                   workspace)) is None  # fmt: skip
+                                   workspace.datasets)) is None  # fmt: skip
 
 
 def test_the_command_writes_cells_that_tell_their_truth(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_the_command_writes_cells_that_tell_their_truth(tmp_path: Path) -> None:
     assert planted_truth(one).edges.equals(planted_truth(other).edges)  # one world, other cells
     assert abs(one.X - other.X).sum() > 0
     assert {"control", "REG1"} & set(one.obs["perturbation"].cat.categories)
-    assert run("-o", str(tmp_path / "cells.csv")) == (1, "Cells are written as an .h5ad file, not as 'cells.csv'.\n")
+    assert run("-o", str(tmp_path / "cells.csv")) == (1, "The output is written as .h5ad, not as 'cells.csv'.\n")
 
 
 @pytest.mark.parametrize(

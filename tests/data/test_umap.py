@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import shutil
 import subprocess
 import sys
@@ -13,12 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from genediff.core.errors import Cancelled, InputError
 from genediff.data import Dataset, import_cells
-from genediff.data.store import open_store, open_umap
-from genediff.data.umap_drawing import draw_umap
-from genediff.data.umap_space import UmapSpace, rebuild
-from genediff.errors import Cancelled, InputError
+from genediff.data.cells.store import open_store, open_umap
+from genediff.data.cells.umap_space import UmapSpace, rebuild
+from genediff.data.importing.umap_drawing import draw_umap
 from genediff.workspace import DEMO_DATASET, Workspace
+from tests.slowdown import slowdown
 
 from .conftest import quick_config, small_cells
 
@@ -120,7 +123,7 @@ def test_without_a_umap_it_is_said(imported: Dataset) -> None:
 
 
 def test_very_few_cells_fall_back_to_components(workspace: Workspace, written: Callable[..., Path]) -> None:
-    dataset = import_cells(written(small_cells(24)), quick_config(umap=True, min_cells_per_gene=1), workspace)
+    dataset = import_cells(written(small_cells(24)), quick_config(umap=True, min_cells_per_gene=1), workspace.datasets)
     np.testing.assert_array_equal(dataset.umap, dataset.pcs[:, :2])
     np.testing.assert_array_equal(dataset.transform_umap(dataset.pcs), dataset.umap)
     assert any("too few" in note for note in dataset.info.notes)
@@ -145,7 +148,7 @@ def test_cancelling_does_not_wait_for_the_layout(
     def slow(pcs: np.ndarray, *, seed: int) -> None:
         release.wait(60)
 
-    monkeypatch.setattr("genediff.data.umap_space.fit_umap", slow)
+    monkeypatch.setattr("genediff.data.cells.umap_space.fit_umap", slow)
     begun: list[float] = []
 
     def cancelled() -> bool:
@@ -157,8 +160,10 @@ def test_cancelling_does_not_wait_for_the_layout(
         message[0] = text
 
     with pytest.raises(Cancelled, match="it can be drawn later"):
-        import_cells(written(small_cells()), quick_config(umap=True), workspace, progress=progress, cancelled=cancelled)
-    assert time.monotonic() - begun[0] < 5
+        import_cells(
+            written(small_cells()), quick_config(umap=True), workspace.datasets, progress=progress, cancelled=cancelled
+        )
+    assert time.monotonic() - begun[0] < 5 * slowdown()
     release.set()
     (info,) = [one for one in workspace.list_datasets() if not one.shipped]
     assert not info.has_umap and {path.name for path in info.folder.iterdir()} == {"cells.h5", "dataset.json"}
@@ -174,15 +179,46 @@ def test_cells_can_be_used_before_their_map_is_there(workspace: Workspace, writt
         ready.append(workspace.open_dataset(dataset.info.id))
 
     path = written(small_cells(24))
-    at_once = import_cells(path, quick_config(umap=True, min_cells_per_gene=1), workspace, ready=use)
+    at_once = import_cells(path, quick_config(umap=True, min_cells_per_gene=1), workspace.datasets, ready=use)
     assert at_once.info.has_umap and at_once.info.name == "renamed" and len(ready) == 1
-    later = import_cells(path, quick_config(umap=False, min_cells_per_gene=1), workspace)
+    later = import_cells(path, quick_config(umap=False, min_cells_per_gene=1), workspace.datasets)
     with pytest.raises(InputError, match="no UMAP yet"):
         _ = later.umap
     drawn = draw_umap(later)
     np.testing.assert_array_equal(drawn.umap, at_once.umap)
     assert drawn.info.notes == at_once.info.notes and later.counts().nnz == drawn.counts().nnz
     assert draw_umap(drawn) is drawn
+
+
+def test_two_processes_that_draw_one_map_do_not_disturb_each_other(
+    workspace: Workspace, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wrote one partial file: one took the other's away, and ended in an error. Now both stop before they land."""
+    path, config = written(small_cells(24)), quick_config(umap=False, min_cells_per_gene=1)
+    dataset = import_cells(path, config, workspace.datasets)
+    both = multiprocessing.get_context("fork").Barrier(2, timeout=60)
+    replace = os.replace
+
+    def together(source: Path, target: Path) -> None:
+        both.wait()
+        replace(source, target)
+
+    children = []
+    for _ in range(2):
+        child = os.fork()
+        if child == 0:
+            try:
+                monkeypatch.setattr("genediff.core.disk_errors.os.replace", together)
+                draw_umap(dataset)
+                os._exit(0)
+            except BaseException:  # noqa: BLE001  the parent says that it failed
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    drawn = workspace.open_dataset(dataset.info.id)
+    np.testing.assert_array_equal(drawn.umap, drawn.pcs[:, :2])
+    assert {one.name for one in dataset.info.folder.iterdir()} == {"cells.h5", "dataset.json", "umap.h5"}
+    assert sum("too few" in note for note in drawn.info.notes) == 1
 
 
 def test_an_import_that_is_done_again_draws_the_map_that_is_missing(
@@ -198,10 +234,10 @@ def test_an_import_that_is_done_again_draws_the_map_that_is_missing(
         raise Killed
 
     with pytest.raises(Killed):
-        import_cells(path, config, workspace, ready=killed)
+        import_cells(path, config, workspace.datasets, ready=killed)
     (info,) = [one for one in workspace.list_datasets() if not one.shipped]
     assert not info.has_umap
-    again = import_cells(path, config, workspace)
+    again = import_cells(path, config, workspace.datasets)
     assert again.info.id == info.id and again.info.has_umap
 
 
@@ -211,7 +247,9 @@ def test_a_data_set_that_was_deleted_meanwhile_gets_no_map(workspace: Workspace,
         workspace.delete_dataset(dataset.info.id)
 
     with pytest.raises(InputError, match="was deleted while its map was drawn"):
-        import_cells(written(small_cells(24)), quick_config(umap=True, min_cells_per_gene=1), workspace, ready=deleted)
+        import_cells(
+            written(small_cells(24)), quick_config(umap=True, min_cells_per_gene=1), workspace.datasets, ready=deleted
+        )
     assert [one for one in workspace.list_datasets() if not one.shipped] == []
 
 

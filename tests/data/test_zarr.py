@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from genediff.core.errors import InputError
 from genediff.data import check_path, diagnose, import_cells
-from genediff.errors import InputError
 
 from .conftest import nothing_left, quick_config, small_cells
 
@@ -37,8 +37,8 @@ def test_a_zarr_folder_is_the_same_data_set(
     cells = small_cells()
     cells.layers["counts"] = layout(cells.X.toarray())
     cells.X = sp.csr_matrix(np.log1p(cells.X.toarray()) / 3)
-    ours = import_cells(write_zarr(cells, tmp_path / "cells.zarr"), quick_config(), workspace)
-    theirs = import_cells(written(cells), quick_config(), workspace)
+    ours = import_cells(write_zarr(cells, tmp_path / "cells.zarr"), quick_config(), workspace.datasets)
+    theirs = import_cells(written(cells), quick_config(), workspace.datasets)
     assert ours.info.id != theirs.info.id  # other bytes
     assert ours.all_genes == theirs.all_genes and ours.genes == theirs.genes
     assert ours.info.notes == theirs.info.notes
@@ -50,7 +50,7 @@ def test_a_zarr_folder_is_the_same_data_set(
 
 def test_the_doctor_and_the_path_check_know_it(workspace: Workspace, tmp_path: Path) -> None:
     path = write_zarr(small_cells(), workspace.uploads / "cells.zarr")
-    assert check_path(path, workspace) == path.resolve()
+    assert check_path(path, workspace.uploads) == path.resolve()
     found = diagnose(path)
     assert found.format == "zarr" and found.counts == "X" and found.n_cells == 240
     assert found.file_bytes == sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
@@ -58,11 +58,11 @@ def test_the_doctor_and_the_path_check_know_it(workspace: Workspace, tmp_path: P
 
 def test_the_same_folder_is_imported_once_and_a_changed_one_again(workspace: Workspace, tmp_path: Path) -> None:
     cells = small_cells()
-    first = import_cells(write_zarr(cells, tmp_path / "a.zarr"), quick_config(), workspace)
-    again = import_cells(tmp_path / "a.zarr", quick_config(), workspace)
+    first = import_cells(write_zarr(cells, tmp_path / "a.zarr"), quick_config(), workspace.datasets)
+    again = import_cells(tmp_path / "a.zarr", quick_config(), workspace.datasets)
     assert first.info.id == again.info.id
     cells.X.data[0] += 1
-    other = import_cells(write_zarr(cells, tmp_path / "b.zarr"), quick_config(), workspace)
+    other = import_cells(write_zarr(cells, tmp_path / "b.zarr"), quick_config(), workspace.datasets)
     assert other.info.id != first.info.id
 
 
@@ -76,19 +76,19 @@ def test_a_folder_that_lacks_parts_is_refused(name: str, workspace: Workspace, t
     assert chunks
     chunks[0].unlink()
     with pytest.raises(InputError, match=f"1 of the 1 parts of X/{name} are missing"):
-        import_cells(path, quick_config(), workspace)
+        import_cells(path, quick_config(), workspace.datasets)
     assert nothing_left(workspace)
 
 
 def test_other_folders_are_refused(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     with pytest.raises(InputError, match="or of a .zarr folder"):
-        import_cells(tmp_path / "plain", quick_config(), workspace)
+        import_cells(tmp_path / "plain", quick_config(), workspace.datasets)
     (tmp_path / "empty.zarr").mkdir()
     with pytest.raises(InputError, match=r"empty\.zarr is no zarr folder that can be read"):
-        import_cells(tmp_path / "empty.zarr", quick_config(), workspace)
+        import_cells(tmp_path / "empty.zarr", quick_config(), workspace.datasets)
     import zarr
 
     zarr.open_group(tmp_path / "other.zarr", mode="w")
     with pytest.raises(InputError, match="no obs and var"):
-        import_cells(tmp_path / "other.zarr", quick_config(), workspace)
+        import_cells(tmp_path / "other.zarr", quick_config(), workspace.datasets)

@@ -40,7 +40,7 @@ def as_anndata(counts: np.ndarray, codes: np.ndarray, genes: list[str]) -> AnnDa
 def _import(cells: AnnData, folder: Path, name: str, config: ImportConfig) -> Dataset:
     path = folder / f"{name}.h5ad"
     cells.write_h5ad(path)
-    return import_cells(path, config, Workspace(folder / name))
+    return import_cells(path, config, Workspace(folder / name).datasets)
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genediff.analysis.markers import choose_markers, dots_in
 from genediff.data import Dataset
-from genediff.data import dataset as reading
-from genediff.data.rows import CellRows
+from genediff.data.cells import dataset as reading
+from genediff.data.cells.dataset import CellRows
 from genediff.evaluation.baselines import CopiedCells, IndependentGenes
-from genediff.evaluation.source import of_split, reference
+from genediff.evaluation.real_cells import of_split, reference
+from genediff.inspection.one_cell.marker_genes import choose_markers, dots_in
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genediff.evaluation.matching import Target, choose_target, match
+from genediff.evaluation.matching import Target, choose_target, match, n_draws
 
 REAL = np.repeat([0, 1, 2], [100, 60, 40])
 
@@ -56,3 +56,13 @@ def test_rare_labels_do_not_shrink_the_rest() -> None:
 def test_nothing_to_compare_is_said() -> None:
     with pytest.raises(ValueError, match="nothing to compare"):
         choose_target(np.array([], dtype=int), REAL, max_cells=10)
+
+
+def test_with_cells_enough_every_part_has_generated_cells_of_its_own() -> None:
+    """The "±" was of folds and subsamples of one draw (.004), and cells drawn anew differed by .02."""
+    generated, real = np.repeat([0, 1], [500, 250]), np.repeat([0, 1], [100, 50])
+    target = choose_target(generated, real, max_cells=2000)
+    assert n_draws(generated, real, target, most=5) == 5
+    parts = [match(generated, real, target, seed=seed, part=(seed, 5))[0] for seed in range(5)]
+    assert len(set(np.concatenate(parts))) == 750
+    assert n_draws(generated[::4], real, target, most=5) == 1

@@ -9,6 +9,7 @@ from scipy import linalg, stats
 from sklearn.neighbors import KNeighborsClassifier
 
 from genediff.evaluation import METRICS, c2st, drift, frechet, mmd, neighbours, realism, transport, utility
+from genediff.evaluation.fold_changes import fold_changes
 
 
 def _two(n: int = 60, d: int = 4, shift: float = 0.7) -> tuple[np.ndarray, np.ndarray]:
@@ -251,3 +252,61 @@ def test_every_metric_says_how_to_read_it() -> None:
         assert metric.name == name
         assert metric.sentence.endswith((".", "?"))
         assert (metric.better == "target") <= (metric.ideal is not None)
+
+
+def test_a_distance_below_zero_is_noise_and_is_not_shown_as_a_distance() -> None:
+    """Readers were shown a squared distance of -4.83."""
+    assert METRICS["w2_debiased"].text(-4.83, 1.2) == "≈ 0 ± 1.2"
+    assert METRICS["mmd2"].text(-0.0004).startswith("≈ 0")
+    assert METRICS["w2_debiased"].text(4.83) == "4.8"
+    assert all(metric.signed or metric.text(-0.5) == f"{-0.5:.{metric.digits}f}" for metric in METRICS.values())
+
+
+def test_the_frechet_distance_sees_the_spread_that_the_debiased_distance_misses() -> None:
+    """In many dimensions the nearest of few cells is far away either way, so W2² halves errors of spread: it stands
+    beside the Fréchet distance, which sees them in full."""
+    rng = np.random.default_rng(0)
+    size, n_pcs, shrunk = 260, 50, 0.7
+    truth = n_pcs * (1 - shrunk) ** 2
+    w2, fd = [], []
+    for seed in range(6):
+        generated, real, other = rng.normal(size=(3, size, n_pcs))
+        w2.append(transport.debiased_w2(shrunk * generated, real, seed=seed, n_splits=2))
+        fd.append(frechet.frechet_distance(shrunk * generated, real) - frechet.frechet_distance(other, real))
+    assert np.mean(w2) < 0.6 * truth
+    assert np.mean(fd) > 0.6 * truth > np.mean(w2)
+
+
+def test_fold_changes_by_plain_loops() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1], 100)
+    factor = np.exp(rng.normal(0, 0.8, 30))
+    mean = np.where(codes[:, None] == 0, factor, 1.0) * np.full(30, 3.0)
+    real, generated = (np.log1p(rng.poisson(mean).astype(float)) for _ in range(2))
+    found = fold_changes(generated, codes, real, codes, 0)
+    own, true, signs = [], [], []
+    for gene in range(30):
+        sides = []
+        for x in (generated, real):
+            a, b = x[codes == 0, gene], x[codes == 1, gene]
+            sides.append((np.log2((np.exp(a) - 1).mean() + 1) - np.log2((np.exp(b) - 1).mean() + 1), a, b))
+        own.append(sides[0][0])
+        true.append(sides[1][0])
+        signs.append([np.sign(a.mean() - b.mean()) for _, a, b in sides])
+    assert found.slope == pytest.approx(np.polyfit(true, own, 1)[0])
+    assert found.correlation == pytest.approx(np.corrcoef(true, own)[0, 1])
+    assert found.correlation > 0.9 and 0.6 < found.recall <= 1
+    flat = fold_changes(np.log1p(rng.poisson(np.full((200, 30), 3.0)).astype(float)), codes, real, codes, 0)
+    assert abs(flat.slope) < 0.2 and flat.recall < 0.2  # no type differs from the rest
+
+
+def test_correlations_within_types_do_not_see_the_difference_between_types() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1], 400)
+    shift = np.where(codes[:, None] == 1, 3.0, 0.0)
+    real = rng.multivariate_normal(np.zeros(4), 0.5 + 0.5 * np.eye(4), 800) + shift
+    generated = rng.normal(size=(800, 4)) + shift  # right types, no co-expression within them
+    pooled = realism.correlation_error(generated, real)
+    within = realism.correlation_error(realism.centred_by(generated, codes), realism.centred_by(real, codes))
+    assert within > 0.4 and within > 2 * pooled
+    np.testing.assert_allclose(realism.centred_by(real, codes)[codes == 1].mean(0), 0, atol=1e-5)

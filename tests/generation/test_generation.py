@@ -11,17 +11,20 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from genediff.conditions import cells_at_once, draw_conditions
-from genediff.errors import Cancelled, InputError
-from genediff.generation import stream
-from genediff.generation.parts import Cells, list_parts, missing, write_part
+from genediff.core.errors import Cancelled, InputError
+from genediff.core.installation import ASSETS
+from genediff.generation import stream, write_h5ad
+from genediff.generation.generated_parts import Cells, list_parts, missing, write_part
 from genediff.generation.stream import Plan, blocks, draw, sample
-from genediff.generation.write import write_cells
-from genediff.model import GeneDiff
-from genediff.workspace import ASSETS, DEMO_MODEL
+from genediff.generation.write_h5ad import write_cells, write_dataset
+from genediff.models.conditions import cells_at_once, draw_conditions
+from genediff.models.load_model import load_model
+from genediff.workspace import DEMO_DATASET, DEMO_MODEL, Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from genediff.models.generative_model import GenerativeModel
 
 N = 2_100
 HOW = {"sampler": "euler", "n_steps": 1}
@@ -29,11 +32,11 @@ LABEL = "cell_type_derived"
 
 
 @pytest.fixture(scope="module")
-def model() -> GeneDiff:
-    return GeneDiff.load(ASSETS / "models" / DEMO_MODEL, device="cpu")
+def model() -> GenerativeModel:
+    return load_model(ASSETS / "models" / DEMO_MODEL, device="cpu")
 
 
-def plan_of(model: GeneDiff, n: int = N, conditions: dict[str, str] | None = None) -> Plan:
+def plan_of(model: GenerativeModel, n: int = N, conditions: dict[str, str] | None = None) -> Plan:
     return Plan.of(model, n, conditions or {}, model.sample_config(**HOW), 3)
 
 
@@ -172,3 +175,14 @@ def test_memory_of_the_writing_does_not_grow_with_the_cells(tmp_path):
     few, many = peak(3), peak(15)
     assert many < 1.3 * few, (few, many)
     assert anndata.read_h5ad(tmp_path / "cells.h5ad").shape == (60_000, 200)
+
+
+def test_a_data_set_is_written_in_blocks(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its export held all counts, and the file beside them, in memory."""
+    monkeypatch.setattr(write_h5ad, "CELLS", 700)
+    dataset = Workspace(own_workspace).open_dataset(DEMO_DATASET)
+    write_dataset(tmp_path / "cells.h5ad", dataset)
+    again = anndata.read_h5ad(tmp_path / "cells.h5ad")
+    assert (again.X != dataset.counts()).nnz == 0 and tuple(again.var_names) == dataset.genes
+    pd.testing.assert_frame_equal(again.obs, dataset.obs)
+    np.testing.assert_array_equal(again.obsm["X_umap"], dataset.umap)

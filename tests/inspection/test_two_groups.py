@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control, mannwhitneyu, ttest_ind, ttest_rel
 
-from genediff.errors import InputError
-from genediff.inspection.by_label import by_label, leaf_order
-from genediff.inspection.replicates import between_replicates
-from genediff.inspection.two_groups import auc_interval, compare_groups
+from genediff.core.errors import InputError
+from genediff.core.stats import auc_interval, mann_whitney
+from genediff.inspection.groups.group_means import by_label, leaf_order
+from genediff.inspection.groups.replicates import between_replicates
+from genediff.inspection.groups.two_groups import compare_groups
 
 
 def groups(n: int, first: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,20 +65,45 @@ def test_p_values_too_small_for_a_number_keep_their_logarithm() -> None:
     assert -1e5 < row["log10_p"] < -1000
 
 
-def test_intervals_hold_the_true_auc_as_often_as_they_say() -> None:
-    """Normal cells 0.8 SD apart: the true AUC is Φ(0.8 / √2)."""
-    draw, true, held = np.random.default_rng(1), 0.7142, 0
-    for _ in range(200):
-        a, b = draw.normal(0.8, 1, 25), draw.normal(0, 1, 40)
-        auc = np.array([(a[:, None] > b).mean()])
-        low, high = auc_interval(auc, 25, 40)
-        held += bool(low[0] <= true <= high[0])
-    assert 0.9 <= held / 200 <= 0.99
+@pytest.mark.parametrize(
+    ("draw_first", "true"),
+    [
+        (lambda draw, shape: draw.normal(0.8, 1, shape), 0.7142),  # Φ(0.8 / √2)
+        (lambda draw, shape: draw.normal(0.5, 3, shape), 0.5628),  # Φ(0.5 / √10): spreads differ
+    ],
+    ids=["same spread", "other spread"],
+)
+def test_intervals_hold_the_true_auc_as_often_as_they_say(draw_first, true: float) -> None:
+    """From the sizes of groups alone (Newcombe) 95% intervals held the true AUC in 86% where spreads differ."""
+    draw, n = np.random.default_rng(1), 2000
+    found = mann_whitney(draw_first(draw, (n, 60)), draw.normal(0, 1, (n, 100)))
+    covered = np.mean((found.low <= true) & (true <= found.high))
+    assert abs(covered - 0.95) < 2 * np.sqrt(0.95 * 0.05 / n) + 0.005, covered
+
+
+def test_intervals_of_groups_that_do_not_overlap_stay_intervals() -> None:
     low, high = auc_interval(np.array([1.0, 0.0, 0.5]), 25, 40)
     assert 0.8 < low[0] < 1 and high[0] == pytest.approx(1)
     assert low[1] == pytest.approx(0) and 0 < high[1] < 0.2
     assert high[2] - 0.5 == pytest.approx(0.5 - low[2], abs=1e-6)
-    assert high[2] - low[2] > np.ptp(np.concatenate(auc_interval(np.array([0.5]), 250, 400)))
+    apart = mann_whitney(np.ones((1, 25)), np.zeros((1, 40)))
+    assert (apart.low[0], apart.high[0]) == (low[0], high[0])
+
+
+def test_intervals_of_sub_sampled_cells_hold_the_truth_as_often_as_they_say() -> None:
+    """Cells were sub-sampled, intervals took the sizes of the whole groups: 95% intervals held the truth in 35-67%.
+
+    1,000 tokens over 20,000 cells: 1,000 of each group are ranked.
+    """
+    draw = np.random.default_rng(2)
+    first, second = groups(20_000, 6_000)
+    made = draw.normal(size=(1000, 20_000)).astype(np.float32)
+    made[:, :6_000] += 0.5
+    found = compare_groups(made, first, second, [f"t{i}" for i in range(1000)])
+    assert found.n_used == 2_000
+    for true, column in ((0.6382, "auc"), (0.5, "difference")):  # Φ(0.5 / √2)
+        covered = np.mean((found.table[f"{column}_low"] <= true) & (true <= found.table[f"{column}_high"]))
+        assert abs(covered - 0.95) < 2 * np.sqrt(0.95 * 0.05 / 1000), (column, covered)
 
 
 def test_very_many_cells_are_sampled_and_give_the_same_answer() -> None:
@@ -107,13 +133,13 @@ def test_replicates_are_tested_as_by_scipy(values: np.ndarray) -> None:
         np.stack([values[:, group & (donors == d)].mean(1) for d in range(5)], axis=1) for group in (first, second)
     ]
     found = between_replicates(values, first, second, donors)
-    assert found is not None and found.paired
+    assert found is not None and found.design.paired
     kept = np.arange(12) != 2  # constant
     np.testing.assert_allclose(found.p_values[kept], ttest_rel(means[0][kept], means[1][kept], axis=1).pvalue)
     assert found.p_values[2] == 1.0
     apart = np.where(first, donors, donors + 5)
     found = between_replicates(values, first, second, apart)
-    assert found is not None and not found.paired and (found.n_first, found.n_second) == (5, 5)
+    assert found is not None and not found.design.paired and len(found.design.first) == 5
     expected = ttest_ind(means[0][kept], means[1][kept], axis=1, equal_var=False).pvalue
     np.testing.assert_allclose(found.p_values[kept], expected)
     assert between_replicates(values, first, second, np.zeros(90, dtype=int)) is None
@@ -129,7 +155,7 @@ def test_cells_of_few_donors_are_not_independent() -> None:
     found = compare_groups(made, first, second, [f"t{i}" for i in range(40)], replicates=donors)
     assert (found.table["fdr"] < 0.05).mean() > 0.7
     assert (found.table["fdr_replicates"] < 0.05).mean() < 0.1
-    assert "4 against 4 replicates" in found.caution
+    assert "4 replicates were compared with 4" in found.caution
 
 
 def test_means_by_label_are_those_of_pandas() -> None:

@@ -51,7 +51,7 @@ def test_modules_and_networks_come_from_cells():
     ("arguments", "said"),
     [
         (("add", "nowhere.gmt"), "no file nowhere.gmt"),
-        (("add", "nowhere.gmt", "--kind", "pathways"), "gene-sets or network"),
+        (("add", "nowhere.gmt", "--kind", "pathways"), "gene-sets, network or embedding"),
         (("coverage", "pbmc3k", "other"), "known: hallmark"),
         (("coverage", "other"), "no data set 'other'"),
         (("infer", "pbmc3k", "--prior", "other"), "no network 'other'"),

@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge import Library, make_gene_sets
 from genediff.knowledge import download as downloads
+from tests.slowdown import slowdown
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_offline_it_says_so_at_once(library, monkeypatch):
     start = time.monotonic()
     with pytest.raises(InputError, match="cannot be reached.*upload a GMT file") as problem:
         downloads.download_gene_sets(library, "KEGG_2021_Human")
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 6 * slowdown()
     assert "\n" not in str(problem.value)
     assert library.list() == []
 
@@ -43,7 +44,7 @@ def test_a_call_that_hangs_is_ended():
     start = time.monotonic()
     with pytest.raises(InputError, match="within 1 seconds"):
         downloads._fetch(["enrichr", "x", "Human"], 1.0, program="import time; time.sleep(60)")
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 20 * slowdown()
 
 
 def test_a_call_that_fails_says_why():
@@ -78,5 +79,5 @@ def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(monkeypatch):
     start = time.monotonic()
     with pytest.raises(InputError, match="cannot be reached"):
         downloads.require_connection("anywhere", timeout=0.5)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 10 * slowdown()
     over.set()  # a thread that outlives its test fails whichever test runs then

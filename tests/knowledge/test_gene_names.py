@@ -6,7 +6,8 @@ import gzip
 
 import pytest
 
-from genediff.knowledge.gene_names import ASSETS, FILES, find_gene, other_names
+from genediff.core.installation import SHIPPED_KNOWLEDGE
+from genediff.knowledge.gene_names import FILES, find_gene, hidden_names, other_names
 
 GENES = ("PTPRC", "CD4", "FAM26F", "KMT2D", "FCGR3A", "FCGR3B", "Ptprc2", "MRP8x")
 
@@ -47,7 +48,7 @@ def test_a_name_in_the_file_is_that_gene_whatever_else_it_means():
 
 @pytest.mark.parametrize("species", FILES)
 def test_every_symbol_and_id_of_the_table_leads_to_its_gene(species):
-    lines = gzip.decompress((ASSETS / FILES[species]).read_bytes()).decode().splitlines()[1:]
+    lines = gzip.decompress((SHIPPED_KNOWLEDGE / FILES[species]).read_bytes()).decode().splitlines()[1:]
     rows = [line.split("\t") for line in lines[::997]]
     assert len(rows) > 30
     for symbol, ensembl, previous, aliases in rows:
@@ -60,3 +61,13 @@ def test_all_names_of_a_gene():
     names = other_names("PTPRC")
     assert names is not None and names.ensembl == "ENSG00000081237" and "CD45" in names.every
     assert other_names("no such gene") is None
+
+
+def test_a_name_that_is_part_of_a_longer_one_is_offered_beside_the_genes():
+    """CD20 and Enter gave CD207: the list held symbols alone, and CD20 is the alias of MS4A1."""
+    genes = ("CD207", "CD8A", "CD84", "MS4A1")
+    found = hidden_names(genes)
+    assert found["CD20"] == ("MS4A1",)
+    assert "MS4A1" not in found and "CD207" not in found  # genes of their own
+    assert "CD45" not in found  # part of no symbol here, so nothing can be taken in its place
+    assert hidden_names(("Cd207", "Ms4a1", "Ptprc"))["CD20"] == ("Ms4a1",)

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge import GeneSets, make_gene_sets
 
 GENES = tuple(f"G{i}" for i in range(40))

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.files import gmt_text, write_gzip
 from genediff.knowledge.gmt import parse_gmt, read_gmt
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from genediff.errors import InputError
-from genediff.knowledge import Library, gather, make_network
+from genediff.core.errors import InputError
+from genediff.knowledge import Library, make_network, resolve_knowledge
 from genediff.knowledge.infer import in_context, infer_network, ridge_weights
 from genediff.knowledge.refine import refine
 
@@ -123,8 +123,8 @@ def test_refined_is_the_union_and_says_where_edges_are_from(tmp_path):
     library = Library(tmp_path / "own")
     wanted = library.add_network(prior)
     pick = {"gene_sets": None, "genes": GENES, "x": lambda: x, "seed": 0}
-    inferred = gather(library, network="inferred:50", **pick).network
-    refined = gather(library, network=f"{wanted}+inferred:50", **pick).network
+    inferred = resolve_knowledge(library, network="inferred:50", **pick).network
+    refined = resolve_knowledge(library, network=f"{wanted}+inferred:50", **pick).network
     assert pairs(refined.edges) == pairs(prior.edges) | pairs(inferred.edges)
     by = refined.edges.groupby("provenance").apply(pairs, include_groups=False).to_dict()
     assert by["both"] == pairs(prior.edges) & pairs(inferred.edges) and len(by["both"]) > 5

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from genediff.errors import InputError
-from genediff.knowledge import Library, gather, make_gene_sets, make_network
+from genediff.core.errors import InputError
+from genediff.knowledge import Library, make_gene_sets, make_network, resolve_knowledge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,16 +92,17 @@ def _no_cells() -> sparse.csr_matrix:
 def test_gather_restricts_to_the_genes(library: Library):
     library.add_gene_sets(SETS)
     library.add_network(NETWORK)
-    known = gather(library, gene_sets="my-sets", network="my-net", genes=GENES, x=_no_cells, seed=0)
+    known = resolve_knowledge(library, gene_sets="my-sets", network="my-net", genes=GENES, x=_no_cells, seed=0)
     assert known.gene_sets is not None and list(known.gene_sets.sets) == ["a", "b"]
     assert known.network is not None and known.network.indices(GENES).tolist() == [[0, 1], [2, 3]]
-    assert gather(library, gene_sets=None, network=None, genes=GENES, x=_no_cells, seed=0).network is None
+    assert resolve_knowledge(library, gene_sets=None, network=None, genes=GENES, x=_no_cells, seed=0).network is None
 
 
 def test_gather_gives_the_control(library: Library):
     library.add_gene_sets(SETS)
     pick = {"gene_sets": "my-sets", "network": None, "genes": GENES, "x": _no_cells}
-    plain, control = gather(library, **pick, seed=3), gather(library, **pick, seed=3, shuffled=True)
+    plain = resolve_knowledge(library, **pick, seed=3)
+    control = resolve_knowledge(library, **pick, seed=3, shuffled=True)
     assert control.gene_sets == plain.gene_sets.shuffled(GENES, seed=3)
 
 
@@ -119,7 +120,7 @@ def test_gather_gives_the_control(library: Library):
 def test_gather_says_what_is_wrong(library: Library, choice, said):
     library.add_network(NETWORK)
     with pytest.raises(InputError, match=said):
-        gather(library, **{"gene_sets": None, "network": None, **choice}, genes=GENES, x=_no_cells, seed=0)
+        resolve_knowledge(library, **{"gene_sets": None, "network": None, **choice}, genes=GENES, x=_no_cells, seed=0)
 
 
 def test_nothing_left_is_said_with_the_coverage(library: Library):
@@ -127,12 +128,12 @@ def test_nothing_left_is_said_with_the_coverage(library: Library):
     library.add_network(NETWORK)
     mouse = tuple(gene.lower() for gene in GENES)
     with pytest.raises(InputError, match="0 of 20 genes.*case is ignored"):
-        gather(library, gene_sets="my-sets", network=None, genes=mouse, x=_no_cells, seed=0)
+        resolve_knowledge(library, gene_sets="my-sets", network=None, genes=mouse, x=_no_cells, seed=0)
     with pytest.raises(InputError, match="No edge is left"):
-        gather(library, gene_sets=None, network="my-net", genes=mouse, x=_no_cells, seed=0)
+        resolve_knowledge(library, gene_sets=None, network="my-net", genes=mouse, x=_no_cells, seed=0)
 
 
 def test_modules_come_from_the_cells(library: Library):
     cells = sparse.csr_matrix(np.random.default_rng(0).poisson(1.0, (60, 20)).astype(np.float32))
-    known = gather(library, gene_sets="nmf:2", network=None, genes=GENES, x=lambda: cells, seed=0)
+    known = resolve_knowledge(library, gene_sets="nmf:2", network=None, genes=GENES, x=lambda: cells, seed=0)
     assert known.gene_sets is not None and set(known.gene_sets.genes) <= set(GENES)

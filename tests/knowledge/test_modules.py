@@ -9,9 +9,10 @@ import pytest
 from scipy import sparse
 from scipy.stats import fisher_exact
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.core.stats import false_discovery_rates
 from genediff.knowledge import Library, make_gene_sets
-from genediff.knowledge.enrichment import enriched, false_discovery_rates
+from genediff.knowledge.enrichment import enriched
 from genediff.knowledge.files import gmt_text
 from genediff.knowledge.library import LibraryItem, write_item
 from genediff.knowledge.modules import find_modules, readable

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge import Network, make_network
 
 GENES = tuple(f"G{i}" for i in range(40))

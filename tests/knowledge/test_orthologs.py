@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge.orthologs import shipped_orthologs
 from genediff.knowledge.read_orthologs import open_orthologs, read_orthologs
 

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge import Library
 from genediff.knowledge.identifiers import is_id, map_ids, read_names, uniprot_symbols
 from genediff.knowledge.read_network import read_network
@@ -179,7 +179,7 @@ def test_real_networks_are_read(shared_data, name):
 
 
 def test_what_ships_is_what_the_sources_say(shared_data):
-    from genediff.knowledge.ship import GENE_SETS, NETWORKS
+    from scripts.ship_knowledge import GENE_SETS, NETWORKS
 
     library = Library(shared_data / "nowhere")
     for item in NETWORKS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from genediff.errors import InputError
-from genediff.knowledge import Library, check_wanted, make_gene_sets, make_network, stand_in
+from genediff.core.errors import InputError
+from genediff.knowledge import Library, check_spec, make_gene_sets, make_network, stand_in
 
 GENES = tuple(f"G{i}" for i in range(60))
 
@@ -47,12 +47,12 @@ def test_more_edges_than_there_can_be_are_as_many_as_there_can_be(library):
 )
 def test_unknown_ids_fail_before_anything_is_computed(library, sets, network):
     with pytest.raises(InputError, match=r"There is no (collection of gene sets|network) "):
-        check_wanted(library, gene_sets=sets, network=network)
+        check_spec(library, gene_sets=sets, network=network)
 
 
 def test_what_can_be_computed_or_is_there_passes(library):
     for sets, network in [("mine", "net"), ("nmf:5", "inferred:10"), (None, "net+inferred:10"), (None, None)]:
-        check_wanted(library, gene_sets=sets, network=network)
+        check_spec(library, gene_sets=sets, network=network)
 
 
 def test_knowledge_of_other_genes_is_said(library):

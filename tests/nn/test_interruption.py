@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genediff.errors import Cancelled
-from genediff.nn.interruption import checked
+from genediff.core.errors import Cancelled
+from genediff.core.interruption import checked
 
 
 def network() -> torch.nn.Sequential:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from genediff.nn import edge_compiled
+from genediff.nn.edge_choice import kernels_for
 from genediff.nn.edge_compiled import CompiledKernels
 from genediff.nn.edge_kernels import BagKernels, ScatterKernels, SparseKernels, candidates
 from genediff.nn.edge_lists import ACTIVATION, REPRESSION, SELF, UNKNOWN, Graph
-from genediff.nn.edge_race import race
 from genediff.nn.sparse_attention import EdgeSelfAttention, edge_attention, edge_weights
 
 KERNELS = [CompiledKernels(), BagKernels(), ScatterKernels(), SparseKernels()]
@@ -78,40 +78,13 @@ def test_compiled_kernels_say_the_same_in_any_number_of_threads(threads, monkeyp
 
 
 def test_every_device_has_kernels(monkeypatch) -> None:
-    from genediff.nn import edge_kernels
-
-    assert isinstance(edge_kernels.kernels_for(torch.device("cpu")), CompiledKernels)
-    assert isinstance(edge_kernels.kernels_for(torch.device("mps")), ScatterKernels)
+    assert isinstance(kernels_for(torch.device("cpu")), CompiledKernels)
+    assert isinstance(kernels_for(torch.device("mps")), ScatterKernels)
+    assert isinstance(kernels_for(torch.device("cuda")), BagKernels)
     assert any(isinstance(kernels, BagKernels) for kernels in candidates())
-    monkeypatch.setattr(edge_kernels, "DOTS", "_an_operator_that_torch_has_not")
+    monkeypatch.setattr("genediff.nn.edge_kernels.DOTS", "_an_operator_that_torch_has_not")
     assert not any(isinstance(kernels, BagKernels) for kernels in candidates())
-
-
-class Wrong(ScatterKernels):
-    """Quick, and wrong by a hair."""
-
-    def sums(self, b, weights, rows):
-        return b.new_full((len(rows.start) - 1, b.shape[1]), 1e-3)
-
-
-class Failing(ScatterKernels):
-    def dots(self, a, b, rows):
-        raise RuntimeError("not compiled for this device")
-
-
-class Slow(ScatterKernels):
-    def dots(self, a, b, rows):
-        return [super(Slow, self).dots(a, b, rows) for _ in range(300)][0]
-
-
-def test_the_race_leaves_out_who_is_wrong_or_fails_and_finds_the_fastest(monkeypatch) -> None:
-    """What chooses kernels on a GPU, run on a CPU."""
-    for name, small in (("N_TOKENS", 300), ("N_EDGES", 1500), ("CELLS", 2)):
-        monkeypatch.setattr(f"genediff.nn.edge_race.{name}", small)
-    results = race(torch.device("cpu"), (ScatterKernels(), Wrong(), Failing(), Slow(), BagKernels()))
-    assert [type(result.kernels) for result in results][-1] is Slow
-    assert {type(result.kernels) for result in results} == {ScatterKernels, BagKernels, Slow}
-    assert sorted(results, key=lambda result: result.seconds) == results
+    assert isinstance(kernels_for(torch.device("cuda")), SparseKernels)
 
 
 def test_scores_of_any_size_stay_finite() -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from genediff.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
-from genediff.ui import caching
-from genediff.workspace import ASSETS, DEMO_DATASET, Workspace
+from genediff.core.installation import ASSETS
+from genediff.models.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
+from genediff.ui.kit import background, caching
+from genediff.workspace import DEMO_DATASET, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,15 +39,26 @@ def _quiet_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_thread_left() -> Iterator[None]:
-    """Wait for what pages do in the background before another file's tests begin.
+    """Cancel what pages do in the background, and wait for its end, before another file's tests begin.
 
     Torch in a thread does not survive the end of the interpreter; and filters of warnings are the whole process's, so
     a thread that ignores some took away what a later test had asked for.
     """
-    yield
+    begun: list[background.Work] = []
+    made = background.Work.__init__
+
+    def noted(work: background.Work, *given: Any, **named: Any) -> None:
+        made(work, *given, **named)
+        begun.append(work)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(background.Work, "__init__", noted)
+        yield
+    for work in begun:
+        work.cancel()
     for thread in threading.enumerate():
         if thread.name in ("background", "estimate", "generate"):
-            thread.join(timeout=120)
+            thread.join(timeout=600)
 
 
 @pytest.fixture
@@ -54,7 +66,7 @@ def open_page() -> OpenPage:
     """Open a page as from a link: its ids in the address, nothing in the session."""
 
     def open_(name: str, query: Mapping[str, str] | None = None) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=600)
         for key, value in (query or {}).items():
             app.query_params[key] = value
         app.switch_page(f"pages/{name}.py").run()
@@ -92,7 +104,7 @@ def no_data(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture(scope="session")
 def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the demo cells, trained for a few steps: real in every way but good."""
-    from genediff.training.run import train_model
+    from genediff.training.train import train_model
 
     folder = tmp_path_factory.mktemp("training")
     dataset = Workspace(folder / "home").open_dataset(DEMO_DATASET)
@@ -123,3 +135,22 @@ def texts(app: AppTest) -> str:
     """Return all that a page says, for looking things up."""
     parts = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.error, *app.info, *app.success, *app.warning]
     return "\n".join(str(part.value) for part in parts)
+
+
+def wait_for_background() -> None:
+    """Wait for what pages measure in threads of their own."""
+    for thread in threading.enumerate():
+        if thread.name == "background":
+            thread.join(timeout=600)
+
+
+def ready(app: AppTest, *, most: int = 8) -> AppTest:
+    """Run the page again until what it measures in the background is there."""
+    for _ in range(most):
+        wait_for_background()
+        app.run()
+        if not any(button.label == "Cancel" for button in app.button):
+            break
+    assert not app.exception, [one.message for one in app.exception]
+    assert not app.error, [one.value for one in app.error]
+    return app

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from genediff.core.installation import ASSETS
 from genediff.runs import list_runs
-from genediff.ui.adapt_form import ADAPT
-from genediff.workspace import ASSETS, DEMO_MODEL
+from genediff.ui.train.adapt_form import ADAPT
+from genediff.workspace import DEMO_MODEL
 from tests.pages.conftest import texts
 
 
@@ -18,7 +19,7 @@ def test_a_model_is_adapted_from_the_page(workspace, open_page):
     run = list_runs(workspace)[0]
     assert run.kind == "adapt" and run.config["rank"] == 2 and run.config["steps"] == 50000
     assert app.query_params["run"] == run.id
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     assert not (workspace.models / run.id).exists()
     app.run()
     assert not app.exception

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from genediff.ui.background import Work, time_left
+from genediff.ui.kit.background import Work, time_left
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genediff.ui.drawn import stratified
+from genediff.ui.kit.subsample import stratified
 
 
 def test_all_are_drawn_where_they_fit():

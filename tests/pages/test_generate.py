@@ -9,11 +9,11 @@ import anndata
 import numpy as np
 import pytest
 
-from genediff.conditions import draw_conditions
-from genediff.errors import InputError
-from genediff.model_info import read_spec
-from genediff.ui import generate_downloads, generate_job
-from genediff.ui.generate_job import Request, judged_by, mark_of
+from genediff.core.errors import Cancelled, InputError
+from genediff.models.conditions import draw_conditions, judged_by
+from genediff.models.model_info import read_spec
+from genediff.ui.generate import generate_downloads, generate_job
+from genediff.ui.generate.generate_job import Request, mark_of
 from tests.pages.conftest import texts
 
 LABEL = "cell_type_derived"
@@ -55,7 +55,7 @@ def test_cells_are_generated_placed_judged_and_found_again(model_id, open_page, 
     app = open_page("generate", query)
     next(button for button in app.button if button.label == "Generate").click().run()
     made = app.query_params["made"]
-    _wait_for(app, "Drifted genes")
+    _wait_for(app, "Least accurate genes")
     said = texts(app)
     assert "120 generated cells" in said
     assert "A map of two dimensions hides much" in said
@@ -81,7 +81,6 @@ def test_a_model_without_its_data_set_still_gives_cells(_trained, no_data, open_
     import shutil
 
     shutil.copytree(_trained, no_data.models / "tiny")
-    monkeypatch.setattr(generate_job, "Workspace", lambda: no_data)
     app = open_page("generate", {"n": "20", "n_steps": "1", "sampler": "euler"})
     next(button for button in app.button if button.label == "Generate").click().run()
     _wait_for(app, "not in this workspace")
@@ -138,3 +137,60 @@ def _check_file(content: bytes, request: Request, folder) -> None:
     assert told["model_id"] == request.model_id and told["request"]["seed"] == 0
     assert json.loads(told["request"]["conditions"]) == {LABEL: "CD4 T"}
     assert "real" in told["verdict"]
+
+
+def _until(condition, seconds: float = 300.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.1)
+
+
+def test_cells_of_a_type_with_three_held_out_cells_are_drawn_and_kept(model_id, workspace, open_page, monkeypatch):
+    """A step of the tour ended with "stopped unexpectedly (ValueError)", and the thousand drawn cells were gone."""
+    request = Request(model_id, 60, ((LABEL, "Megakaryocyte"),), 1.0, "euler", 2, 0)
+    job = generate_job.start(request)
+    _until(lambda: job.ended)
+    assert job.problem is None and job.cells.n_obs == 60 and job.xy.shape == (60, 2)
+    assert "3 Megakaryocyte test cells" in job.unjudged and "at least 20" in job.unjudged
+
+
+def test_cells_outlive_an_evaluation_that_fails_or_is_stopped(model_id, workspace, monkeypatch):
+    """Any error while evaluating, or a press of Cancel meanwhile, threw the drawn cells away."""
+
+    def fails(*cells, cancelled, **how):
+        if wanted_error:
+            raise RuntimeError("no such luck")
+        _until(cancelled)
+        raise Cancelled
+
+    wanted_error, request = True, Request(model_id, 30, (), 1.0, "euler", 1, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("genediff.evaluation.evaluate", fails)
+        failed = generate_job.start(Request(model_id, 30, (), 1.0, "euler", 1, 0))
+        _until(lambda: failed.ended)
+        assert failed.problem is None and failed.cells.n_obs == 30 and "RuntimeError" in failed.unjudged
+        wanted_error = False
+        stopped = generate_job.start(request)
+        _until(lambda: stopped.stage == "judging")
+        stopped.cancel()
+        _until(lambda: stopped.ended)
+    assert not stopped.cancelled and stopped.cells.n_obs == 30 and "stopped" in stopped.unjudged
+    assert generate_job.start(request) is stopped
+    _until(lambda: stopped.ended)
+    assert stopped.evaluation is not None and stopped.unjudged is None
+
+
+def test_nobody_waits_for_cells_while_those_of_others_are_evaluated(model_id, workspace, monkeypatch):
+    """Three requests at once gave their cells after 36, 64 and 89 s: the lock was held while evaluating."""
+    jobs = []
+
+    def evaluate(*cells, **how):  # the first evaluation ends only when everybody has cells
+        _until(lambda: len(jobs) == 4 and all(job.cells is not None for job in jobs), seconds=300)
+        return "evaluated"
+
+    monkeypatch.setattr("genediff.evaluation.evaluate", evaluate)
+    jobs += [generate_job.start(Request(model_id, 30, (), 1.0, "euler", 1, seed)) for seed in range(4)]
+    _until(lambda: all(job.ended for job in jobs))
+    assert [job.evaluation for job in jobs] == ["evaluated"] * 4
+    assert [job.problem or job.unjudged for job in jobs] == [None] * 4

@@ -9,11 +9,13 @@ import plotly.io
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genediff.core.installation import ASSETS
 from genediff.data import Dataset
-from genediff.model import GeneDiff
-from genediff.ui import caching, generate_job, generate_steps
-from genediff.ui.generate_job import Job, Request
-from genediff.workspace import ASSETS, DEMO_DATASET
+from genediff.models.load_model import load_model
+from genediff.ui.generate import denoising_steps, generate_job
+from genediff.ui.generate.generate_job import Job, Request
+from genediff.ui.kit import caching
+from genediff.workspace import DEMO_DATASET, Workspace
 from tests.pages.conftest import texts
 
 N = 60
@@ -25,10 +27,10 @@ def job():
     from genediff.diffusion import Recorder
 
     recorder = Recorder(n_cells=40)
-    model = GeneDiff.load(ASSETS / "models" / "pbmc3k-quick", device="cpu")
+    model = load_model(ASSETS / "models" / "pbmc3k-quick", device="cpu")
     request = Request("pbmc3k-quick", N, (), 1.0, "euler", 3, 5)
     cells = model.generate(N, sampler="euler", n_steps=3, seed=5, watch=recorder)
-    return Job(request, stage="done", cells=cells, recording=recorder.finish(), seconds=1.0)
+    return Job(request, Workspace(), stage="done", cells=cells, recording=recorder.finish(), seconds=1.0)
 
 
 class FirstComponents:
@@ -40,19 +42,20 @@ class FirstComponents:
 
 @pytest.fixture
 def page(job, workspace, monkeypatch):
-    monkeypatch.setattr(generate_steps, "PLACER", FirstComponents())
-    from genediff.model_info import ModelInfo
+    monkeypatch.setattr(denoising_steps, "PLACER", FirstComponents())
+    from genediff.models.model_info import ModelInfo
 
     job.xy = caching.dataset(DEMO_DATASET).umap[:N]
     info = ModelInfo.read(ASSETS / "models" / "pbmc3k-quick", shipped=True)
 
     def open_(look: str) -> AppTest:
         def script(job, info):
-            from genediff.ui import caching, generate_closer
+            from genediff.ui.generate import detail_tabs
+            from genediff.ui.kit import caching
 
-            generate_closer.show(job, caching.dataset("pbmc3k"), info, name="some-cells")
+            detail_tabs.show(job, caching.dataset("pbmc3k"), info, name="some-cells")
 
-        app = AppTest.from_function(script, default_timeout=240, args=(job, info))
+        app = AppTest.from_function(script, default_timeout=600, args=(job, info))
         app.query_params["closer"] = look
         app.run()
         for _ in range(60):  # the work goes on in a thread
@@ -84,12 +87,12 @@ def test_cells_that_were_made_before_the_map_are_placed_when_it_is_there(job, wo
 def test_nothing_is_worked_out_before_the_reader_asks(page):
     app = page("")
     assert not app.get("plotly_chart")
-    assert "drag a slider" in texts(app)
+    assert "step by step" in texts(app)
 
 
 def test_every_frame_travels_with_the_scrubber(page, job):
-    figure = _figure(page("Out of noise"))
-    names = ["noise", "step 1", "step 2", "step 3", "counted"]
+    figure = _figure(page("Denoising trajectory"))
+    names = ["noise", "step 1", "step 2", "step 3", "counts"]
     assert [frame.name for frame in figure.frames] == names
     assert [step.label for step in figure.layout.sliders[0].steps] == names
     assert not [trace for trace in figure.data if trace.type == "scattergl"]  # nothing of the browser's WebGL is used
@@ -112,16 +115,16 @@ def test_generated_markers_stand_below_real_ones(page):
     rows = list(figure.layout.yaxis.categoryarray)
     assert rows[0].endswith("· real") and rows[1].endswith("· generated")
     assert rows[0].split(" · ")[0] == rows[1].split(" · ")[0]
-    assert "two real samples" in texts(app)
+    assert "real against real" in texts(app)
 
 
 def test_a_cell_is_chosen_and_its_neighbours_are_shown(page, job):
     app = page("Nearest real cells")
-    said = "of held-out real cells lie nearer"
-    assert said in texts(app) and "Cell 0 lies" in texts(app)
-    next(one for one in app.button if one.label == "The nearest to a training cell").click().run()
+    said = "of held-out real cells are closer"
+    assert said in texts(app) and "Cell 0:" in texts(app)
+    next(one for one in app.button if one.label == "Closest to a training cell").click().run()
     chosen = app.number_input(key="cell").value
-    assert f"Cell {chosen} lies" in texts(app)
+    assert f"Cell {chosen}:" in texts(app)
     table = app.dataframe[-1].value
     assert table["part"].tolist() == ["training"] * 5 + ["held-out (test)"] * 5
     assert table["distance"].head(5).is_monotonic_increasing
@@ -129,5 +132,5 @@ def test_a_cell_is_chosen_and_its_neighbours_are_shown(page, job):
 
 def test_settings_are_asked_for_before_anything_is_made(page):
     app = page("Other settings")
-    assert [one.label for one in app.button] == ["Make and judge them"]
+    assert [one.label for one in app.button] == ["Generate and evaluate"]
     assert not app.get("plotly_chart")

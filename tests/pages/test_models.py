@@ -8,9 +8,9 @@ import zipfile
 
 import pandas as pd
 
-from genediff.model_archive import export_model
-from genediff.model_info import ModelInfo
-from genediff.ui import model_table
+from genediff.models.archive import export_model
+from genediff.models.model_info import ModelInfo
+from genediff.ui.models import model_table
 from tests.pages.conftest import texts
 
 
@@ -27,21 +27,21 @@ def test_a_model_is_listed_with_its_card(model_id, open_page):
 
 def test_rename_delete_and_undo(model_id, workspace, open_page):
     app = open_page("models", {"model": model_id})
-    app.text_input(key=f"title-{model_id}").set_value("My cells").run()
-    app.button(key="save_title").click().run()
+    app.text_input(key=f"name-model-{model_id}").set_value("My cells").run()
+    app.button(key=f"save-model-{model_id}").click().run()
     assert workspace.list_models()[0].title == "My cells"
-    app.button(key="delete_model").click().run()
+    app.button(key=f"delete-model-{model_id}").click().run()
     assert workspace.list_models() == []
     assert "was deleted" in texts(app)
-    app.button(key="undo_delete").click().run()
+    app.button(key="undo-model").click().run()
     assert [info.id for info in workspace.list_models()] == [model_id]
     assert not app.exception
 
 
 def test_an_empty_name_is_refused_in_words(model_id, workspace, open_page):
     app = open_page("models", {"model": model_id})
-    app.text_input(key=f"title-{model_id}").set_value("   ").run()
-    app.button(key="save_title").click().run()
+    app.text_input(key=f"name-model-{model_id}").set_value("   ").run()
+    app.button(key=f"save-model-{model_id}").click().run()
     assert "letters" in app.error[0].value
     assert workspace.list_models()[0].title == "A tiny model"
 

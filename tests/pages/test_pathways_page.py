@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui import pathways_groups, region
+from genediff.ui.kit import region
+from genediff.ui.pathways import group_comparison
 from tests.pages.conftest import texts
 from tests.pages.test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixtures
 
-VIEWS = ("At a glance", "Two groups", "Names put to the test", "One cell")
+VIEWS = ("At a glance", "Two groups", "Token-pathway agreement", "One cell")
 
 
 def test_without_a_model_it_says_what_to_do(no_data, open_page) -> None:
@@ -33,13 +34,13 @@ def test_every_view_says_what_applies_to_every_strategy(planted, open_page, stra
     assert "pathways differ (FDR < 0.05)" in said["Two groups"]
     assert "not independent of each other" in said["Two groups"]
     if named:
-        assert "Which genes drive" in said["Names put to the test"]
+        assert "Genes that move" in said["Token-pathway agreement"]
         assert "nats" in said["One cell"]
     elif space == "latent":
-        assert "decoded pathways:" in said["Names put to the test"]
+        assert "decoded pathways:" in said["Token-pathway agreement"]
         assert "none of this model's tokens is a pathway" in said["One cell"]
     else:
-        assert "computed from the cells alone" in said["Names put to the test"]
+        assert "computed from the cells alone" in said["Token-pathway agreement"]
         assert "gene space" in said["One cell"]
 
 
@@ -55,13 +56,12 @@ def test_two_groups_come_from_the_address(planted, open_page) -> None:  # noqa: 
 
 
 def test_a_pathway_is_chosen_once_for_all_views(planted, open_page) -> None:  # noqa: F811
-    from genediff.inspection.named import named_sets
-    from genediff.model import GeneDiff
+    from genediff.models.load_model import load_model
 
-    sets = named_sets(GeneDiff.load(planted.model_folder("pathway-latent"), device="cpu"))
+    sets = load_model(planted.model_folder("pathway-latent"), device="cpu").tokenizer.sets
     assert sets is not None
     name = list(sets.sets)[-1]
-    for view in ("At a glance", "Names put to the test"):
+    for view in ("At a glance", "Token-pathway agreement"):
         app = ready(open_page("pathways", {"model": "pathway-latent", "view": view, "pathway": name}))
         assert app.selectbox(key="select-pathway").value == name
     unknown = ready(open_page("pathways", {"model": "pathway-latent", "pathway": "nobody"}))
@@ -91,7 +91,13 @@ def test_a_region_survives_the_address(monkeypatch) -> None:
 
 def test_a_treated_group_stands_first_and_not_its_control():
     info = SimpleNamespace(
-        label=None, conditions=(), batch=None, perturbation="condition", control="ctrl", id="treated", content_hash="t"
+        label=None,
+        conditions=(),
+        batch=None,
+        perturbation="condition",
+        control="ctrl",
+        folder="treated",
+        content_hash="t",
     )
     told = pd.DataFrame({"condition": pd.Categorical(["ctrl"] * 6 + ["stim"] * 4)})
-    assert pathways_groups._default(SimpleNamespace(info=info, obs=told)) == "condition: stim"
+    assert group_comparison._default(SimpleNamespace(info=info, obs=told)) == "condition: stim"

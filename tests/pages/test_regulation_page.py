@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui import caching, regulation_data
+from genediff.ui.kit import caching
+from genediff.ui.regulation import regulation_data
 
 from .conftest import texts
 from .test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixtures: a model of every strategy
@@ -15,7 +16,7 @@ from .test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixt
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
-QUICK = {"model": "grn-gene", "shuffled": "19", "looked": "64"}
+QUICK = {"model": "grn-gene", "view": "Paths", "shuffled": "5", "looked": "64"}
 
 
 @pytest.fixture
@@ -49,11 +50,22 @@ def test_without_a_model_the_page_leads_to_train(no_data, open_page) -> None:
     assert "No model yet" in texts(open_page("regulation"))
 
 
+def test_the_first_view_says_how_many_regulators_have_an_effect(opened) -> None:
+    """It was "None of the 29 paths": a null result whose power nobody knew."""
+    app = opened(view="Overview")
+    said = texts(app)
+    assert "regulators have a target-specific effect in this model" in said and "on a shuffled network" in said
+    assert "planted edges" in said  # the power of the test
+    shown = [frame.value for frame in app.dataframe]
+    assert any("linear regression" in " ".join(map(str, frame.iloc[:, 0])) for frame in shown)
+    assert len(app.get("plotly_chart")) == 1  # ablations
+
+
 def test_a_target_is_asked_about_without_any_choice(opened) -> None:
     app = opened()
     assert "shuffled networks" in texts(app)
     assert len(app.get("plotly_chart")) == 1
-    assert app.dataframe[0].value["flow_p"].between(0, 1).all()
+    assert app.dataframe[0].value[["p", "flow_p"]].stack().between(0, 1).all()
 
 
 def test_regulator_and_target_decide_which_paths_are_shown(opened) -> None:
@@ -65,16 +77,16 @@ def test_regulator_and_target_decide_which_paths_are_shown(opened) -> None:
     assert both["path"].str.endswith(target).all()
     out = opened(regulator=regulator, shuffled="0").dataframe[0].value
     assert out["path"].str.startswith(regulator).all()
-    assert (out["verdict"] == "not tested").all()
+    assert out["flow_p"].isna().all() and out["p"].between(0, 1).all()
 
 
 def test_key_regulators_of_a_gene_and_of_generated_cells(opened) -> None:
     _, target = pair()
     one = opened(view="Key regulators", target=target, groupkind="Generated cells")
-    assert "regulators reach" in texts(one)
+    assert "regulators change the prediction of" in texts(one)
     every = opened(view="Key regulators", of="The whole population")
-    assert "reach further than in 19 shuffled networks" in texts(every)
-    assert every.dataframe[0].value["p"].between(0.05, 1).all()
+    assert "regulators are supported by their targets" in texts(every)
+    assert every.dataframe[0].value["q"].between(0, 1).all()
 
 
 def test_paths_of_two_types_are_compared(opened) -> None:

@@ -9,7 +9,7 @@ def test_numbers_names_and_missing_values():
     def script():
         import pandas as pd
 
-        from genediff.ui import small_table
+        from genediff.ui.kit import small_table
 
         table = pd.DataFrame({"a type": ["B <b>cell</b>", "T & NK"], "share": [0.25, None], "n": [1200, 3]})
         small_table.show(

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genediff.config import ModelConfig, RunConfig, TrainConfig
 from genediff.data import ImportConfig, import_cells
-from genediff.data.planted import planted_gene_sets, planted_network
-from genediff.data.simulate import simulate
-from genediff.data.truth_draw import TruthConfig, draw_truth
+from genediff.data.simulation.planted import planted_gene_sets, planted_network
+from genediff.data.simulation.simulate import simulate
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
+from genediff.models.config import ModelConfig, RunConfig, TrainConfig
 from genediff.tokenizers import TOKENIZERS
-from genediff.training.run import train_model
-from genediff.ui import caching, figures
+from genediff.training.train import train_model
+from genediff.ui.kit import caching, figures
 from genediff.workspace import Workspace
-from tests.pages.conftest import texts
+from tests.pages.conftest import ready, texts, wait_for_background
 from tests.tokenizers.conftest import tiny_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from streamlit.testing.v1 import AppTest
 
-VIEWS = ("All tokens", "One token", "Cells by tokens", "Can it be trusted?")
+VIEWS = ("All tokens", "One token", "Cells by tokens", "Validation")
 SPACES = [(name, space) for name, kind in TOKENIZERS.items() for space in kind.spaces[:1]] + [("latent", "gene")]
 
 
@@ -42,7 +40,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells.obsm.clear()
     cells.write_h5ad(folder / "cells.h5ad")
     how = ImportConfig(label="cell_type", n_genes=50, umap=False, n_pcs=5, min_cells_per_gene=1, name="planted")
-    dataset = import_cells(folder / "cells.h5ad", how, place)
+    dataset = import_cells(folder / "cells.h5ad", how, place.datasets)
     library = place.library()
     known = {"gene_sets": library.add_gene_sets(sets), "network": library.add_network(network)}
     for name, space in SPACES:
@@ -75,25 +73,7 @@ def planted(_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]
     place = Workspace(_home / "home", assets=_home / "nothing-ships")
     monkeypatch.setattr(caching, "workspace", lambda: place)
     yield place
-    _wait()
-
-
-def _wait() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "background":
-            thread.join(timeout=60)
-
-
-def ready(app: AppTest, *, most: int = 8) -> AppTest:
-    """Run the page again until what it measures in the background is there."""
-    for _ in range(most):
-        _wait()
-        app.run()
-        if not any(button.label == "Cancel" for button in app.button):
-            break
-    assert not app.exception, [one.message for one in app.exception]
-    assert not app.error, [one.value for one in app.error]
-    return app
+    wait_for_background()
 
 
 def test_without_a_model_it_says_what_to_do(no_data, open_page) -> None:
@@ -107,24 +87,24 @@ def test_every_view_says_what_applies_to_every_strategy(planted, open_page, stra
         app = ready(open_page("tokens", {"view": view, "model": f"{strategy}-{space}"}))
         assert app.selectbox(key="inspected_model").value == f"{strategy}-{space}"
         said[view] = texts(app)
-        if view != "Can it be trusted?":
+        if view != "Validation":
             assert app.get("plotly_chart"), view
     words = {
-        "latent": "free tokens", "grn_latent": "free tokens", "pathway": "bear the name of a gene set",
-        "latent_pathway": "bear the name of a gene set", "rank": "tokens are ranks", "grn": "tokens are genes",
+        "latent": "latent tokens", "grn_latent": "latent tokens", "pathway": "tokens are gene sets",
+        "latent_pathway": "tokens are gene sets", "rank": "tokens are ranks", "grn": "tokens are genes",
         "mlp": "whole cell is one vector",
     }  # fmt: skip
     assert words[strategy] in said["All tokens"]
     assert ("gene space" in said["All tokens"]) == (space == "gene")
-    assert ("What each part of the hybrid explains" in said["All tokens"]) == (strategy == "latent_pathway")
-    assert ("Links that the tokens found" in said["All tokens"]) == (strategy == "grn_latent")
-    assert ("Genes that stand at rank" in said["One token"]) == (strategy == "rank")
-    assert "no name is proposed" in said["One token"] or strategy not in ("mlp", "rank")
+    assert ("Variance explained by each part of the hybrid" in said["All tokens"]) == (strategy == "latent_pathway")
+    assert ("Learned links between tokens" in said["All tokens"]) == (strategy == "grn_latent")
+    assert ("Genes at rank" in said["One token"]) == (strategy == "rank")
+    assert "no gene set is proposed" in said["One token"] or strategy != "mlp"
     assert (
-        "random mixtures" in said["Can it be trusted?"]
+        "random mixtures" in said["Validation"]
         or strategy in ("rank", "grn", "mlp")
-        or ("No end of any token gets a name" in said["Can it be trusted?"])
-        or "These names are weak" in said["Can it be trusted?"]
+        or ("No direction of any token is enriched" in said["Validation"])
+        or "Enrichment is weak" in said["Validation"]
     )
 
 
@@ -154,30 +134,50 @@ def test_a_lasso_says_which_tokens_set_cells_apart(planted, open_page, monkeypat
     monkeypatch.setattr(figures, "show_figure", drawn)
     app = ready(open_page("tokens", {"view": "Cells by tokens", "model": "latent-latent"}))
     said = texts(app)
-    assert "cells selected" in said and "Tokens that set them apart" in said
+    assert "cells selected" in said and "Tokens that differ most from all other cells" in said
     table = next(frame.value for frame in app.dataframe if "auc" in frame.value)
     assert ((table["auc"] > 0.5) == (table["difference"] > 0)).iloc[0]
     assert app.text_input(key="cells-save-name")
 
 
 def test_two_models_of_the_same_cells_are_compared_token_by_token(planted, open_page) -> None:
-    app = ready(
-        open_page("tokens", {"view": "Can it be trusted?", "model": "latent-latent", "other": "grn_latent-latent"})
-    )
-    assert "have a partner there" in texts(app) and "began with the same seed" in texts(app)
+    app = ready(open_page("tokens", {"view": "Validation", "model": "latent-latent", "other": "grn_latent-latent"}))
+    assert "have a counterpart" in texts(app) and "trained with the same seed" in texts(app)
 
 
 def test_cells_that_the_model_cannot_read_are_refused_in_words(planted, open_page, monkeypatch) -> None:
-    from genediff.errors import InputError
-    from genediff.inspection import activations as measuring
+    from genediff.core.errors import InputError
+    from genediff.inspection.tokens import activations as measuring
 
     def refuse(*_: object) -> None:
         raise InputError("The model and these cells share no gene.")
 
     monkeypatch.setattr(measuring, "read_cells", refuse)
-    monkeypatch.setattr("genediff.ui.inspect_data.folder", lambda: planted.root / "cache" / "elsewhere")
+    monkeypatch.setattr("genediff.ui.kit.inspection_cache.folder", lambda *_: planted.root / "cache" / "elsewhere")
     app = open_page("tokens", {"model": "latent-latent"})
-    _wait()
+    wait_for_background()
     app.run()
     assert [one.value for one in app.error] == ["The model and these cells share no gene."]
     assert "Start again" in [button.label for button in app.button]
+
+
+def test_tokens_that_share_a_gene_set_are_counted_as_redundant() -> None:
+    """ "Say the same as another: 0" stood beside five of eight tokens with the same gene set."""
+    import pandas as pd
+
+    from genediff.ui.tokens.token_table import same_name
+
+    names = pd.DataFrame(
+        {"up": ["A", "A", None, "B", "C"], "down": [None, "B", None, None, "C"]}, index=[f"z{i}" for i in range(5)]
+    )
+    assert same_name(names) == 3  # z0 and z1 by A, z3 and z1 by B; both directions of z4 are one token
+
+
+def test_a_token_of_generated_cells_is_moved_beside_a_control(planted, open_page) -> None:
+    address = {"model": "latent-latent", "tokens_view": "Steer"}
+    app = ready(open_page("tokens", address))
+    assert "Move the slider" in texts(app) and len(app.get("plotly_chart")) == 0  # these cells have no map
+    app.select_slider(key="steer_amount").set_value(2.0).run()
+    assert not app.exception and "the control token, moved as far" in texts(app)
+    gene = ready(open_page("tokens", {"model": "grn-gene", "tokens_view": "Steer"}))
+    assert "Only models in latent space" in texts(gene)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import numpy as np
 import pytest
 
-from genediff.config import ModelConfig, TrainConfig
-from genediff.presets import preset_run
+from genediff.core.json_files import read_or_none
+from genediff.models.config import ModelConfig, TrainConfig
 from genediff.runs import Event, list_runs, submit
-from genediff.runs.files import read_json
-from genediff.runs.process import HOST
-from genediff.runs.status import Status
-from genediff.ui import forms, run_view
+from genediff.runs.run_process import HOST
+from genediff.runs.run_status import Status
+from genediff.training.presets import preset_run
+from genediff.training.training_samples import SAMPLES_FILE
+from genediff.ui.kit import forms
+from genediff.ui.run_views import run_actions, run_card
 from tests.pages.conftest import texts
 
 
@@ -68,7 +71,7 @@ def test_what_was_typed_just_before_the_button_counts(workspace, open_page):
     app.number_input(key="quick-train-tokenizer_steps").set_value(99_000)
     next(b for b in app.button if b.label == "Start training").click().run()
     run = list_runs(workspace)[0]
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     assert run.config["train"]["tokenizer_steps"] == 99_000
 
 
@@ -80,7 +83,7 @@ def test_a_run_is_started_watched_cancelled_and_deleted(workspace, open_page):
     assert app.query_params["run"] == run.id
     assert run.config["train"]["tokenizer_steps"] == 100000 and run.config["model"]["width"] == 32
     app.button(key=f"cancel-{run.id}").click().run()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not run.status.has_ended and time.monotonic() < deadline:
         time.sleep(0.3)
     app.run()
@@ -93,25 +96,29 @@ def test_a_run_is_started_watched_cancelled_and_deleted(workspace, open_page):
 
 def test_a_dead_worker_is_said_plainly(workspace, open_page):
     run = submit(preset_run("quick", workspace.list_datasets()[0], title="Unlucky"), workspace)
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     assert run.status.has_ended
     # A worker that was cancelled while it started writes its status once more, over the one that is written here.
-    deadline = time.monotonic() + 60
-    while not (read_json(run.folder / "status.json") or {}).get("ended") and time.monotonic() < deadline:
+    deadline = time.monotonic() + 600
+    while not (read_or_none(run.folder / "status.json") or {}).get("ended") and time.monotonic() < deadline:
         time.sleep(0.1)
     Status(state="running", stage="flow", step=5, total=10, pid=2**22 - 1, process_mark="gone", host=HOST).write(
         run.folder
     )
     (run.folder / "cancel").unlink(missing_ok=True)
+    (run.folder / "checkpoint").mkdir(exist_ok=True)
+    sample = {"step": 250, "xy": [[1, 2]] * 200, "nearest": [0] * 200, "distance": 9.5, "held_out": 6.5}
+    (run.folder / "checkpoint" / SAMPLES_FILE).write_text(json.dumps(sample))
     app = open_page("train", {"run": run.id})
     assert "The worker process is gone" in app.error[0].value
+    assert "9.5 after 250 steps; validation cells 6.5" in texts(app)  # what it generated on its way stays
     assert any(b.label == "Resume" for b in app.button)
 
 
 def test_curves_leave_out_what_a_resumed_worker_did_again():
     steps = [Event(float(i), "step", "flow", step, 10, loss) for i, (step, loss) in enumerate(
         [(1, 9.0), (2, 8.0), (3, 7.0), (2, 5.0), (3, 4.0)])]  # fmt: skip
-    (curve,) = run_view.curves_of(steps)
+    (curve,) = run_card.curves_of(steps)
     np.testing.assert_array_equal(curve.steps, [1, 2, 3])
     np.testing.assert_array_equal(curve.loss, [9.0, 5.0, 4.0])
     assert curve.total_steps == 10
@@ -122,7 +129,7 @@ def test_curves_leave_out_what_a_resumed_worker_did_again():
     [(None, "–"), (0.2, "1 s"), (59, "59 s"), (61, "1 min"), (3600, "1 h 0 min"), (7500, "2 h 5 min")],
 )
 def test_durations_are_written_as_people_say_them(seconds, words):
-    assert run_view.duration(seconds) == words
+    assert run_actions.duration(seconds) == words
 
 
 @pytest.mark.parametrize("config", [ModelConfig, TrainConfig])

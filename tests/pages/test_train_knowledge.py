@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from genediff.presets import PRESETS
 from genediff.runs import list_runs
 from genediff.tokenizers import TOKENIZERS
 from genediff.tokenizers.pathway import PathwayConfig
-from genediff.ui import knowledge_view
-from genediff.ui.estimate_view import _count
+from genediff.training.presets import PRESETS
+from genediff.ui.knowledge import knowledge_view
+from genediff.ui.run_views.estimate_view import _count
 from tests.pages.conftest import texts as raw_texts
 
 PATHWAY = {"strategy": "pathway", "preset": "quick"}
@@ -49,7 +49,7 @@ def test_a_pathway_run_shows_what_its_sets_cover_and_is_estimated_and_started_on
     assert estimated(app) not in ("", _count(0))
     button(app, "Start training").click().run()
     (run,) = list_runs(workspace)
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     model = run.config["model"]
     assert (model["tokenizer"], model["gene_sets"], model["network"], model["shuffled"]) == (
         "pathway", "hallmark", None, False)  # fmt: skip
@@ -57,10 +57,10 @@ def test_a_pathway_run_shows_what_its_sets_cover_and_is_estimated_and_started_on
 
 def test_the_address_chooses_modules_and_the_control(workspace, open_page):
     app = open_page("train", PATHWAY | {"gene_sets": "nmf", "modules": "12", "shuffled": "true"})
-    assert "12 modules of genes" in texts(app)
+    assert "12 modules of co-expressed genes" in texts(app)
     button(app, "Start training").click().run()
     (run,) = list_runs(workspace)
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     assert run.config["model"]["gene_sets"] == "nmf:12" and run.config["model"]["shuffled"] is True
 
 
@@ -70,10 +70,10 @@ def test_a_network_can_be_known_inferred_or_both(workspace, open_page):
     app = open_page("train", address)
     assert "have no regulator" in texts(app)
     app = open_page("train", address | {"network": "trrust", "refined": "true", "edges": "700"})
-    assert "700 strongest edges" in texts(app)
+    assert "700 strongest associations" in texts(app)
     button(app, "Start training").click().run()
     (run,) = list_runs(workspace)
-    run.cancel(wait=60)
+    run.cancel(wait=300)
     assert run.config["model"]["network"] == "trrust+inferred:700"
 
 
@@ -87,7 +87,7 @@ def test_presets_that_are_for_latent_tokens_are_offered_for_those_only(workspace
 def test_sets_that_hardly_fit_are_said_with_what_to_do(workspace, open_page):
     few = {f"quick-pathway-tokens-{name}": value for name, value in {"smallest": "150"}.items()}
     app = open_page("train", PATHWAY | few)
-    assert "hardly fits these cells" in app.warning[0].value
+    assert "covers few genes of these cells" in app.warning[0].value
     assert "NMF modules" in app.warning[0].value
 
 
@@ -100,14 +100,14 @@ def test_a_gmt_file_of_ones_own_is_read_told_and_chosen(workspace, open_page):
     app.text_input(key="gmt_title").set_value("Typed just before")  # the button must not take the title as last drawn
     button(app, "Add these gene sets").click().run()
     assert app.query_params["gene_sets"] == "typed-just-before"
-    button(app, "Delete “Typed just before”").click().run()
+    button(app, "Delete").click().run()
     app.file_uploader(key="gmt_upload").upload("mine.gmt", "\n".join(lines).encode()).run()
     app.text_input(key="gmt_title").set_value("mine").run()
     button(app, "Add these gene sets").click().run()
     assert app.query_params["gene_sets"] == "mine"
     assert "mine: 160 of 2,000 genes are in it; 8 of 8 sets" in texts(app)
 
-    button(app, "Delete “mine”").click().run()
+    button(app, "Delete").click().run()
     assert "gene_sets" not in app.query_params or app.query_params["gene_sets"] == "hallmark"
     assert "“mine” was deleted" in texts(app)
     button(app, "Undo").click().run()

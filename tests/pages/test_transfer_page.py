@@ -9,7 +9,7 @@ import pytest
 
 from genediff.data import ImportConfig, import_cells
 from genediff.knowledge.orthologs import shipped_orthologs
-from genediff.ui import caching
+from genediff.ui.kit import caching
 from genediff.workspace import DEMO_DATASET, Workspace
 from tests.pages.conftest import texts
 
@@ -27,7 +27,7 @@ def mouse(own_workspace, tmp_path, monkeypatch):
     cells = anndata.AnnData(own.counts("test")[:, [own.genes.index(gene) for gene in names]])
     cells.var_names, cells.obs_names = list(names.values()), [f"m{i}" for i in range(cells.n_obs)]
     cells.write_h5ad(tmp_path / "mouse.h5ad")
-    return import_cells(tmp_path / "mouse.h5ad", ImportConfig(name="Mouse blood", umap=False), place)
+    return import_cells(tmp_path / "mouse.h5ad", ImportConfig(name="Mouse blood", umap=False), place.datasets)
 
 
 def test_another_species_is_noticed_and_what_is_lost_is_said(mouse, open_page):

@@ -6,16 +6,17 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+import anndata
 import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from genediff.data import incoming
-from genediff.data.incoming import CHUNK
-from genediff.ui import upload_routes
-from genediff.ui.upload_routes import CELLS, TOKEN, UPLOADS
-from genediff.ui.upload_tokens import TOKENS, Tokens
+from genediff.data.uploads import incoming
+from genediff.data.uploads.incoming import CHUNK
+from genediff.ui.server import upload_routes
+from genediff.ui.server.upload_routes import TOKEN, UPLOADS
+from genediff.ui.server.upload_tokens import CELLS, DATASETS, TOKENS, Tokens
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ WHOLE = np.random.default_rng(0).bytes(CHUNK + 1234)
 @pytest.fixture
 def client(own_workspace: Path) -> TestClient:
     """A browser with a page's token."""
-    return TestClient(Starlette(routes=upload_routes.routes()), headers={TOKEN: TOKENS.issue()})
+    return TestClient(Starlette(routes=upload_routes.routes()), headers={TOKEN: TOKENS.issue(Workspace().root)})
 
 
 def begin(client: TestClient, name: str = "cells.h5ad", size: int = len(WHOLE)) -> str:
@@ -88,16 +89,16 @@ def test_another_site_is_refused_even_with_a_token(client):
     assert "Access-Control-Allow-Origin" not in asked.headers and asked.status_code == 405
 
 
-def test_tokens_are_forgotten_when_nobody_uses_them(monkeypatch):
+def test_tokens_are_forgotten_when_nobody_uses_them(monkeypatch, tmp_path):
     now = [0.0]
-    monkeypatch.setattr("genediff.ui.upload_tokens.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("genediff.ui.server.upload_tokens.time.monotonic", lambda: now[0])
     tokens = Tokens()
-    used, idle = tokens.issue(), tokens.issue()
+    used, idle = tokens.issue(tmp_path), tokens.issue(tmp_path)
     assert used != idle and len(used) >= 43
     for hour in range(1, 14):
         now[0] = 3600.0 * hour
-        assert tokens.knows(used)
-    assert not tokens.knows(idle) and not tokens.knows(None)
+        assert tokens.root(used) == tmp_path
+    assert tokens.root(idle) is None and tokens.root(None) is None
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,18 @@ def test_the_file_of_a_generation_is_taken_away_in_parts_too(client, monkeypatch
     (run / "run.json").write_text(json.dumps({"kind": "train", "config": {}}))
     for other in (run.name, "..", "nothing"):
         assert client.get(f"{CELLS}/{other}?token={token}").status_code == 404
+
+
+def test_a_data_set_comes_from_disk_and_leaves_nothing_there(client: TestClient, tmp_path: Path) -> None:
+    token = client.headers[TOKEN]
+    answer = client.get(f"{DATASETS}/pbmc3k?token={token}")
+    assert 'filename="pbmc3k.h5ad"' in answer.headers["Content-Disposition"]
+    (tmp_path / "cells.h5ad").write_bytes(answer.content)
+    cells, dataset = anndata.read_h5ad(tmp_path / "cells.h5ad"), Workspace().open_dataset("pbmc3k")
+    assert tuple(cells.var_names) == dataset.genes and list(cells.obs_names) == list(dataset.obs.index)
+    assert not list(Workspace().root.rglob("cells.h5ad")) and not list(Workspace().root.glob("tmp*"))
+    assert client.get(f"{DATASETS}/nothing?token={token}").status_code == 404
+    assert client.get(f"{DATASETS}/pbmc3k?token=none").status_code == 401
 
 
 def test_an_upload_in_progress_survives_a_new_quota(client, monkeypatch):

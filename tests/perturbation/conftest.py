@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genediff.data import ImportConfig, import_cells
-from genediff.data.simulate import perturbation_plan, simulate
-from genediff.data.truth_draw import TruthConfig, draw_truth
+from genediff.data.simulation.simulate import perturbation_plan, simulate
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
-    from genediff.data.dataset import Dataset
-    from genediff.data.truth import Truth
+    from genediff.data.cells.dataset import Dataset
+    from genediff.data.simulation.truth import Truth
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def screen(world: Truth, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     config = ImportConfig(
         label="cell_type", batch="batch", perturbation="perturbation", control="control", n_genes=120, umap=False
     )
-    return import_cells(folder / "screen.h5ad", config, Workspace(folder / "home"))
+    return import_cells(folder / "screen.h5ad", config, Workspace(folder / "home").datasets)
 
 
 @pytest.fixture(scope="session")
@@ -48,4 +48,4 @@ def without_counts(screen: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
         warnings.simplefilter("ignore")
         cells.write_h5ad(folder / "lognorm.h5ad")
     config = ImportConfig(perturbation="perturbation", control="control", n_genes=120, umap=False)
-    return import_cells(folder / "lognorm.h5ad", config, Workspace(folder / "home"))
+    return import_cells(folder / "lognorm.h5ad", config, Workspace(folder / "home").datasets)

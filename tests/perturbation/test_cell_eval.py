@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.perturbation import (
     METRICS,
     BaselinePredictor,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from genediff.data.dataset import Dataset
+    from genediff.data.cells.dataset import Dataset
 
 # A process of its own: cell-eval warns in ways that our tests forbid, and numba compiles into it.
 RUN = """
@@ -34,9 +34,10 @@ import sys
 from cell_eval import MetricsEvaluator
 skip = ["clustering_agreement", "pearson_edistance"]
 for folder in sys.argv[1:]:
-    MetricsEvaluator(f"{folder}/cells-predicted.h5ad", f"{folder}/cells-real.h5ad", control_pert="non-targeting",
-                     pert_col="target_gene", num_threads=1, outdir=folder).compute(skip_metrics=skip,
-                                                                                   basename="results.csv")
+    both = MetricsEvaluator(f"{folder}/cells-predicted.h5ad", f"{folder}/cells-real.h5ad", control_pert="non-targeting",
+                            pert_col="target_gene", num_threads=1, outdir=folder)
+    both.compute(skip_metrics=skip, basename="results.csv")
+    both.compute_ceiling(skip_metrics=skip, basename="ceiling.csv")
 """
 
 
@@ -65,13 +66,18 @@ def test_cell_eval_reads_the_pair_and_agrees(screen: Dataset, pair: tuple[AnnDat
     both = [name for name, metric in METRICS.items() if metric.in_cell_eval]
     for folder, cells in cases.items():
         theirs = pd.read_csv(folder / "results.csv").set_index("perturbation")
-        ours = evaluate_pair(*cells).table.set_index("perturbation")
+        scores = evaluate_pair(*cells)
+        ours = scores.table.query("predictor == 'predicted'").set_index("perturbation")
         assert set(both) <= set(theirs.columns)
         assert set(ours.index) == set(theirs.index) and len(ours) > 2
         for metric in both:
             np.testing.assert_allclose(
                 ours[metric], theirs[metric].reindex(ours.index), atol=1e-6, err_msg=metric, equal_nan=True
             )
+        ceiling = pd.read_csv(folder / "agg_ceiling.csv").iloc[0]
+        for metric in ("pearson_delta", "discrimination_score_l1", "roc_auc"):  # halves are drawn otherwise there
+            np.testing.assert_allclose(scores.ceiling(metric), ceiling[metric], atol=0.12, err_msg=metric)
+        assert np.isnan(scores.ceiling("mse")) and scores.ceiling("pearson_delta") > 0.3
         # The figures say something: they differ between perturbations, and are not all at a bound.
         assert ours["pearson_delta"].std() > 0.01
         assert ours["pr_auc"].between(0.01, 0.99).any()

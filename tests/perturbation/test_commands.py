@@ -16,7 +16,7 @@ from genediff.perturbation import METRICS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genediff.data.dataset import Dataset
+    from genediff.data.cells.dataset import Dataset
 
 runner = CliRunner()
 
@@ -55,12 +55,12 @@ def test_predict_what_was_never_measured(screen: Dataset, there: str, tmp_path: 
 
 def test_evaluate_baselines(there: str) -> None:
     text = said("evaluate", "additive", "--data", there, "--scheme", "doubles", "--seeds", 1)
-    assert "(best baseline)" in text and "Split-half ceiling" in text
+    assert "(best baseline)" in text and "Replicate" in text
 
 
 def test_what_cannot_be_done_is_one_sentence(there: str, tmp_path: Path) -> None:
     for words, text in (
-        (("predict", "additive", "-o", tmp_path / "x"), "--data DATASET"),
+        (("predict", "additive", "-o", tmp_path / "x"), "Say which data set additive is fitted to"),
         (("predict", "addition", "--data", there, "-o", tmp_path / "x"), "no such baseline"),
         (("predict", "additive", "--data", there, "--scheme", "guess", "-o", tmp_path / "x"), "cannot be held out"),
         (("predict", "additive", "--data", there, "--of", "moon", "-o", tmp_path / "x"), "no cells of 'moon'"),

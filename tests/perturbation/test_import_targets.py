@@ -43,7 +43,7 @@ def test_the_doctor_reads_guides(guides: Path) -> None:
 @pytest.mark.parametrize("keep", [True, False])
 def test_the_import_keeps_targets_where_they_are_wanted(guides: Path, tmp_path: Path, keep: bool) -> None:
     config = ImportConfig(perturbation="guide", control="NTg1", n_genes=20, keep_targets=keep, umap=False)
-    genes = import_cells(guides, config, Workspace(tmp_path / "home")).genes
+    genes = import_cells(guides, config, Workspace(tmp_path / "home").datasets).genes
     assert len(genes) == 20
     assert ({"STAT1", "IRF1"} <= set(genes)) is keep
 

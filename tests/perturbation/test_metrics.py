@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from scipy.stats import false_discovery_control, mannwhitneyu
 
-from genediff.perturbation.ceiling import ceiling, full_depth
+from genediff.core.stats import pearson, spearman_brown
 from genediff.perturbation.differential import differential, rank_test
-from genediff.perturbation.judge import Judge
-from genediff.perturbation.metrics import de_metrics, discrimination, e_distance, pearson, response_weights
+from genediff.perturbation.perturbation_metrics import de_metrics, discrimination, e_distance, response_weights
+from genediff.perturbation.prediction_scores import Judge
+from genediff.perturbation.replicate import DUPLICATE, interpolate, split_halves
+from genediff.perturbation.score_table import Scores
 
 N_GENES = 60
 
@@ -103,7 +106,6 @@ def test_the_right_answer_is_judged_right(judge: Judge) -> None:
     for metric in ("pearson_delta", "discrimination_score_l1", "overlap_at_N", "de_direction_match", "pr_auc"):
         assert table[metric].min() == pytest.approx(1.0)
     assert table["mse"].max() == pytest.approx(0.0, abs=1e-12)
-    assert (table["pearson_delta_low"] <= table["pearson_delta_high"]).all()
 
 
 def test_controls_as_prediction_score_nothing(judge: Judge) -> None:
@@ -121,13 +123,6 @@ def test_another_s_cells_score_less(judge: Judge) -> None:
     assert wrong["pr_auc"].mean() < 0.5
 
 
-def test_the_bootstrap_covers_the_figure(judge: Judge) -> None:
-    table = judge.judge(lambda label: judge.real[label].toarray()[::-1])
-    inside = table["pearson_delta_low"] <= table["pearson_delta"]
-    assert inside.all()
-    assert (table["pearson_delta_high"] - table["pearson_delta_low"]).between(0.001, 0.6).all()
-
-
 def test_no_gene_responds_and_nothing_is_claimed() -> None:
     draw = np.random.default_rng(6)
     same = differential(cells(np.ones(30), 20, draw), cells(np.ones(30), 20, draw))
@@ -136,15 +131,59 @@ def test_no_gene_responds_and_nothing_is_claimed() -> None:
     assert np.isnan(found["de_sig_genes_recall"])
 
 
-def test_the_ceiling_is_high_for_effects_and_near_0_without_them(judge: Judge) -> None:
-    halves = ceiling(judge, seed=0)
+def test_a_replicate_is_alike_for_effects_and_near_0_without_them(judge: Judge) -> None:
+    halves = split_halves(judge, seed=0).replicate()
     assert halves["pearson_delta"].min() > 0.7
     draw = np.random.default_rng(7)
     base = np.ones(N_GENES)
     none = Judge(
         judge.genes, cells(base, 200, draw), {f"p{n}": sp.csr_matrix(cells(base, 60, draw)) for n in range(12)}
     )
-    found = ceiling(none, seed=0)["pearson_delta"]
+    found = split_halves(none, seed=0).replicate()["pearson_delta"]
     # Shared controls would give 0.5 here: each half's change holds the noise of the controls.
     assert abs(found.mean()) < 0.1
-    assert full_depth(0.5) == pytest.approx(2 / 3)
+    assert spearman_brown(0.5) == pytest.approx(2 / 3) and spearman_brown(-0.5) == 0
+
+
+def test_an_interpolated_duplicate_follows_genes_that_respond_and_leaves_the_noise_of_others() -> None:
+    draw, closer = np.random.default_rng(8), []
+    moved = np.where(np.arange(N_GENES) < 10, 1.0, 0.0)
+    for _ in range(200):
+        one = draw.normal(size=(20, N_GENES)) + moved
+        others = draw.normal(size=(400, N_GENES))
+        mixed = interpolate(one, (others.sum(0), (others**2).sum(0), 400), np.zeros(N_GENES))
+        closer.append(((mixed - moved) ** 2).mean() < ((one.mean(0) - moved) ** 2).mean())
+    assert np.mean(closer) > 0.95
+    assert mixed[:10].mean() == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_perfect_prediction_takes_the_whole_range_and_an_uninformed_one_none(judge: Judge) -> None:
+    halves = split_halves(judge, seed=0)
+    rows = {
+        "no_change": halves.judge.judge(lambda label: halves.judge.other_control),  # type: ignore[arg-type, return-value]
+        "truth": halves.judge.judge(lambda label: judge.real[label].toarray()),
+        DUPLICATE: halves.interpolated_duplicate(),
+    }
+    table = pd.concat([one.reset_index().assign(predictor=name, context="") for name, one in rows.items()])
+    scores = Scores(table.assign(seed=0), {name: name for name in rows}, {}, {}, halves=table)
+    for metric in ("pearson_delta", "mse", "discrimination_score_l1", "pr_auc"):
+        assert scores.dynamic_range(metric).exists  # type: ignore[union-attr]
+        assert scores.share_of_range("no_change", metric) == pytest.approx(0, abs=1e-9)
+        assert scores.share_of_range("truth", metric) > 0.9
+    assert Scores.from_dict(scores.to_dict()).share_of_range("truth", "mse") == scores.share_of_range("truth", "mse")
+
+
+def test_a_metric_that_cannot_tell_a_duplicate_from_nothing_has_no_range() -> None:
+    """1,000 metrics of noise: a range is seen in no more than the level says, and never with few perturbations."""
+    draw, keys = np.random.default_rng(9), [f"p{number}" for number in range(10)]
+    seen = []
+    for _ in range(1000):
+        rows = [(name, "", key) for name in ("no_change", DUPLICATE) for key in keys]
+        table = pd.DataFrame(rows, columns=["predictor", "context", "perturbation"])
+        table["mse"] = draw.normal(size=len(table))
+        seen.append(Scores(table, {}, {}, {}, halves=table).dynamic_range("mse").exists)  # type: ignore[union-attr]
+    assert np.mean(seen) < 0.025 + 2 * np.sqrt(0.025 * 0.975 / 1000)
+    few = table[table["perturbation"].isin(keys[:5])]
+    ends = Scores(few, {}, {}, {}, halves=few).dynamic_range("mse")
+    assert ends is not None and not ends.exists and "too few" in ends.why_not
+    assert np.isnan(Scores(few, {}, {}, {}, halves=few).share_of_range(DUPLICATE, "mse"))

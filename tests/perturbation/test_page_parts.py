@@ -1,4 +1,4 @@
-"""What the Perturb page computes: changes by group, ways through a network, wishes, held-out scores, files."""
+"""What the Perturb page computes: changes by group, ways through a network, desired effects, scores, files."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from genediff.core.errors import InputError
 from genediff.data import ImportConfig, import_cells
-from genediff.data.planted import planted_network
-from genediff.data.simulate import perturbation_plan, simulate
-from genediff.data.truth_draw import TruthConfig, draw_truth
-from genediff.errors import InputError
+from genediff.data.simulation.planted import planted_network
+from genediff.data.simulation.simulate import perturbation_plan, simulate
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
 from genediff.knowledge import make_gene_sets
 from genediff.perturbation import BaselinePredictor, Task, fit_baselines
-from genediff.perturbation.answer import predict_group
-from genediff.perturbation.changes import changes, over_sets
-from genediff.perturbation.evaluate import score
-from genediff.perturbation.export import means_table, to_anndata
-from genediff.perturbation.held_out import judge, nearest
-from genediff.perturbation.route import route
-from genediff.perturbation.standing import best_of, standings
-from genediff.perturbation.wish import CellWish, GeneWish
+from genediff.perturbation.baseline_comparison import best_of, compare_with_baselines
+from genediff.perturbation.change_scores import ChangeScores, nearest, score_changes
+from genediff.perturbation.desired_effect import CellObjective, GeneObjective
+from genediff.perturbation.evaluate_predictions import score
+from genediff.perturbation.export_predictions import means_table, to_anndata
+from genediff.perturbation.expression_changes import changes, over_sets
+from genediff.perturbation.group_prediction import predict_group
+from genediff.perturbation.network_route import route
+from genediff.plots import perturbation_plots as plots
 from genediff.workspace import Workspace
 
 CONFIG = TruthConfig(n_genes=60, n_regulators=12, n_types=2, n_pathways=3, pathway_size=8, targets_per_pair=4)
@@ -35,7 +36,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     cells.write_h5ad(folder / "screen.h5ad")
     how = ImportConfig.parse({"label": "cell_type", "perturbation": "perturbation", "control": "control", "n_genes": 60,
                               "n_pcs": 8, "umap": False})  # fmt: skip
-    return Task.of(import_cells(folder / "screen.h5ad", how, Workspace(folder / "home")), context="cell_type")
+    return Task.of(import_cells(folder / "screen.h5ad", how, Workspace(folder / "home").datasets), context="cell_type")
 
 
 def test_another_mix_of_types_is_no_change() -> None:
@@ -92,71 +93,88 @@ def test_planted_effects_lie_downstream_in_the_planted_network(task: Task) -> No
     assert len(found.reached) / 5 > found.by_chance
 
 
-def test_a_gene_does_not_fulfil_a_wish_by_being_knocked_out() -> None:
+def test_a_gene_does_not_achieve_the_effect_by_being_knocked_out() -> None:
     change = np.array([-3.0, -0.5, 0.2])
-    wish = GeneWish(np.array([0, 1]), "lower")
-    assert wish.score(change) == pytest.approx(1.75)
-    assert wish.score(change, perturbed=[0]) == pytest.approx(0.5)
-    assert np.isnan(GeneWish(np.array([0]), "raise").score(change, perturbed=[0]))
+    objective = GeneObjective(np.array([0, 1]), "lower")
+    assert objective.score(change) == pytest.approx(1.75)
+    assert objective.score(change, perturbed=[0]) == pytest.approx(0.5)
+    assert np.isnan(GeneObjective(np.array([0]), "raise").score(change, perturbed=[0]))
 
 
 def test_a_move_towards_cells_is_the_share_of_the_way() -> None:
-    wish = CellWish(np.array([2.0, 0.0]))
-    assert wish.score(np.array([2.0, 0.0])) == 1
-    assert wish.score(np.zeros(2)) == 0
-    assert wish.score(np.array([1.0, 0.0])) == pytest.approx(0.75)
-    assert wish.score(np.array([-1.0, 0.0])) < 0
+    objective = CellObjective(np.array([2.0, 0.0]))
+    assert objective.score(np.array([2.0, 0.0])) == 1
+    assert objective.score(np.zeros(2)) == 0
+    assert objective.score(np.array([1.0, 0.0])) == pytest.approx(0.75)
+    assert objective.score(np.array([-1.0, 0.0])) < 0
     with pytest.raises(InputError, match="the same"):
-        CellWish(np.zeros(2))
+        CellObjective(np.zeros(2))
 
 
 def oracle_of(task: Task, baseline: type):
-    """Return a predictor of the test part that knows the answer, or with ``sign`` -1 its opposite."""
-    truth = {(g.perturbation.label, g.context): task.delta(g) for g in task.part("test")}
+    """Return a predictor of all groups that knows the answer, or with ``sign`` -1 its opposite."""
+    truth = {(g.perturbation.label, g.context, g.part): task.delta(g) for g in task.groups}
 
     class Oracle(baseline):
         name, title = "oracle", "Oracle"
         sign = 1
 
         def _delta(self, perturbation, context):
-            return self.sign * truth[perturbation.label, context]
+            return self.sign * truth[perturbation.label, context, "test"]
 
     return Oracle(task)
 
 
-def test_an_oracle_is_better_and_a_shuffled_one_worse_than_baselines(task: Task) -> None:
+def test_an_oracle_is_better_and_its_opposite_worse_than_baselines(task: Task) -> None:
     """The verdict must be able to fall either way: for a predictor that knows the answer, and for its opposite."""
+    shifts = fit_baselines(task)
+    oracle = oracle_of(task, type(shifts["no_change"]))
+
+    def judged() -> ChangeScores:
+        everyone = [BaselinePredictor(oracle), *map(BaselinePredictor, shifts.values())]
+        return score_changes(task, everyone, baselines=tuple(shifts))
+
+    found = judged()
+    assert found.n == len({g.perturbation.label for g in task.part("test")}) < len(found.wide())
+    assert found.level == "better" and found.harm == 0
+    assert found.means["oracle"] == pytest.approx(1) and found.slope("oracle") == pytest.approx(1)
+    assert (found.cases["replicate"] <= found.cases["attainable"]).all() and found.cases["attainable"].max() <= 1
+    oracle.sign = -1
+    assert judged().level == "worse"
+
+
+def test_few_held_out_perturbations_say_nothing_surely(task: Task) -> None:
+    """Two pairs in two cell types are four groups and two cases: the percentile bootstrap called such gains real."""
     doubles = Task.of(task.dataset, context="cell_type", scheme="doubles", share=0.34)
     shifts = fit_baselines(doubles)
-    oracle = oracle_of(doubles, type(shifts["no_change"]))
-    found = judge(doubles, shifts, BaselinePredictor(oracle))
-    assert found.level == "better" and found.harm == 0
-    assert found.means["predictor"] == pytest.approx(1)
-    oracle.sign = -1
-    assert judge(doubles, shifts, BaselinePredictor(oracle)).level == "worse"
-    same = judge(doubles, shifts, BaselinePredictor(shifts[found.best]))
-    assert same.level == "same" and same.harm == 0
-    assert found.table["ceiling"].between(0, 1).all()
+    predictors = [oracle_of(doubles, type(shifts["no_change"])), *shifts.values()]
+    found = score_changes(doubles, list(map(BaselinePredictor, predictors)), baselines=tuple(shifts))
+    assert found.n < 6 and found.level == "unknown" and found.harm == 0
 
 
 def test_a_predictor_is_held_against_the_best_baseline_of_each_measure(task: Task) -> None:
     """The answer must be able to fall either way: for a predictor that knows the answer, and for its opposite."""
     shifts = fit_baselines(task)
     oracle = oracle_of(task, type(shifts["no_change"]))
-    right = {one.metric: one for one in standings(score(task, [BaselinePredictor(oracle)], n_cells=60), "oracle")}
+    right = {
+        one.metric: one
+        for one in compare_with_baselines(score(task, [BaselinePredictor(oracle)], n_cells=60), "oracle")
+    }
     assert set(right) >= {"e_distance", "weighted_mse", "discrimination_score_l1", "de_direction_match"}
     oracle.sign = -1
-    wrong = {one.metric: one for one in standings(score(task, [BaselinePredictor(oracle)], n_cells=60), "oracle")}
+    wrong = {
+        one.metric: one
+        for one in compare_with_baselines(score(task, [BaselinePredictor(oracle)], n_cells=60), "oracle")
+    }
     for metric in ("e_distance", "weighted_mse"):
-        assert right[metric].level == "better" and right[metric].harm == 0 and right[metric].low > 0
-        assert wrong[metric].level == "worse" and wrong[metric].harm == 1 and wrong[metric].high < 0
+        assert right[metric].level == "better" and right[metric].harm == 0 and right[metric].gain.low > 0
+        assert wrong[metric].level == "worse" and wrong[metric].harm == 1 and wrong[metric].gain.high < 0
         assert right[metric].best == wrong[metric].best in shifts
     means, errors = {"a": 0.5, "b": 0.5 + 1e-9, "c": 0.1}, {"a": 1.0, "b": 2.0, "c": 0.0}
     assert best_of(means, errors) == "a" and best_of(means, {**errors, "b": 0.5}) == "b"
     assert best_of(means, errors, lower=True) == "c" and best_of({"a": np.nan, "c": 0.0}, errors) == "c"
-    oracle = judge(task, shifts, BaselinePredictor(shifts["matching_mean"]))
-    ranked = [name for name in oracle.means.index if name != "predictor"]
-    assert ranked[0] == oracle.best, "the table's first baseline is the one that the verdict names"
+    scores = score_changes(task, [BaselinePredictor(one) for one in shifts.values()], baselines=tuple(shifts))
+    assert scores.means.index[0] == scores.best, "the table's first baseline is the one that the verdict names"
 
 
 def test_the_nearest_trained_gene_is_another_one(task: Task) -> None:
@@ -193,7 +211,7 @@ def test_cells_lie_between_their_nearest_on_the_map(monkeypatch, task: Task) -> 
     """Training cells land among their own neighbours: where these are one island, never far off."""
     from dataclasses import replace
 
-    from genediff.perturbation.on_map import between_neighbours
+    from genediff.perturbation.map_positions import between_neighbours
 
     dataset = task.dataset
     kind = dataset.obs["cell_type"].astype(str).to_numpy()
@@ -211,3 +229,20 @@ def test_a_group_without_controls_is_refused(task: Task) -> None:
     with pytest.raises(InputError, match="too few control cells"):
         predict_group(BaselinePredictor(fit_baselines(task)["no_change"]), task.perturbation("REG1"),
                       np.array([0]), np.array(["type_1"]), n_cells=10)  # fmt: skip
+
+
+def test_no_arrow_crosses_empty_space_on_a_umap() -> None:
+    """A line from one island to another said a direction and a distance that a UMAP does not have."""
+    draw = np.random.default_rng(0)
+    island, other, near = draw.normal(size=(400, 2)), draw.normal(size=(400, 2)) + [30, 0], np.array([[1.5, 0.0]])
+    groups = np.array(["T"] * 100, dtype=object)
+    control = plots.Cloud(plots.CONTROL, island[:100], groups)
+    far = plots.Cloud(plots.PREDICTED, other[:100], groups)
+    close = plots.Cloud(plots.MEASURED, np.repeat(near, 100, axis=0), groups)
+    ground = np.concatenate([island, other])
+    arrows = [*plots.mean_shifts(control, far), *plots.mean_shifts(control, close)]
+    assert [one.kind for one in plots.supported(arrows, ground)] == [plots.MEASURED]
+    drawn = plots.shift_map(ground, [control, far, close])
+    assert {one.hovertext for one in drawn.layout.annotations if one.showarrow and one.hovertext} == {"T: measured"}
+    components = plots.shift_map(ground, [control, far, close], axes=plots.PC_AXES)
+    assert len([one for one in components.layout.annotations if one.showarrow and one.hovertext]) == 2

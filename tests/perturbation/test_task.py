@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.perturbation import ALL_CELLS, Task
 
 if TYPE_CHECKING:
-    from genediff.data.dataset import Dataset
+    from genediff.data.cells.dataset import Dataset
 
 SCHEMES = (
     {"scheme": "cells"},

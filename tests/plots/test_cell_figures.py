@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genediff.plots import embedding, palettes, publication, qc
+from genediff.plots import embedding, palettes, publication, quality_plots
 
 LEVELS = ("B cell", "NK", "T cell")
 
@@ -60,12 +60,12 @@ def test_a_lasso_and_a_box_hold_the_cells_inside():
 def test_a_histogram_counts_every_cell_once():
     values = np.random.default_rng(0).lognormal(7, 1, 500)
     for log in (False, True):
-        assert sum(qc.histogram(values, title="counts", log=log).data[0].y) == 500
+        assert sum(quality_plots.histogram(values, title="counts", log=log).data[0].y) == 500
 
 
 def test_boxes_are_the_quantiles_of_their_class(cells):
     values = np.random.default_rng(1).normal(size=300)
-    figure = qc.per_label(values, cells[1], LEVELS, title="value")
+    figure = quality_plots.per_label(values, cells[1], LEVELS, title="value")
     box = next(trace for trace in figure.data if trace.name == "NK")
     own = values[cells[1] == 1]
     assert box.median[0] == pytest.approx(np.median(own))
@@ -74,7 +74,7 @@ def test_boxes_are_the_quantiles_of_their_class(cells):
 
 def test_bars_add_up_to_the_cells_of_a_class(cells):
     split = np.random.default_rng(0).choice(["train", "validation", "test"], 300)
-    figure = qc.cells_per_label(cells[1], LEVELS, split)
+    figure = quality_plots.cells_per_label(cells[1], LEVELS, split)
     totals = sum(np.asarray(trace.x) for trace in figure.data)
     assert sorted(totals) == [12, 96, 96, 96]
 
@@ -97,9 +97,9 @@ def test_every_figure_is_drawn_again_for_print(cells, kind):
         embedding.by_label(*cells, LEVELS),
         embedding.by_value(cells[0], values, title="value"),
         embedding.side_by_side(cells[0], {"A": values, "B": values}, unit="x"),
-        qc.histogram(values, title="value", log=True),
-        qc.per_label(values, cells[1], LEVELS, title="value"),
-        qc.cells_per_label(cells[1], LEVELS, np.repeat("train", 300)),
+        quality_plots.histogram(values, title="value", log=True),
+        quality_plots.per_label(values, cells[1], LEVELS, title="value"),
+        quality_plots.cells_per_label(cells[1], LEVELS, np.repeat("train", 300)),
     ]
     for figure in figures:
         file = publication.to_bytes(publication.from_plotly(figure), kind)

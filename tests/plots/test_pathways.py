@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genediff.plots import pathways, publication
+from genediff.plots import pathway_plots, publication
 from genediff.plots.set_names import short_name, short_names
 
 NAMES = ["HALLMARK_TNFA_SIGNALING_VIA_NFKB", "HALLMARK_KRAS_SIGNALING_UP", "HALLMARK_KRAS_SIGNALING_DN"]
@@ -46,12 +46,12 @@ def tested() -> pd.DataFrame:
 
 
 def test_a_volcano_tells_direction_and_chance(tested: pd.DataFrame) -> None:
-    fig = pathways.volcano(tested, first="stim", second="ctrl", by_replicates=False)
-    assert list(fig.data[0].marker.color) == [pathways.UP, pathways.DOWN, pathways.palettes.GREY]
+    fig = pathway_plots.volcano(tested, first="stim", second="ctrl", by_replicates=False)
+    assert list(fig.data[0].marker.color) == [pathway_plots.UP, pathway_plots.DOWN, pathway_plots.palettes.GREY]
     assert max(fig.data[0].y) == 400
     assert [note.text for note in fig.layout.annotations] == ["TNFA signaling via NFKB", "KRAS signaling up"]
-    by_donor = pathways.volcano(tested, first="stim", second="ctrl", by_replicates=True)
-    assert list(by_donor.data[0].marker.color) == [pathways.UP, *[pathways.palettes.GREY] * 2]
+    by_donor = pathway_plots.volcano(tested, first="stim", second="ctrl", by_replicates=True)
+    assert list(by_donor.data[0].marker.color) == [pathway_plots.UP, *[pathway_plots.palettes.GREY] * 2]
 
 
 def test_every_figure_can_be_printed(tested: pd.DataFrame) -> None:
@@ -61,7 +61,7 @@ def test_every_figure_can_be_printed(tested: pd.DataFrame) -> None:
         {
             "token": NAMES, "r": [0.9, 0.1, 0.5], "low": [0.85, 0.0, 0.4], "high": [0.93, 0.2, 0.6],
             "chance": [0.3, 0.2, 0.4], "rival": NAMES[::-1], "rival_r": [0.1, 0.2, 0.7],
-            "verdict": ["agrees", "drifted", "shared"],
+            "verdict": ["agrees", "no agreement", "ambiguous"],
         }
     )  # fmt: skip
     genes = pd.DataFrame(
@@ -73,14 +73,14 @@ def test_every_figure_can_be_printed(tested: pd.DataFrame) -> None:
          "error": [0.0, 1.0, 1.0, 2.0], "genes": ["", "ISG15 ↑", "B2M ↓", ""]}
     )  # fmt: skip
     figures = [
-        pathways.group_heat(NAMES, ["a", "b"], draw.normal(size=(3, 2)), dark=False, chosen=NAMES[1]),
-        pathways.ridges(values, codes, ["a", "b"], title="activation"),
-        pathways.volcano(tested, first="stim", second="ctrl", by_replicates=False),
-        pathways.effects(tested, first="stim"),
-        pathways.agreement_dots(agreed, chosen=NAMES[0]),
-        pathways.against_score(values, values, codes, ["a", "b"], titles=("score", "activation")),
-        pathways.driver_bars(genes),
-        pathways.steps(told, named=NAMES),
+        pathway_plots.group_heat(NAMES, ["a", "b"], draw.normal(size=(3, 2)), dark=False, chosen=NAMES[1]),
+        pathway_plots.ridges(values, codes, ["a", "b"], title="activation"),
+        pathway_plots.volcano(tested, first="stim", second="ctrl", by_replicates=False),
+        pathway_plots.effects(tested, first="stim"),
+        pathway_plots.agreement_dots(agreed, chosen=NAMES[0]),
+        pathway_plots.against_score(values, values, codes, ["a", "b"], titles=("score", "activation")),
+        pathway_plots.driver_bars(genes),
+        pathway_plots.steps(told, named=NAMES),
     ]
     for fig in figures:
         assert publication.to_bytes(publication.from_plotly(fig), "svg").startswith(b"<?xml")
@@ -92,6 +92,6 @@ def test_every_figure_can_be_printed(tested: pd.DataFrame) -> None:
 
 
 def test_ridges_leave_out_groups_without_cells_and_hold_no_cells() -> None:
-    fig = pathways.ridges(np.arange(1e5), np.zeros(100_000, dtype=int), ["all", "none"], title="x")
+    fig = pathway_plots.ridges(np.arange(1e5), np.zeros(100_000, dtype=int), ["all", "none"], title="x")
     assert len(fig.data) == 2
     assert sum(len(trace.x) for trace in fig.data) < 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genediff.plots import regulation, token_views
+from genediff.plots import denoising_plots, palettes, regulation_plots, token_views
 
 
 def test_the_range_of_what_few_cells_have_is_theirs_and_one_outlier_does_not_set_it():
@@ -21,7 +21,22 @@ def test_the_range_of_what_few_cells_have_is_theirs_and_one_outlier_does_not_set
 
 def test_signed_bars_say_what_their_colours_mean_and_keep_the_order():
     table = pd.DataFrame({"regulator": ["A", "B", "C"], "effect": [3.0, 2.0, 1.0], "slope": [1.0, -1.0, 1.0]})
-    fig = regulation.bars(table, value="effect", title="effect", signed="slope")
+    fig = regulation_plots.bars(table, value="effect", title="effect", signed="slope")
     shown = {bar.name: list(bar.y) for bar in fig.data}
     assert shown == {"activates": ["A", "C"], "represses": ["B"]} and fig.layout.showlegend
     assert list(fig.layout.yaxis.categoryarray) == ["A", "B", "C"]
+
+
+def test_a_type_keeps_its_colour_whichever_types_are_drawn():
+    """NK wore Megakaryocyte's colour in the denoising view: colours went by the types that were present."""
+    known = palettes.for_levels(["B", "Megakaryocyte", "NK"])
+    draw = np.random.default_rng(0)
+    figure = denoising_plots.scrubber(
+        ["noise", "cells"], None, draw.normal(size=(2, 4, 2)), draw.normal(size=(2, 3, 2)),
+        codes=np.array([0, 1, 1, 0]), groups=["B", "NK"], colours=known, rows=["a", "b", "c"], real_xy=None,
+        real_tokens=draw.normal(size=(5, 2)), explained=np.array([0.5, 0.3]), unit="score",
+    )  # fmt: skip
+    legend = {trace.name: trace.marker.color for trace in figure.data if trace.name in known}
+    assert legend == {"B": known["B"], "NK": known["NK"]}
+    dots = next(trace for trace in figure.data if trace.text is not None)
+    assert [known[name] for name in dots.text] == list(dots.marker.color)

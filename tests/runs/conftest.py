@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from genediff.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
 from genediff.data import ImportConfig, import_cells
+from genediff.models.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def workspace(own_workspace: Path) -> Iterator[Workspace]:
 @pytest.fixture
 def dataset(workspace: Workspace, cells_file: Path) -> Dataset:
     config = ImportConfig(label="cell_type", n_genes=N_GENES, umap=False, n_pcs=5, min_cells_per_gene=1, name="tiny")
-    return import_cells(cells_file, config, workspace)
+    return import_cells(cells_file, config, workspace.datasets)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def tiny(dataset: Dataset) -> Callable[..., RunConfig]:
 @pytest.fixture
 def model(workspace: Workspace, tiny: Callable[..., RunConfig], dataset: Dataset) -> Path:
     """A model that was trained for some steps, in the library as "small"."""
-    from genediff.training.run import train_model
+    from genediff.training.train import train_model
 
     for _ in train_model(tiny(), dataset, folder=workspace.root / "training", model_id="small"):
         pass

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
-from genediff.adaptation import AdaptConfig
-from genediff.adaptation.gain import Gain, read_gain
-from genediff.model import GeneDiff
-from genediff.model_info import ModelInfo
+import numpy as np
+
+from genediff.evaluation import HEADLINE
+from genediff.models.load_model import load_model
+from genediff.models.model_info import ModelInfo
 from genediff.runs import submit
-from genediff.training.run import train_model
+from genediff.training.adapt import AdaptConfig
+from genediff.training.adapt.gain import HELD_OUT, Gain, read_gain
+from genediff.training.train import train_model
 
 
 def _base(workspace, tiny, dataset) -> None:
@@ -40,7 +43,7 @@ def test_an_adaptation_ends_with_a_judged_model_and_its_gain(workspace, tiny, da
     assert gain.sentence in (info.folder / "card.md").read_text() and gain.sentence in run.status.message
     assert gain.n_trained[0] == info.adapter.n_trained > 0 and gain.steps == (5, 15)
     assert not (info.folder / "model.safetensors").exists()
-    assert GeneDiff.load(info.folder, device="cpu").generate(4, seed=0).shape == (4, 40)
+    assert load_model(info.folder, device="cpu").generate(4, seed=0).shape == (4, 40)
     workspace.delete_model(run.id)
     workspace.restore_model(run.id)
     json.loads((info.folder / "gain.json").read_text())
@@ -48,10 +51,26 @@ def test_an_adaptation_ends_with_a_judged_model_and_its_gain(workspace, tiny, da
 
 def test_the_outcome_is_told_whoever_wins():
     def gain(own: float, scratch: float) -> Gain:
-        figures = {row: {"c2st_pcs": (value, 0.01)} for row, value in (("adapted", own), ("scratch", scratch))}
+        figures = {row: {"c2st_pcs": (value, 0.01, 5)} for row, value in (("adapted", own), ("scratch", scratch))}
         return Gain(figures, (10, 20), (1, 2), (1.0, 2.0))
 
     assert "Adapting was better than training from scratch with the same 30 steps on 1 of 1" in gain(0.6, 0.9).sentence
     assert "train from scratch instead" in gain(0.9, 0.6).sentence
-    assert "cannot be told apart" in gain(0.8, 0.81).sentence
+    assert "No difference" in gain(0.8, 0.805).sentence and "trained once" in gain(0.8, 0.805).sentence
     assert "| Adapted | 0.60 ± 0.01 |" in gain(0.6, 0.9).to_markdown()
+
+
+def test_equal_models_rarely_differ():
+    """A loss that was measured once has no spread, so that adapting always won or lost by it."""
+    draw, found = np.random.default_rng(0), []
+    for _ in range(1000):
+        figures = {
+            row: {m: (v.mean(), v.std(ddof=1), 5) for m in HEADLINE for v in [draw.normal(0.6, 0.02, 5)]}
+            for row in ("adapted", "base")
+        }
+        for row in figures:
+            figures[row][HELD_OUT] = (draw.normal(), 0.0, 1)
+        found.append("No difference" not in Gain(figures, (10, 20), (1, 2), (1.0, 2.0)).sentence)
+    assert np.mean(found) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1000)
+    once = {row: {"c2st_pcs": (value, 0.0, 1)} for row, value in (("adapted", 0.6), ("base", 0.9))}
+    assert "no difference can be tested" in Gain(once, (10, 20), (1, 2), (1.0, 2.0)).sentence

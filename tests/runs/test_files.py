@@ -11,12 +11,12 @@ import time
 
 import pytest
 
+from genediff.core.json_files import read_or_none, write_json
 from genediff.runs import without_repeats
 from genediff.runs.backend import Look
 from genediff.runs.events import Event, EventLog, read_events
-from genediff.runs.files import read_json, write_json
-from genediff.runs.process import HOST, is_alive, process_mark
-from genediff.runs.status import SILENCE, Status, read_status
+from genediff.runs.run_process import HOST, is_alive, process_mark
+from genediff.runs.run_status import SILENCE, Status, read_status
 
 
 def _running(**fields: object) -> Status:
@@ -136,7 +136,7 @@ def test_a_message_does_not_displace_a_loss():
 def test_readers_never_see_half_a_file(tmp_path):
     path = tmp_path / "status.json"
     program = (
-        "import sys, pathlib; from genediff.runs.files import write_json\n"
+        "import sys, pathlib; from genediff.core.json_files import write_json\n"
         "for i in range(400): write_json(pathlib.Path(sys.argv[1]), {'i': i, 'long': 'x' * 20000})"
     )
     write_json(path, {"i": -1})
@@ -147,5 +147,5 @@ def test_readers_never_see_half_a_file(tmp_path):
         looks += 1
     assert writer.returncode == 0
     assert looks > 10
-    assert read_json(path)["i"] == 399
+    assert read_or_none(path)["i"] == 399
     assert [file.name for file in tmp_path.iterdir()] == ["status.json"]

@@ -9,13 +9,13 @@ import anndata
 import pandas as pd
 import pytest
 
-from genediff.conditions import cells_at_once, draw_conditions
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.evaluation import Evaluation
-from genediff.generation.parts import list_parts
-from genediff.model import GeneDiff
+from genediff.generation.generated_parts import list_parts
+from genediff.models.conditions import cells_at_once, draw_conditions
+from genediff.models.load_model import load_model
 from genediff.runs import GenerateJob, submit
-from genediff.runs.kinds.generate import EVALUATION_FILE, PARTS, SAMPLE_FILE
+from genediff.runs.kinds.generate_run import EVALUATION_FILE, PARTS, SAMPLE_FILE
 
 N = 24_000
 
@@ -27,15 +27,15 @@ def _job(**choices: object) -> GenerateJob:
 def test_killed_and_resumed_it_gives_the_file_of_an_unbroken_run(workspace, model, wait_for, wait_for_end, tmp_path):
     """SIGKILL in the middle of the drawing, then a cancel, then to the end; and a file elsewhere, of one kind only."""
     run = submit(_job(n_steps=20), workspace)
-    wait_for(lambda: (run.status.step or 0) >= 2000, seconds=120, what="cells are drawn", run=run)
+    wait_for(lambda: (run.status.step or 0) >= 2000, seconds=300, what="cells are drawn", run=run)
     os.kill(run.status.pid, signal.SIGKILL)
-    wait_for(lambda: run.status.has_ended, seconds=20, what="the dead worker is noticed")
+    wait_for(lambda: run.status.has_ended, seconds=300, what="the dead worker is noticed")
     assert run.status.state == "lost"
     assert not list(run.folder.glob("cells*"))
     run.resume()
-    wait_for(lambda: (run.status.step or 0) >= 4000, seconds=120, what="it goes on", run=run)
+    wait_for(lambda: (run.status.step or 0) >= 4000, seconds=300, what="it goes on", run=run)
     assert run.status.total == N and run.status.cells_per_second > 0
-    status = run.cancel(wait=30)
+    status = run.cancel(wait=300)
     assert status.state == "cancelled" and "resume goes on from there" in status.message
     kept = list_parts(run.folder / PARTS)[-1].end * cells_at_once(N)
     assert f"{kept:,} of {N:,} cells are kept" in status.message
@@ -44,7 +44,7 @@ def test_killed_and_resumed_it_gives_the_file_of_an_unbroken_run(workspace, mode
     assert run.status.state == "finished", run.log_tail()
 
     made = anndata.read_h5ad(run.result["file"])
-    whole = GeneDiff.load(model, device="cpu").generate(
+    whole = load_model(model, device="cpu").generate(
         N, seed=5, sampler="euler", n_steps=20, batch_size=cells_at_once(N)
     )
     assert abs(made.X - whole.X).nnz == 0
@@ -66,8 +66,8 @@ def test_one_kind_of_cells_goes_to_a_file_of_ones_choice(workspace, model, wait_
     assert run.status.state == "finished", run.log_tail()
     assert run.result["file"] == str(target)
     made = anndata.read_zarr(target)
-    asked = draw_conditions(GeneDiff.load(model, device="cpu").spec, {"cell_type": "B cell"}, n=900, seed=5)
-    whole = GeneDiff.load(model, device="cpu").generate(
+    asked = draw_conditions(load_model(model, device="cpu").spec, {"cell_type": "B cell"}, n=900, seed=5)
+    whole = load_model(model, device="cpu").generate(
         conditions=asked, seed=5, sampler="euler", n_steps=4, batch_size=cells_at_once(900)
     )
     assert abs(made.X - whole.X).nnz == 0 and set(made.obs["cell_type"]) == {"B cell"}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from genediff.runs.interruption import TAKEN, TIME_LIMIT, TOO_SHORT, Interruption
 from genediff.runs.job import Job
-from genediff.runs.status import Status
+from genediff.runs.run_interruption import TAKEN, TIME_LIMIT, TOO_SHORT, Interruption
+from genediff.runs.run_status import Status
 
 
 @pytest.fixture
 def job(tmp_path):
     (tmp_path / "events.jsonl").touch()
-    made = Job(tmp_path, tmp_path, Status(submitted=0.0, pid=1, host="node1"))
+    made = Job(tmp_path, tmp_path, Status(submitted=0.0, pid=1, host="node1"), runs=tmp_path)
     yield made
     made.close(state="cancelled", message="")
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.runs.profiles import EXAMPLE, Profile, find_profile, minutes, profile_files, read_profiles
 from genediff.runs.slurm_launch import parameters, setup_lines
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.runs import devices as devices_module
 from genediff.runs.devices import CPU, Device, acceptable_devices, gpus_to_hold
 from genediff.runs.queue import device_users, drop_ticket, hold_device, runs_ahead, take_ticket

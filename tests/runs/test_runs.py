@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from genediff.core.errors import InputError
+from genediff.core.installation import home
 from genediff.data import ImportConfig
-from genediff.errors import InputError
 from genediff.runs import ImportJob, MapJob, Run, find_run, list_runs, submit, without_repeats
-from genediff.runs.status import Status
+from genediff.runs.run_status import Status
+from tests.slowdown import slowdown
 
 ENDLESS = 1_000_000
 
@@ -58,7 +60,7 @@ def test_killed_at_a_random_step_and_resumed_it_ends_with_the_same_weights(works
         what=f"step {last}",
     )
     _kill(broken)
-    wait_for(lambda: broken.status.has_ended, seconds=20, what="the dead worker is noticed")
+    wait_for(lambda: broken.status.has_ended, seconds=300, what="the dead worker is noticed")
     assert broken.status.state == "lost"
     assert "worker process is gone" in broken.status.message
     broken.resume()
@@ -74,13 +76,13 @@ def test_killed_at_a_random_step_and_resumed_it_ends_with_the_same_weights(works
 
 
 def test_cancel_stops_within_two_seconds_and_leaves_a_usable_checkpoint(workspace, tiny, wait_for, wait_for_end):
-    from genediff.model import GeneDiff
+    from genediff.models.load_model import load_model
 
     run = submit(tiny(steps=ENDLESS, checkpoint_seconds=3600), workspace)
     wait_for(lambda: run.status.stage == "flow", seconds=300, what="the flow is trained", run=run)
     took = [_cancel(run)]
     step = run.status.step
-    model = GeneDiff.load(run.folder / "checkpoint" / "model", device="cpu")
+    model = load_model(run.folder / "checkpoint" / "model", device="cpu")
     assert model.generate(5, seed=0).shape == (5, 40)
     assert not (workspace.models / run.id).exists()
     assert run.keep() == run.id
@@ -90,13 +92,13 @@ def test_cancel_stops_within_two_seconds_and_leaves_a_usable_checkpoint(workspac
     resumed = [event.message for event in run.events().items if event.message.startswith("Resumed after step")]
     assert resumed == [f"Resumed after step {step:,}."]
     took.append(_cancel(run))
-    assert min(took) < 2, "of two, since other work on the machine may slow one down"
+    assert min(took) < 2 * slowdown(), "of two, since other work on the machine may slow one down"
 
 
 def _cancel(run: Run) -> float:
     """Cancel a run and return the seconds until it has stopped by itself, with a checkpoint."""
     begun = time.monotonic()
-    status = run.cancel(wait=30)
+    status = run.cancel(wait=300)
     assert status.state == "cancelled", status
     assert "force" not in status.message
     return time.monotonic() - begun
@@ -106,7 +108,7 @@ def test_a_worker_survives_the_death_of_its_submitter(workspace, tiny, wait_for)
     """The submitter is killed with its whole process group, as a terminal does on Ctrl-C and a server restart may."""
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from genediff.config import RunConfig; from genediff.runs import submit\n"
+        "from genediff.models.config import RunConfig; from genediff.runs import submit\n"
         "from genediff.workspace import Workspace\n"
         "config = RunConfig.model_validate_json(Path(sys.argv[2]).read_text())\n"
         "print(submit(config, Workspace(Path(sys.argv[1]))).id, flush=True); time.sleep(600)"
@@ -149,7 +151,7 @@ def test_runs_on_one_device_take_turns(workspace, tiny, wait_for, wait_for_end):
     maps = Path(f"/proc/{third.status.pid}/maps")
     if maps.exists():
         assert "libtorch" not in maps.read_text()
-    assert second.cancel(wait=30).state == "cancelled"
+    assert second.cancel(wait=300).state == "cancelled"
     assert "queue" in second.status.message or "turn" in second.status.message
     assert third.ahead() == (first.id,)
     assert [run.id for run in list_runs(workspace)] == [third.id, second.id, first.id]
@@ -164,15 +166,19 @@ def test_runs_on_one_device_take_turns(workspace, tiny, wait_for, wait_for_end):
 def test_an_import_is_a_run(workspace, cells_file, wait_for, wait_for_end):
     config = ImportConfig(label="cell_type", n_genes=20, umap=False, n_pcs=5, name="as a run")
     run = submit(ImportJob.of(cells_file, config), workspace)
-    wait_for_end(run)
+    wait_for(lambda: run.result.get("dataset_id"), seconds=300, what="the data set is there", run=run)
+    kept = home() / "cache" / "evaluation" / run.result["dataset_id"]
+    wait_for(lambda: list(kept.glob("floor-*")), seconds=300, what="a floor is worked out ahead", run=run)
+    assert run.status.stage == "baselines"
+    run.cancel(wait=60)  # what is left of it is worked out when it is needed
     assert run.status.state == "finished", run.log_tail()
     assert "as a run" in run.status.message
     assert workspace.open_dataset(run.result["dataset_id"]).info.label == "cell_type"
     assert run.name == "as a run"
     assert run.status.device is None
     drawing = submit(MapJob(run.result["dataset_id"]), workspace)
-    wait_for(lambda: drawing.status.stage == "map", seconds=60, what="it draws", run=drawing)
-    drawing.cancel(wait=30)
+    wait_for(lambda: drawing.status.stage == "map", seconds=300, what="it draws", run=drawing)
+    drawing.cancel(wait=300)
     assert drawing.status.state == "cancelled" and "can be drawn later" in drawing.status.message, drawing.log_tail()
     assert not workspace.open_dataset(run.result["dataset_id"]).info.has_umap
     drawing.delete()
@@ -264,4 +270,4 @@ def test_two_hundred_runs_are_listed_at_once(workspace, tiny):
         begun = time.perf_counter()
         assert sum(run.status.state == "finished" for run in list_runs(workspace)) == 200
         best = min(best, time.perf_counter() - begun)
-    assert best < 0.1
+    assert best < 0.1 * slowdown()

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from genediff.evaluation.reconstruction import gene_correlation, reconstruct
-from genediff.model import GeneDiff
-from genediff.model_info import MEASURES_FILE, ModelInfo
+from genediff.models.load_model import load_model
+from genediff.models.model_info import MEASURES_FILE, ModelInfo
 from genediff.runs import SeriesJob, find_run, list_runs, submit
-from genediff.runs.kinds.series import children
-from genediff.training.memory import peak_memory
+from genediff.runs.kinds.series_run import children
+from genediff.training.release_memory import peak_memory
 
 
 def test_a_series_trains_each_in_turn_and_measures_them(tiny, workspace, dataset, wait_for_end):
@@ -27,17 +27,17 @@ def test_a_series_trains_each_in_turn_and_measures_them(tiny, workspace, dataset
     info = ModelInfo.read(workspace.models / first.id)
     assert info.measures["cells_per_second"] > 0
     assert 1e8 < info.trained["peak_memory"] < 1e11
-    found = reconstruct(GeneDiff.load(workspace.models / first.id, device="cpu"), dataset)
+    found = reconstruct(load_model(workspace.models / first.id, device="cpu"), dataset)
     assert info.measures["reconstruction_r"] == pytest.approx(found.correlation, abs=1e-5)
     assert info.measures["reconstruction_nll"] == pytest.approx(found.nll, rel=1e-5)
 
 
 def test_a_cancelled_series_stops_its_training_and_goes_on_when_resumed(tiny, workspace, wait_for, wait_for_end):
     run = submit(SeriesJob((tiny(steps=1000, name="long"), tiny(name="short"))), workspace)
-    wait_for(lambda: children(run.folder), seconds=60, what="the first training", run=run)
+    wait_for(lambda: children(run.folder), seconds=300, what="the first training", run=run)
     child = find_run(workspace, children(run.folder)[0])
-    wait_for(lambda: child.status.step, seconds=60, what="a first step", run=run)
-    run.cancel(wait=60)
+    wait_for(lambda: child.status.step, seconds=300, what="a first step", run=run)
+    run.cancel(wait=300)
     assert run.status.state == "cancelled"
     assert child.status.state == "cancelled"
     assert len(list_runs(workspace)) == 2  # the second was never begun
@@ -80,7 +80,7 @@ def test_peak_memory_grows_with_what_is_held():
 
 
 def test_a_model_without_measures_is_read(tiny, workspace, dataset):
-    from genediff.training.run import train_model
+    from genediff.training.train import train_model
 
     for _ in train_model(tiny(), dataset, folder=workspace.root / "t", model_id="m"):
         pass

@@ -8,13 +8,13 @@ import anndata
 import pandas as pd
 import psutil
 
-from genediff.conditions import cells_at_once
+from genediff.core.json_files import read_or_none, write_json
 from genediff.evaluation import Evaluation, evaluate
-from genediff.generation.parts import list_parts, missing
-from genediff.model import GeneDiff
+from genediff.generation.generated_parts import list_parts, missing
+from genediff.models.conditions import cells_at_once
+from genediff.models.load_model import load_model
 from genediff.runs import GenerateJob, submit
-from genediff.runs.files import read_json, write_json
-from genediff.runs.kinds.generate import EVALUATION_FILE, PARTS, SAMPLE_FILE
+from genediff.runs.kinds.generate_run import EVALUATION_FILE, PARTS, SAMPLE_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,22 +24,24 @@ HOW = {"seed": 5, "sampler": "euler", "n_steps": 20}
 
 
 def _members() -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["cmdline"]) if "genediff.parallel.member" in (p.info["cmdline"] or ())]
+    return [
+        p for p in psutil.process_iter(["cmdline"]) if "genediff.distributed.worker_entry" in (p.info["cmdline"] or ())
+    ]
 
 
 def test_two_processes_write_the_file_of_one(workspace, model, wait_for, wait_for_end):
     """The second process has cells of its own on disk when the run is cancelled; one process alone ends the drawing."""
     run = submit(GenerateJob("small", N, device="cpu", devices=2, **HOW), workspace)
-    wait_for(lambda: (run.status.step or 0) >= 1, seconds=120, what="cells are drawn", run=run)
-    status = run.cancel(wait=30)
+    wait_for(lambda: (run.status.step or 0) >= 1, seconds=300, what="cells are drawn", run=run)
+    status = run.cancel(wait=300)
     assert status.state == "cancelled", status
     batch, n_batches = cells_at_once(N), -(-N // cells_at_once(N))
     left = missing(list_parts(run.folder / PARTS), n_batches)
     kept = N - sum(min((number + 1) * batch, N) - number * batch for number in left)
     assert f"{kept:,} of {N:,} cells are kept" in status.message
     assert 0 not in left and n_batches // 2 not in left and n_batches - 1 in left, left
-    wait_for(lambda: not _members(), seconds=30, what="the other process leaves")
-    said = read_json(run.folder / "run.json")
+    wait_for(lambda: not _members(), seconds=300, what="the other process leaves")
+    said = read_or_none(run.folder / "run.json")
     write_json(run.folder / "run.json", said | {"config": said["config"] | {"devices": 1}})
     run.resume()
     wait_for_end(run)
@@ -59,6 +61,6 @@ def test_two_processes_judge_together(workspace, model, dataset, wait_for_end):
 
 def _is_what_one_process_draws(path: str, model: Path) -> None:
     made = anndata.read_h5ad(path)
-    whole = GeneDiff.load(model, device="cpu").generate(len(made), batch_size=cells_at_once(len(made)), **HOW)
+    whole = load_model(model, device="cpu").generate(len(made), batch_size=cells_at_once(len(made)), **HOW)
     assert abs(made.X - whole.X).nnz == 0
     pd.testing.assert_frame_equal(made.obs, whole.obs)

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from genediff.distributed import ALONE, Ranks, launch
 from genediff.evaluation import Evaluation
-from genediff.model import GeneDiff
-from genediff.parallel import ALONE, Ranks, crew
+from genediff.models.load_model import load_model
 from genediff.runs import submit
-from genediff.runs.kinds.judge import evaluate_model
+from genediff.runs.kinds.evaluate_generated import evaluate_model
 
 
 def draw(ranks: Ranks, *, model: str) -> np.ndarray:
-    cells = GeneDiff.load(Path(model), device="cpu").generate(50, seed=3, n_steps=2, batch_size=8, ranks=ranks)
+    cells = load_model(Path(model), device="cpu").generate(50, seed=3, n_steps=2, batch_size=8, ranks=ranks)
     return np.hstack([cells.X.toarray(), cells.obs[["library"]].to_numpy()])
 
 
@@ -26,9 +26,11 @@ def test_a_run_of_two_processes(workspace, dataset, tiny, wait_for_end) -> None:
     assert run.status.state == "finished", run.log_tail(40)
     steps = [(e.stage, e.step) for e in run.events().items if e.what == "step" and e.loss is not None]
     assert len(set(steps)) == len(steps)
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "genediff.parallel.member" in (p.info["cmdline"] or ())]
+    assert not [
+        p for p in psutil.process_iter(["cmdline"]) if "genediff.distributed.worker_entry" in (p.info["cmdline"] or ())
+    ]
     model = workspace.model_folder(run.id)
-    assert GeneDiff.load(model, device="cpu").spec.trained["processes"] == 2
+    assert load_model(model, device="cpu").spec.trained["processes"] == 2
     shared = Evaluation.read(model / "evaluation.json")
     alone = evaluate_model(
         model, dataset, device="cpu", progress=lambda share, what: None, cancelled=lambda: False
@@ -36,6 +38,6 @@ def test_a_run_of_two_processes(workspace, dataset, tiny, wait_for_end) -> None:
     assert shared.scores == alone.scores
     assert shared.drifted == alone.drifted
     # Cells: seven batches, of which each draws its share.
-    with crew("tests.runs.test_shared_work:draw", {"model": str(model)}, size=2) as ranks:
+    with launch("tests.runs.test_shared_work:draw", {"model": str(model)}, size=2) as ranks:
         together = draw(ranks, model=str(model))
     np.testing.assert_array_equal(together, draw(ALONE, model=str(model)))

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from genediff.runs import slurm, slurm_words
+from genediff.runs import slurm_messages, slurm_options
 from genediff.runs.backend import Look
-from genediff.runs.process import HOST
-from genediff.runs.slurm import JobEnd, SlurmJob, SlurmSilent
-from genediff.runs.status import Status, read_status
+from genediff.runs.run_process import HOST
+from genediff.runs.run_status import Status, read_status
+from genediff.runs.slurm_options import JobEnd, SlurmJob, SlurmSilent
 
 
 def _job(**fields):
@@ -18,47 +18,47 @@ def _job(**fields):
 
 
 def test_a_waiting_job_is_told_with_its_place_its_reason_and_its_start():
-    said = slurm_words.waiting(_job(start=time.time() + 2 * 3600 + 20), (3, 7))
+    said = slurm_messages.waiting(_job(start=time.time() + 2 * 3600 + 20), (3, 7))
     assert said == (
         "SLURM job 17 waits as 3rd of 7 in the line of partition gpu: others come first in the order of SLURM. "
         "SLURM expects to start it in about 2 h 0 min."
     )
-    assert "never start" in slurm_words.waiting(_job(reason="PartitionTimeLimit"), None)
-    assert "a limit on the jobs" in slurm_words.waiting(_job(reason="QOSMaxJobsPerUserLimit"), None)
-    assert "SomethingNew" in slurm_words.waiting(_job(reason="SomethingNew"), None)
+    assert "never start" in slurm_messages.waiting(_job(reason="PartitionTimeLimit"), None)
+    assert "a limit on the jobs" in slurm_messages.waiting(_job(reason="QOSMaxJobsPerUserLimit"), None)
+    assert "SomethingNew" in slurm_messages.waiting(_job(reason="SomethingNew"), None)
 
 
 @pytest.mark.parametrize(
     ("left", "seconds"), [("3-01:00:00", 262800), ("1:00:05", 3605), ("4:05", 245), ("UNLIMITED", None)]
 )
 def test_times_left_are_read(left, seconds):
-    assert slurm_words.seconds_of(left) == seconds
+    assert slurm_messages.seconds_of(left) == seconds
 
 
 def test_ends_are_told():
-    assert "more memory than it had asked for" in slurm_words.ended("17", JobEnd("OUT_OF_MEMORY", "0:125"))
-    assert "failed with exit code 127." in slurm_words.ended("17", JobEnd("FAILED", "127:0"))
-    assert [slurm_words.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
+    assert "more memory than it had asked for" in slurm_messages.ended("17", JobEnd("OUT_OF_MEMORY", "0:125"))
+    assert "failed with exit code 127." in slurm_messages.ended("17", JobEnd("FAILED", "127:0"))
+    assert [slurm_messages.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
     ]  # fmt: skip
 
 
 def test_a_missing_slurm_is_said_and_asked_only_now_and_then(monkeypatch, tmp_path):
     asked = []
-    run = slurm.subprocess.run
+    run = slurm_options.subprocess.run
 
     def counted(*command, **how):
         asked.append(command)
         return run(*command, **how)
 
-    monkeypatch.setattr(slurm.subprocess, "run", counted)
+    monkeypatch.setattr(slurm_options.subprocess, "run", counted)
     monkeypatch.setenv("PATH", str(tmp_path))
-    slurm.forget()
+    slurm_options.forget()
     for _ in range(5):
         with pytest.raises(SlurmSilent, match="squeue is not on this machine"):
-            slurm.jobs_of("ada")
+            slurm_options.jobs_of("ada")
     assert len(asked) == 1
-    slurm.forget()
+    slurm_options.forget()
 
 
 GONE = Look("gone", "SLURM job 17 failed.")

@@ -10,22 +10,24 @@ import numpy as np
 import pytest
 import torch
 
-from genediff.config import ModelConfig, RunConfig, TrainConfig
-from genediff.data.planted import planted_gene_sets, planted_network
-from genediff.data.simulate import Noise, simulate
-from genediff.data.truth_draw import TruthConfig, draw_truth
+from genediff.data.simulation.planted import planted_gene_sets, planted_network
+from genediff.data.simulation.simulate import Noise, simulate
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
 from genediff.knowledge import Knowledge
-from genediff.model import GeneDiff
-from genediff.model_info import ModelSpec
+from genediff.models.config import ModelConfig, RunConfig, TrainConfig
+from genediff.models.generative_model import GenerativeModel
+from genediff.models.model_info import ModelSpec
 from genediff.tokenizers import TOKENIZERS, Material
-from genediff.training.cells import TrainingCells
-from genediff.training.device import make_fabric
+from genediff.training.fabric import make_fabric
+from genediff.training.training_cells import TrainingCells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
     from lightning_fabric import Fabric
+
+    from genediff.tokenizers.statistics import Statistics
 
 N_GENES, N_CELLS = 40, 64
 
@@ -58,12 +60,15 @@ class World:
 
     def material(self, genes: Sequence[str] | None = None) -> Material:
         """Return the material of these genes, in this order."""
-        genes = genes or self.genes
-        order = torch.tensor([self.genes.index(gene) for gene in genes])
+        return Material(tuple(genes or self.genes), self.knowledge)
+
+    def statistics(self, genes: Sequence[str] | None = None) -> Statistics:
+        """Return what is measured of these genes, in this order."""
+        order = torch.tensor([self.genes.index(gene) for gene in genes or self.genes])
         known = self.training.statistics()
-        moved = {f.name: getattr(known, f.name) for f in dataclasses.fields(known)}
+        moved = {f.name: getattr(known, f.name) for f in dataclasses.fields(known) if f.name != "cells"}
         moved = {name: t[order] if len(t) == len(order) else t for name, t in moved.items()}
-        return Material(tuple(genes), dataclasses.replace(known, **moved), self.knowledge)
+        return dataclasses.replace(known, **moved, cells=known.cells[:, order])
 
     @property
     def x(self) -> torch.Tensor:
@@ -118,7 +123,7 @@ def tiny_run(strategy: str, space: str, **train: object) -> RunConfig:
     return RunConfig(dataset_id="planted", model=model, train=TrainConfig.model_validate({**plain, **train}))
 
 
-def tiny_model(world: World, strategy: str, space: str, *, seed: int = 0, **train: object) -> GeneDiff:
+def tiny_model(world: World, strategy: str, space: str, *, seed: int = 0, **train: object) -> GenerativeModel:
     spec = ModelSpec(
         id="m",
         title="tiny",
@@ -133,7 +138,7 @@ def tiny_model(world: World, strategy: str, space: str, *, seed: int = 0, **trai
         target_sum=world.training.target_sum,
     )
     torch.manual_seed(seed)
-    return GeneDiff(spec, world.training.statistics(), knowledge=world.knowledge)
+    return GenerativeModel(spec, world.training.statistics(), knowledge=world.knowledge)
 
 
 def stirred(module: torch.nn.Module, *, seed: int = 0) -> torch.nn.Module:

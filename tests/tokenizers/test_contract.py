@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from genediff.checkpoint import write_folder
-from genediff.errors import InputError
-from genediff.model import GeneDiff
+from genediff.core.checkpoint import write_folder
+from genediff.core.errors import InputError
+from genediff.models.load_model import load_model
 from genediff.tokenizers import TOKENIZERS, Material, build_tokenizer
-from genediff.training.autoencoder import AutoencoderStage
-from genediff.training.flow import FlowStage, fit_token_scale
+from genediff.training.autoencoder_stage import AutoencoderStage
+from genediff.training.flow_stage import FlowStage, fit_token_scale
 
 from .conftest import N_CELLS, N_GENES, World, stirred, tiny_model, tiny_options
 
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from lightning_fabric import Fabric
 
+    from genediff.models.generative_model import GenerativeModel
+
 STRATEGIES = tuple(TOKENIZERS)
-BOTH = [(name, space) for name, strategy in TOKENIZERS.items() for space in strategy.spaces]
+# Count space has no flow on a continuous state; what it promises of every strategy stands in test_count_space.py.
+BOTH = [(name, space) for name, strategy in TOKENIZERS.items() for space in strategy.spaces if space != "counts"]
 every = pytest.mark.parametrize("strategy", STRATEGIES)
 everywhere = pytest.mark.parametrize(("strategy", "space"), BOTH, ids=["-".join(pair) for pair in BOTH])
 
@@ -32,7 +35,7 @@ STAGE_STEPS, FLOW_STEPS = 90, 90
 
 def build(world: World, strategy: str, genes: tuple[str, ...] | None = None):
     torch.manual_seed(0)
-    return build_tokenizer(strategy, world.material(genes), tiny_options(strategy))
+    return build_tokenizer(strategy, world.material(genes), tiny_options(strategy), training=world.statistics(genes))
 
 
 @every
@@ -100,7 +103,7 @@ def test_a_saved_model_gives_the_same_cells(world: World, strategy: str, space: 
     made = stirred(tiny_model(world, strategy, space)).eval()
     texts = {"model.json": made.spec.model_dump_json(), "knowledge.json": world.knowledge.to_json()}
     write_folder(tmp_path / "model", dict(made.state_dict()), texts, name="model")
-    read = GeneDiff.load(tmp_path / "model", device="cpu")
+    read = load_model(tmp_path / "model", device="cpu")
     assert read.genes == world.genes
     for name, tensor in made.state_dict().items():
         assert torch.equal(tensor, read.state_dict()[name]), name
@@ -152,7 +155,7 @@ def test_time_and_condition_matter_to_every_token(world: World, strategy: str, s
 
 
 @everywhere
-def test_64_cells_are_learnt_by_heart(world: World, strategy: str, space: str, fabric: Fabric) -> None:
+def test_64_cells_are_memorised(world: World, strategy: str, space: str, fabric: Fabric) -> None:
     steps = {"tokenizer_steps": STAGE_STEPS, "steps": FLOW_STEPS, "warmup": 5, "shrinkage": 0.0, "ema": 0.5}
     rates = {"learning_rate": 4e-3, "tokenizer_learning_rate": 1e-2, "drop_condition": 0.0}
     model = tiny_model(world, strategy, space, **steps, **rates)
@@ -163,19 +166,27 @@ def test_64_cells_are_learnt_by_heart(world: World, strategy: str, space: str, f
         for step in range(STAGE_STEPS):
             stage.train_step(step)
         after, swapped = bound(model, world), bound(model, world, roll=1)
-        assert after < 0.7 * before
+        assert after < before  # how far depends on where a strategy starts: one that was fitted starts low
         assert after < 0.7 * swapped  # it is the cell's own tokens that explain it, not a wider dispersion
         fit_token_scale(model, world.training, config, seed=0)
     flow = FlowStage(model, world.training, config, fabric=fabric, seed=0)
-    losses = [flow.train_step(step) for step in range(FLOW_STEPS)]
-    assert np.mean(losses[-15:]) < 0.85 * np.mean(losses[:3])  # it starts at the best guess that knows no cell
+    ignorant = flow_losses(flow)  # it starts at the best guess that knows no cell
+    for step in range(FLOW_STEPS):
+        flow.train_step(step)
+    assert (flow_losses(flow) < 0.97 * ignorant).all()
     cells = model.generate(N_CELLS, seed=0, n_steps=6)
     real, made = (np.log1p(np.asarray(c.X.todense()).mean(0)) for c in (world.cells, cells[:, list(world.genes)]))
     assert np.corrcoef(real, made)[0, 1] > 0.8  # each gene under its own name
 
 
 @torch.no_grad()
-def bound(model: GeneDiff, world: World, *, roll: int = 0) -> float:
+def flow_losses(flow: FlowStage) -> np.ndarray:
+    """Return losses on all cells for the same five draws of times and noise, so that two answers can be compared."""
+    return np.array([float(flow.loss(draw, flow.parts[0])) for draw in range(5)])
+
+
+@torch.no_grad()
+def bound(model: GenerativeModel, world: World, *, roll: int = 0) -> float:
     """Return the mean negative log-likelihood of cells from their tokens (or those of the next cell)."""
     counts = torch.from_numpy(world.training.train.toarray())
     tokens = model.tokenizer.encode(world.x).roll(roll, 0)
@@ -189,6 +200,6 @@ def test_what_it_needs_is_asked_for(world: World, strategy: str) -> None:
         build_tokenizer(strategy, world.material(), {"colour": 1})
     if needs := TOKENIZERS[strategy].needs:
         known = world.material()
-        bare = Material(known.genes, known.statistics, type(known.knowledge)())
+        bare = Material(known.genes, type(known.knowledge)())
         with pytest.raises(InputError, match=f"choose one .model.{needs[0]}"):
             build_tokenizer(strategy, bare, tiny_options(strategy))

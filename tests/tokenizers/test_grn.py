@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.tokenizers import build_tokenizer
 
 from .conftest import World, stirred, tiny_model, tiny_options
@@ -71,12 +71,12 @@ def test_attention_weights_are_shown_per_layer_head_and_edge(world: World) -> No
 def test_generation_in_groups_is_generation(world: World, monkeypatch) -> None:
     model = stirred(tiny_model(world, "grn", "gene"))
     whole = model.generate(20, seed=1, n_steps=2).X
-    monkeypatch.setattr("genediff.denoiser.MOST_TOKENS", 7 * len(world.genes))
+    monkeypatch.setattr("genediff.models.denoiser.MOST_TOKENS", 7 * len(world.genes))
     assert abs(whole - model.generate(20, seed=1, n_steps=2).X).max() <= 1  # rounding to counts may tip
 
 
 def test_a_flat_backbone_is_refused(world: World) -> None:
-    from genediff.denoiser import TokenBackbone
+    from genediff.models.denoiser import TokenBackbone
 
     tokenizer = build_tokenizer("grn", world.material(), tiny_options("grn"))
     config = tiny_model(world, "grn", "gene").spec.run.model.model_copy(update={"backbone": "mlp"})

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from genediff.presets import PRESETS
 from genediff.tokenizers import TOKENIZERS
 from genediff.tokenizers.mlp import MLP, MLPConfig
+from genediff.training.presets import PRESETS
 
 from .conftest import tiny_model
 

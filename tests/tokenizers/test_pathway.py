@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from genediff.errors import InputError
+from genediff.core.errors import InputError
 from genediff.knowledge import Knowledge, make_gene_sets
-from genediff.statistics import Statistics
 from genediff.tokenizers import Material
 from genediff.tokenizers.base import Posterior
 from genediff.tokenizers.hybrid import LatentPathway, LatentPathwayConfig
@@ -27,7 +26,7 @@ REST = set(range(16, 40))
 
 
 def material(sets: dict[str, tuple[str, ...]] = SETS, genes: tuple[str, ...] = GENES) -> Material:
-    return Material(genes, Statistics.empty(len(genes)), Knowledge(make_gene_sets("ours", sets)))
+    return Material(genes, Knowledge(make_gene_sets("ours", sets)))
 
 
 def pathway(sets: dict[str, tuple[str, ...]] = SETS, **options: object) -> Pathway:
@@ -52,7 +51,7 @@ def heard(tokenizer: Pathway) -> torch.Tensor:
 
 @pytest.mark.parametrize("decoder", ["mlp", "linear"])
 def test_a_named_token_has_its_own_genes_and_a_residual_token_those_in_no_set(decoder) -> None:
-    tokenizer = pathway(n_residual=3, decoder=decoder, hears="members")
+    tokenizer = pathway(n_residual=3, decoder=decoder, encoder_input="members")
     assert tokenizer.layout.names == ("small", "large", "residual 1", "residual 2", "residual 3")
     for reached in (driven(tokenizer), heard(tokenizer)):
         genes = [set(np.flatnonzero(row)) for row in reached]
@@ -60,9 +59,9 @@ def test_a_named_token_has_its_own_genes_and_a_residual_token_those_in_no_set(de
 
 
 def test_a_token_may_hear_the_cell_but_drives_its_own_genes() -> None:
-    tokenizer = pathway(n_residual=3, hears="cell")
+    tokenizer = pathway(n_residual=3, encoder_input="cell")
     assert heard(tokenizer).all()
-    assert torch.equal(driven(tokenizer), driven(pathway(n_residual=3, hears="members")))
+    assert torch.equal(driven(tokenizer), driven(pathway(n_residual=3, encoder_input="members")))
 
 
 def test_sets_outside_the_bounds_become_residual_genes() -> None:
@@ -186,3 +185,36 @@ def test_what_parts_explain_adds_up_and_follows_what_they_say() -> None:
     assert (named.variance, free.variance) == pytest.approx((1.0, 0.0), abs=1e-9)
     assert free.cost == pytest.approx(0.0, abs=1e-9)
     assert named.cost == pytest.approx((wanted - wanted.mean(0)).square().sum(1).mean().item())
+
+
+def test_named_tokens_have_first_say_where_free_ones_are_left_out_in_training() -> None:
+    """A signal that both parts could tell: left alone for half of the cells, the named part learns to tell it."""
+
+    def share(alone: float) -> float:
+        tokenizer = hybrid(n_latent=3, alone=alone)
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(256, 1, generator=generator).double() * torch.linspace(-1, 1, 40).double()
+        optimizer = torch.optim.Adam(tokenizer.parameters(), lr=1e-2)
+        for _ in range(150):
+            posterior = tokenizer.posterior(x)
+            drawn = posterior.draw(torch.randn(posterior.mean.shape, generator=generator).double())
+            loss = (tokenizer.decode(drawn) - x)[:, :16].square().sum(1) + 0.01 * tokenizer.penalty(posterior)
+            optimizer.zero_grad()
+            loss.mean().backward()
+            optimizer.step()
+        with torch.no_grad():
+            each = [part[:, :16] - part[:, :16].mean(0) for part in tokenizer.decode_parts(tokenizer.encode(x))]
+            whole = sum(each)
+            return float((each[0] * whole).sum() / whole.square().sum())
+
+    assert share(0.5) > share(0.0) + 0.1
+
+
+def test_nothing_is_left_out_but_in_training() -> None:
+    tokenizer, tokens = hybrid(n_latent=3, alone=0.5), torch.randn(64, 5, 2, dtype=torch.double)
+    named, free = tokenizer.decode_parts(tokens)
+    with torch.no_grad():
+        torch.testing.assert_close(tokenizer.decode(tokens), named + free)
+    gone = (tokenizer.decode(tokens) - named - free).abs().sum(1) > 1e-9
+    assert 0.2 < gone.double().mean() < 0.8
+    torch.testing.assert_close(tokenizer.eval().decode(tokens), named + free)

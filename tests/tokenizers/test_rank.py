@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from genediff.tokenizers.rank import Rank, RankConfig
-from genediff.training.autoencoder import AutoencoderStage
+from genediff.training.autoencoder_stage import AutoencoderStage
 
 from .conftest import N_GENES, tiny_model
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def rank(world: World, **options: object) -> Rank:
     torch.manual_seed(0)
-    return Rank(world.material(), RankConfig(hidden=16, **options))  # type: ignore[arg-type]
+    made = Rank(world.material(), RankConfig(hidden=16, **options))  # type: ignore[arg-type]
+    made.fit(world.statistics())
+    return made
 
 
 @pytest.mark.parametrize("by_median", [False, True], ids=["plain", "median"])
@@ -73,6 +75,28 @@ def test_depth_alone_does_not_change_the_order(world: World) -> None:
     x, _ = world.training.normalise(2 * counts)
     one, two = (tokenizer.order(tokenizer.measured(cells)) for cells in (world.x, (x - known.mean) / known.std))
     assert torch.equal(one, two)
+
+
+def test_order_alone_is_read_where_it_is_asked_for(world: World) -> None:
+    """Values that leave the order as it is change nothing; two genes that change places do. The control reads both."""
+    known = world.training.statistics()
+    counts = torch.from_numpy(world.training.train.toarray())
+    measured = torch.log1p(counts[:6])
+    moved = measured * 1.5  # all higher, in the same order
+    x, other = ((values - known.mean) / known.std for values in (measured, moved))
+    swapped = x.clone()
+    for row in range(6):
+        first, second = rank(world, n_tokens=8, by_median=False).order(measured[[row]])[0, :2].tolist()
+        a, b = measured[row, [first, second]].tolist()
+        values = measured[row].clone()
+        values[first], values[second] = min(a, b) * 0.9, a
+        swapped[row] = (values - known.mean) / known.std
+    with torch.no_grad():
+        alone, valued = (rank(world, n_tokens=8, by_median=False, by_order=own) for own in (True, False))
+        assert torch.equal(alone.encode(x), alone.encode(other))
+        assert not torch.allclose(alone.encode(x), alone.encode(swapped))
+        assert not torch.allclose(valued.encode(x), valued.encode(other))
+    assert (alone.usual.diff() <= 1e-6).all()  # from the highest rank down
 
 
 def test_a_sequence_says_what_it_leaves_out(world: World) -> None:

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from genediff.config import ModelConfig, RunConfig, TrainConfig
 from genediff.data import ImportConfig, import_cells
+from genediff.models.config import ModelConfig, RunConfig, TrainConfig
 from genediff.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from genediff.data import Dataset
-    from genediff.training.run import TrainEvent
+    from genediff.training.train import TrainEvent
 
 
 def events_of(run: Callable[..., Iterator[TrainEvent]], *, stop_after: int | None = None) -> list[TrainEvent]:
@@ -50,7 +50,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     cells = anndata.AnnData(sparse.csr_matrix(counts), obs=obs, var=pd.DataFrame(index=[f"G{i}" for i in range(GENES)]))
     cells.write_h5ad(root / "cells.h5ad")
     config = ImportConfig(label="kind", conditions=("day",), n_genes=GENES, umap=False, n_pcs=5, name="planted")
-    return import_cells(root / "cells.h5ad", config, Workspace(root / "home"))
+    return import_cells(root / "cells.h5ad", config, Workspace(root / "home").datasets)
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import torch
 from genediff.data import Dataset
 from genediff.training.batches import Shuffle, dense
 from genediff.training.blocks import BlockShuffle, Windows
-from genediff.training.cells import TrainingCells
 from genediff.training.disk import DiskCells
-from genediff.training.run import Training
+from genediff.training.train import Training
+from genediff.training.training_cells import TrainingCells
 
 GENE_SPACE = {"space": "gene", "predict": "data"}
 SIZES = [(1000, 32, 16, 8), (1000, 7, 64, 3), (130, 130, 64, 256), (65, 10, 64, 1), (40, 8, 64, 4)]
@@ -142,8 +142,8 @@ def test_large_data_sets_stay_on_disk_by_themselves(planted, monkeypatch) -> Non
     dataset = Dataset.open(planted.info.folder)
     assert not TrainingCells.of(dataset, ()).on_disk
     dataset = Dataset.open(planted.info.folder)
-    monkeypatch.setattr("genediff.training.cells.BOUND", 8 * dataset.n_entries - 1)
-    monkeypatch.setattr("genediff.training.cells.MOST_VALIDATED", 50)
+    monkeypatch.setattr("genediff.training.training_cells.BOUND", 8 * dataset.n_entries - 1)
+    monkeypatch.setattr("genediff.training.training_cells.MOST_VALIDATED", 50)
     cells = TrainingCells.of(dataset, ("kind",))
     assert cells.on_disk
     assert "_values" not in dataset.__dict__  # nothing read the whole matrix

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from genediff.errors import InputError
-from genediff.model import GeneDiff
-from genediff.statistics import Statistics
+from genediff.core.errors import InputError
+from genediff.distributed.device import choose_device
+from genediff.models.generative_model import GenerativeModel
+from genediff.tokenizers.statistics import Statistics
 from genediff.training.batches import Shuffle, stream
-from genediff.training.cells import TrainingCells
 from genediff.training.corruption import Corruption
-from genediff.training.device import choose_device, make_fabric
 from genediff.training.ema import EMA
 from genediff.training.estimate import estimate
-from genediff.training.lots import Draws
-from genediff.training.run import make_spec
+from genediff.training.fabric import make_fabric
+from genediff.training.rng_shards import Draws
+from genediff.training.train import make_spec
+from genediff.training.training_cells import TrainingCells
 
 
 def test_every_epoch_shows_every_cell_once_in_a_new_order() -> None:
@@ -55,7 +56,7 @@ def test_the_average_follows_the_weights_and_gives_them_back() -> None:
 def parts(small, planted):
     config = small()
     cells = TrainingCells.of(planted, config.model.conditions)
-    model = GeneDiff(make_spec(config, planted, cells, model_id="m"), cells.statistics())
+    model = GenerativeModel(make_spec(config, planted, cells, model_id="m"), cells.statistics())
     return cells, model
 
 

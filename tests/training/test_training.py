@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from genediff.errors import InputError
-from genediff.model import GeneDiff
-from genediff.training.run import Training
+from genediff.core.errors import InputError
+from genediff.models.load_model import load_model
+from genediff.training.train import Training
 from tests.training.conftest import events_of
 
 GENE_SPACE = {"space": "gene", "predict": "data"}
+COUNT_SPACE = {"space": "counts"}
 
 
 def train(config, dataset, folder, *, stop_after: int | None = None):
@@ -20,16 +21,16 @@ def train(config, dataset, folder, *, stop_after: int | None = None):
 
 
 def weights(folder):
-    return GeneDiff.load(folder / "model", device="cpu").state_dict()
+    return load_model(folder / "model", device="cpu").state_dict()
 
 
-@pytest.mark.parametrize("space", [{}, GENE_SPACE], ids=["latent", "gene"])
+@pytest.mark.parametrize("space", [{}, GENE_SPACE, COUNT_SPACE], ids=["latent", "gene", "counts"])
 @pytest.mark.parametrize("stop_after", [1, 17, 41])
 def test_a_run_stopped_anywhere_ends_with_the_same_weights_and_losses(
     small, planted, tmp_path, space, stop_after
 ) -> None:
     if space and stop_after > 30:
-        pytest.skip("gene space has no first stage, so its run is over by then")
+        pytest.skip("only latent space has a first stage, so its run is over by then")
     config = small(**space)
     whole = train(config, planted, tmp_path / "whole")
     first = train(config, planted, tmp_path / "parts", stop_after=stop_after)
@@ -40,7 +41,7 @@ def test_a_run_stopped_anywhere_ends_with_the_same_weights_and_losses(
     assert losses == [(e.stage, e.step, e.loss, e.validation) for e in [*first, *rest] if e.loss is not None]
 
 
-@pytest.mark.parametrize("space", [{}, GENE_SPACE], ids=["latent", "gene"])
+@pytest.mark.parametrize("space", [{}, GENE_SPACE, COUNT_SPACE], ids=["latent", "gene", "counts"])
 def test_a_run_stopped_inside_steps_and_looks_ends_with_the_same_weights_and_losses(
     small, planted, tmp_path, space
 ) -> None:
@@ -88,7 +89,7 @@ def test_a_seed_decides_the_weights(small, planted, tmp_path) -> None:
 
 def test_a_run_cancelled_in_the_flow_leaves_a_model_that_generates(small, planted, tmp_path) -> None:
     train(small(), planted, tmp_path, stop_after=45)
-    model = GeneDiff.load(tmp_path / "model", device="cpu")
+    model = load_model(tmp_path / "model", device="cpu")
     assert model.spec.trained["finished"] is False
     assert model.generate(5, seed=0, n_steps=2).shape == (5, 40)
 
@@ -132,7 +133,7 @@ def test_generated_cells_show_what_was_planted(small, planted, tmp_path, choice)
     """Types express their own genes and the second day its double library; with labels shuffled they do not."""
     config = small(tokenizer_steps=400, steps=500, batch_size=128, warmup=20, learning_rate=3e-3, **choice)
     train(config, planted, tmp_path)
-    model = GeneDiff.load(tmp_path / "model", device="cpu")
+    model = load_model(tmp_path / "model", device="cpu")
     kinds, days = ["B", "NK", "T"] * 100, ["day1"] * 150 + ["day2"] * 150
     cells = model.generate(conditions={"kind": kinds, "day": days}, seed=0, n_steps=20)
     counts = np.asarray(cells.X.todense())

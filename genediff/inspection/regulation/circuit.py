@@ -1,4 +1,4 @@
-"""The network inside a model of gene tokens, taken out so that it can be cut, rewired and listened to."""
+"""The network inside a model of gene tokens, taken out so that edges can be cut, rewired and measured."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from genediff.denoiser import GeneDenoiser
-from genediff.errors import InputError
+from genediff.core.errors import InputError
+from genediff.models.denoiser import GeneDenoiser
 from genediff.nn.edge_linear import EdgeLinear
 from genediff.nn.edge_lists import Graph
 from genediff.nn.sparse_attention import EdgeSelfAttention
@@ -20,9 +20,9 @@ from genediff.tokenizers.grn import GRN
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from genediff.inspection.regulation.probe import Probe
+    from genediff.inspection.regulation.edge_probe import Probe
     from genediff.knowledge.network import Network
-    from genediff.model import GeneDiff
+    from genediff.models.generative_model import GenerativeModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +35,14 @@ class Wiring:
         (2, edge), source above target.
     signs
         What the network says: 1 activates, -1 represses, 0 unknown, (edge,).
-    heard, said
-        Learned weights of encoder and decoder, (edge,).
+    encoder, decoder
+        Learned weights of the encoder and the decoder, (edge,).
     """
 
     edges: np.ndarray
     signs: np.ndarray
-    heard: np.ndarray
-    said: np.ndarray
+    encoder: np.ndarray
+    decoder: np.ndarray
 
     @property
     def n_edges(self) -> int:
@@ -52,7 +52,7 @@ class Wiring:
     def take(self, numbers: np.ndarray, edges: np.ndarray | None = None) -> Wiring:
         """Return some edges by number or mask, between other places where ``edges`` (2, edge) says so."""
         found = self.edges[:, numbers] if edges is None else edges
-        return Wiring(found, self.signs[numbers], self.heard[numbers], self.said[numbers])
+        return Wiring(found, self.signs[numbers], self.encoder[numbers], self.decoder[numbers])
 
     def without(self, numbers: np.ndarray) -> Wiring:
         """Return the edges that are left when some, by number, are cut."""
@@ -67,7 +67,7 @@ class Wiring:
 
 @dataclass(frozen=True, eq=False)
 class Circuit:
-    """A model's denoiser on some of its genes, wired as it is told; a gene may have several places.
+    """A model's denoiser on some of its genes, with any edges; a gene may have several places.
 
     A gene's prediction depends on the genes upstream of it and on nothing else (time, conditions and library size
     steer all genes alike), so a part of the network that holds all that is upstream of a gene predicts it exactly.
@@ -115,18 +115,21 @@ class Circuit:
         return torch.cat([given.state[:, torch.from_numpy(self.genes)], given.state[:, n:]], dim=1)
 
     @torch.no_grad()
-    def predict(self, given: Probe) -> np.ndarray:
-        """Return the clean expression that is predicted for a probe's cells, standardised, (cell, place)."""
-        moved = self.denoiser(self.state(given), given.t, given.codes)
+    def predict(self, given: Probe, state: Tensor | None = None) -> np.ndarray:
+        """Return the clean expression that is predicted for a probe's cells, standardised, (cell, place).
+
+        Places start from ``state`` (cell, place + library) where it is given, else as the probe has them.
+        """
+        moved = self.denoiser(self.state(given) if state is None else state, given.t, given.codes)
         return moved[:, : self.n_places].double().cpu().numpy()
 
 
-def tokens_are_genes(model: GeneDiff) -> bool:
+def tokens_are_genes(model: GenerativeModel) -> bool:
     """Say whether a model's tokens are genes on a network, and its flow runs on their expression."""
     return isinstance(model.tokenizer, GRN) and isinstance(model.denoiser, GeneDenoiser)
 
 
-def network_of(model: GeneDiff) -> Network:
+def network_of(model: GenerativeModel) -> Network:
     """Return the network that a model of gene tokens was built on.
 
     Raises
@@ -149,15 +152,15 @@ def network_of(model: GeneDiff) -> Network:
     return network
 
 
-def circuit_of(model: GeneDiff) -> Circuit:
+def circuit_of(model: GenerativeModel) -> Circuit:
     """Return the whole network of a model, edges in the order of ``network_of``; see there for errors."""
     edges = network_of(model).indices(model.genes)  # (2, edge)
     tokenizer, denoiser = model.tokenizer, model.denoiser
     assert isinstance(tokenizer, GRN)
     assert isinstance(denoiser, GeneDenoiser)
     back = np.argsort(_order(edges, len(model.genes)))  # graphs keep their edges sorted by target
-    heard, said = (layer.weight.detach().cpu().numpy()[back] for layer in (tokenizer.heard, tokenizer.said))
-    wiring = Wiring(edges, tokenizer.signs.cpu().numpy(), heard, said)
+    encoder, decoder = (layer.weight.detach().cpu().numpy()[back] for layer in (tokenizer.heard, tokenizer.said))
+    wiring = Wiring(edges, tokenizer.signs.cpu().numpy(), encoder, decoder)
     return Circuit(np.arange(len(model.genes)), wiring, denoiser)
 
 
@@ -171,7 +174,7 @@ def attention_of(block: Any) -> EdgeSelfAttention:
 def _rewired(denoiser: GeneDenoiser, genes: np.ndarray, wiring: Wiring) -> GeneDenoiser:
     """Copy a denoiser to some genes and other edges; what is not tied to a gene or an edge is shared."""
     places, n = torch.from_numpy(genes), len(genes)
-    copied = _copy(denoiser)
+    copied = copy_of(denoiser)
     edges, signs = torch.from_numpy(np.ascontiguousarray(wiring.edges)), torch.from_numpy(wiring.signs)
     device = denoiser.log_s.device
     order = torch.from_numpy(_order(wiring.edges, n))
@@ -183,7 +186,7 @@ def _rewired(denoiser: GeneDenoiser, genes: np.ndarray, wiring: Wiring) -> GeneD
     return copied.eval()
 
 
-def _copy(module: nn.Module) -> Any:
+def copy_of(module: nn.Module) -> Any:
     """Copy a module but not the modules and weights in it."""
     copied = copy.copy(module)
     for part in ("_modules", "_parameters", "_buffers"):
@@ -192,10 +195,10 @@ def _copy(module: nn.Module) -> Any:
 
 
 def _tokenizer(old: Any, places: Tensor, graph: Graph, wiring: Wiring, order: Tensor) -> GRN:
-    new = _copy(old)
+    new = copy_of(old)
     for name in ("slope", "offset", "spread", "readout", "base"):
         setattr(new, name, nn.Parameter(getattr(old, name).detach()[places], requires_grad=False))
-    for name, weight in (("heard", wiring.heard), ("said", wiring.said)):
+    for name, weight in (("heard", wiring.encoder), ("said", wiring.decoder)):
         layer = EdgeLinear(graph)
         layer.weight = nn.Parameter(torch.from_numpy(weight)[order].to(graph.edges.device), requires_grad=False)
         setattr(new, name, layer)
@@ -203,14 +206,14 @@ def _tokenizer(old: Any, places: Tensor, graph: Graph, wiring: Wiring, order: Te
 
 
 def _backbone(old: Any, places: Tensor, graph: Graph) -> Any:
-    new = _copy(old)
+    new = copy_of(old)
     new.place = nn.Parameter(old.place.detach()[places], requires_grad=False)
     new.graph, new.shape = graph, (len(places), old.shape[1])
-    new.stack = _copy(old.stack)
+    new.stack = copy_of(old.stack)
     blocks = []
     for block in old.stack.blocks:
-        changed = _copy(block)
-        changed.attention = _copy(block.attention)
+        changed = copy_of(block)
+        changed.attention = copy_of(block.attention)
         changed.attention.graph = graph
         blocks.append(changed)
     new.stack.blocks = nn.ModuleList(blocks)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from genediff.errors import InputError
-from genediff.runs.kinds.adapt import ADAPT
-from genediff.runs.kinds.base import Kind
-from genediff.runs.kinds.draw_map import MAP, MapJob
-from genediff.runs.kinds.evaluate import EVALUATE, EvaluateJob
-from genediff.runs.kinds.generate import GENERATE, GenerateJob
-from genediff.runs.kinds.import_cells import IMPORT, ImportJob
-from genediff.runs.kinds.perturb import PERTURB
-from genediff.runs.kinds.series import SERIES, SeriesJob
-from genediff.runs.kinds.train import TRAIN
+from genediff.core.errors import InputError
+from genediff.runs.kinds.adapt_run import ADAPT
+from genediff.runs.kinds.evaluate_run import EVALUATE, EvaluateJob
+from genediff.runs.kinds.generate_run import GENERATE, GenerateJob
+from genediff.runs.kinds.import_run import IMPORT, ImportJob
+from genediff.runs.kinds.map_run import MAP, MapJob
+from genediff.runs.kinds.perturbation_run import PERTURB
+from genediff.runs.kinds.run_kind import Kind
+from genediff.runs.kinds.series_run import SERIES, SeriesJob
+from genediff.runs.kinds.train_run import TRAIN
 
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in (TRAIN, ADAPT, IMPORT, MAP, EVALUATE, SERIES, GENERATE, PERTURB)

@@ -6,6 +6,7 @@ Each node has one GPU in name only (a `gres` of one), so that two jobs that ask 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -15,6 +16,8 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import psutil
 
 from tests.runs.slurm.hosts import NAMES
 
@@ -124,6 +127,20 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._end_steps()
+
+    def _end_steps(self) -> None:
+        """End the processes of steps whose node went away before them: they waited for it for ever.
+
+        Their log is all that says whose they are: they are no children of ours, and write over their environment.
+        """
+        for process in psutil.process_iter(["name"]):
+            with contextlib.suppress(psutil.Error):
+                if process.info["name"].startswith("slurmstepd") and any(
+                    one.path.startswith(f"{self.folder}/") for one in process.open_files()
+                ):
+                    for one in (*process.children(recursive=True), process):
+                        one.kill()
 
     def end_jobs(self) -> None:
         """End all jobs at once."""
@@ -183,7 +200,7 @@ class Cluster:
                 )  # fmt: skip
             )
 
-    def _wait(self, condition: Callable[[], bool], what: str, seconds: float = 40) -> None:
+    def _wait(self, condition: Callable[[], bool], what: str, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end or any(process.poll() is not None for process in self._processes):

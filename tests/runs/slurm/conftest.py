@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from genediff.runs import slurm
+from genediff.runs import slurm_options
 from tests.runs.slurm.cluster import Cluster, missing_programs
 from tests.runs.slurm.install import MESSAGE
 
@@ -75,7 +75,7 @@ def cluster(_cluster: Cluster, workspace: Workspace, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SLURM_CONF", str(_cluster.config))
     workspace.root.mkdir(parents=True, exist_ok=True)
     (workspace.root / "profiles.toml").write_text(PROFILES)
-    slurm.forget()
+    slurm_options.forget()
     yield _cluster
     _cluster.end_jobs()
-    slurm.forget()
+    slurm_options.forget()

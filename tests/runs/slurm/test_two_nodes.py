@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import anndata
 import pytest
 
-from genediff.conditions import cells_at_once
 from genediff.evaluation import Evaluation
-from genediff.model import GeneDiff
-from genediff.runs import GenerateJob, slurm, submit, without_repeats
-from genediff.runs.kinds.judge import evaluate_model
-from genediff.training.run import train_model
+from genediff.models.conditions import cells_at_once
+from genediff.models.load_model import load_model
+from genediff.runs import GenerateJob, slurm_options, submit, without_repeats
+from genediff.runs.kinds.evaluate_generated import evaluate_model
+from genediff.training.train import train_model
 from tests.runs.slurm.cluster import Cluster, missing_programs
 from tests.runs.slurm.hosts import Hosts, why_not
 from tests.runs.slurm.install import MESSAGE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from genediff.runs import Event
-    from genediff.training.run import TrainEvent
+    from genediff.training.train import TrainEvent
     from genediff.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -59,12 +59,12 @@ def two_nodes(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator
             monkeypatch.setenv("GENEDIFF_TEST_FOLDER", folder)
             workspace.root.mkdir(parents=True, exist_ok=True)
             (workspace.root / "profiles.toml").write_text(PROFILE)
-            slurm.forget()
+            slurm_options.forget()
             yield cluster
         finally:
             cluster.stop()
             hosts.stop()
-            slurm.forget()
+            slurm_options.forget()
 
 
 def test_two_nodes_train_and_generate_what_one_process_does(two_nodes, workspace, dataset, tiny, wait_for, tmp_path):
@@ -86,10 +86,10 @@ def test_two_nodes_train_and_generate_what_one_process_does(two_nodes, workspace
 
     # Both draw its cells.
     made = submit(GenerateJob(run.id, N, device="cpu", seed=1), workspace, profile="both")
-    wait_for(lambda: made.status.has_ended, seconds=120, what="generated")
+    wait_for(lambda: made.status.has_ended, seconds=300, what="generated")
     assert made.status.state == "finished", made.log_tail()
     cells = anndata.read_h5ad(made.result["file"])
-    whole = GeneDiff.load(model, device="cpu").generate(N, seed=1, batch_size=cells_at_once(N))
+    whole = load_model(model, device="cpu").generate(N, seed=1, batch_size=cells_at_once(N))
     assert abs(cells.X - whole.X).nnz == 0
 
 

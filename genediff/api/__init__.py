@@ -1,0 +1,1 @@
+"""The objects of the public library: what ``import genediff`` offers."""

@@ -1,0 +1,1 @@
+"""Groups of cells compared: means, tests between two of them, replicates, differential expression."""

@@ -1,0 +1,96 @@
+"""Which paths are supported, how sure that is, and how it is put into words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+LEVEL = 0.05
+
+SUPPORTED = "supported"
+ATTENTION_ONLY = "attention only"
+NOT_SIGNIFICANT = "not significant"
+
+WORDS = {
+    SUPPORTED: "the regulator's true value along it predicts the gene better than another cell's (FDR < 5%)",
+    ATTENTION_ONLY: "more attention flows along it than in shuffled networks, but the regulator's value does not "
+    "improve the prediction: attention alone is no evidence",
+    NOT_SIGNIFICANT: "the regulator's value along it does not predict the gene better than chance in these cells",
+}
+
+Tested = Literal["edge", "regulator", "path"]
+# What each test finds of what is planted, by cells looked at, on cells of `genediff simulate` as it stands: a model of
+# GRN tokens trained on the planted network (benchmarks/regulation_power.md). Paths: of one edge.
+POWER: dict[Tested, tuple[tuple[int, float], ...]] = {
+    "edge": ((64, 0.02), (128, 0.18), (256, 0.44), (512, 0.68), (800, 0.73)),
+    "regulator": ((64, 0.38), (128, 0.54), (256, 0.79), (512, 0.96), (800, 1.0)),
+    "path": ((64, 0.08), (128, 0.20), (256, 0.24), (512, 0.50), (800, 0.66)),
+}
+ON_SIMULATED = "On simulated cells, which are simpler than real ones, the test finds about"
+ASSOCIATED = "A regulator that only shares a cause with a gene predicts it too, so support is no proof of regulation."
+
+
+def power(n_cells: int, what: Tested) -> float:
+    """Return the share of what is planted that the test finds with so many cells, 0 to 1, on simulated cells."""
+    cells, shares = zip(*POWER[what], strict=True)
+    return float(np.interp(np.log(max(n_cells, 1)), np.log(cells), shares))
+
+
+def empirical_p(values: np.ndarray, lengths: np.ndarray, null: np.ndarray, null_lengths: np.ndarray) -> np.ndarray:
+    """Return (b + 1) / (n + 1) for each value: b of the n null values of the same length are at least as large.
+
+    Parameters
+    ----------
+    values, lengths
+        Of paths, and how many steps each has, (path,).
+    null, null_lengths
+        Of paths at the same gene in all shuffled networks.
+    """
+    p = np.ones(len(values))
+    for length in np.unique(lengths):
+        here = np.sort(null[null_lengths == length])
+        mine = lengths == length
+        reached = len(here) - np.searchsorted(here, values[mine], side="left")
+        p[mine] = (reached + 1) / (len(here) + 1)
+    return p
+
+
+def verdicts(q: np.ndarray, flow_q: np.ndarray) -> list[str]:
+    """Return the verdict on each path, from its false discovery rate and that of its flow (NaN: not measured)."""
+    return [
+        SUPPORTED if own < LEVEL else ATTENTION_ONLY if flow < LEVEL else NOT_SIGNIFICANT
+        for own, flow in zip(q, flow_q, strict=True)
+    ]
+
+
+def in_words(table: pd.DataFrame, gene: str, *, end: str, n_cells: int) -> str:
+    """Say what the tests found in a table of paths; a null result with the power that the test had."""
+    where = f"{'into' if end == 'target' else 'out of'} **{gene}**"
+    paths = table.loc[table["verdict"] == SUPPORTED].sort_values("p", kind="stable")["path"]
+    if len(paths):
+        first = ", ".join(paths.head(3))
+        return (
+            f"**{len(paths)}** of {len(table):,} paths {where} {'are' if len(paths) > 1 else 'is'} supported in "
+            f"{n_cells:,} cells (FDR < 5%): {first}{' and others' if len(paths) > 3 else ''}."
+        )
+    none = f"None of {len(table):,} paths {where} is supported in {n_cells:,} cells (FDR < 5%)."
+    return f"{none} {null_result(n_cells, 'path')}"
+
+
+def null_result(n_cells: int, what: Tested) -> str:
+    """Say how much a null result means."""
+    return (
+        f"{ON_SIMULATED} {power(n_cells, what):.0%} of planted {what}s with so many cells; a{'n' * (what == 'edge')} "
+        f"{what} that is not supported may still be real."
+    )
+
+
+def best(verdicts_of_paths: Sequence[str]) -> str:
+    """Return the strongest of some verdicts."""
+    return next((one for one in WORDS if one in verdicts_of_paths), verdicts_of_paths[0])

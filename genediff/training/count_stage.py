@@ -1,0 +1,143 @@
+"""The stage that learns, in count space, which molecules of a partly read cell are still to come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from genediff.diffusion.guidance import drop_conditions
+from genediff.diffusion.thinning import thin, unread_loss
+from genediff.distributed import ALONE
+from genediff.models.count_denoiser import CountDenoiser
+from genediff.models.count_mixture import CountMixture, fit_count_mixture
+from genediff.training.batches import dense, stream
+from genediff.training.disk import MOST_SAMPLED, DiskCells
+from genediff.training.fit_recalibration import fit_recalibration, share_read, strata
+from genediff.training.rng_shards import Draws
+from genediff.training.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lightning_fabric import Fabric
+    from torch import Tensor
+
+    from genediff.distributed import Ranks
+    from genediff.models.config import TrainConfig
+    from genediff.models.generative_model import GenerativeModel
+    from genediff.training.rng_shards import Shard
+    from genediff.training.training_cells import TrainingCells
+
+MOST_LOOKED_AT = 512
+"""Held-out cells of a look, each at `LOOKS` depths."""
+LOOKS = 2
+GAIN_RATE = 10.0
+"""The gains of genes start at zero and alone decide whether the network is heard: they learn so much faster."""
+START_SIZES = (0, 40)
+"""Training cells per cluster that are tried for the start: finer mixtures are a little likelier, and three times dearer
+in every step and call."""
+
+
+class CountStage(Stage):
+    """Minimises the cross-entropy of the molecules not yet read, at depths uniform in their logarithm."""
+
+    name = "flow"
+
+    def __init__(
+        self,
+        model: GenerativeModel,
+        cells: TrainingCells,
+        config: TrainConfig,
+        *,
+        fabric: Fabric,
+        seed: int,
+        ranks: Ranks = ALONE,
+        accumulate: int = 1,
+    ) -> None:
+        assert isinstance(model.denoiser, CountDenoiser)
+        if not model.denoiser.start.n_components:  # else it came with a checkpoint
+            rows = start_rows(cells)
+            model.denoiser.start = fit_start(cells, rows, model.null.tolist())
+            fit_recalibration(model.denoiser, cells, rows, seed=seed)
+        model.to(fabric.device)
+        super().__init__(
+            model.denoiser,
+            fabric=fabric,
+            total_steps=config.steps,
+            batch_size=min(config.batch_size, cells.n_train),
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            warmup=min(config.warmup, config.steps // 10),
+            clip=config.clip,
+            ema=config.ema,
+            patience=config.patience or 1,  # its best weights are kept: the last ones know training cells by heart
+            fast={"gain": GAIN_RATE * config.learning_rate},
+            seed=seed,
+            ranks=ranks,
+            accumulate=accumulate,
+        )
+        self.model, self.cells, self.config = model, cells, config
+        self.shuffle = cells.shuffle(config.batch_size, seed=seed + 1, feed=cells.feed)
+        with torch.no_grad():
+            self.look()  # a network that adds nothing leaves the start as it is
+
+    def loss(self, step: int, part: Shard) -> Tensor:
+        """Return the mean nats per unread molecule over a part of a batch."""
+        rows, draws = self.shuffle.rows(step)[part.rows], part.draws(self.seed, 3, step)
+        null, rule = self.model.null.cpu(), self.model.spec.run.model.guidance
+        dropped = [
+            drop_conditions(codes, null, rate=self.config.drop_condition, rule=rule, generator=generator)
+            for generator, (codes,) in draws.split(self.cells.train_codes[rows])
+        ]
+        return self._losses(dense(self.cells.train, rows), torch.cat(dropped), draws, draws.rand(), hide=True).mean()
+
+    def validation_loss(self) -> float:
+        """Return the mean nats per unread molecule of held-out cells, at the same depths at every look."""
+        n = min(self.cells.n_validation, MOST_LOOKED_AT)
+        blocks = torch.arange(n).split(self.config.batch_size)
+        looks = [(look, number) for look in range(LOOKS) for number in range(len(blocks))]
+        total, drawn = 0.0, 0
+        for mine in self.ranks.share(len(looks)):
+            look, number = looks[mine]
+            rows = blocks[number]
+            draws = Draws.of(stream(self.seed, 4, look, number), len(rows))
+            # Strata over cells, shifted from look to look: all depths are seen, evenly.
+            place = strata(rows, (look + 0.5) / LOOKS)
+            losses = self._losses(dense(self.cells.validation, rows), self.cells.validation_codes[rows], draws, place)
+            total += float(losses.sum())
+            drawn += len(rows)
+        return self.ranks.total(total) / self.ranks.total(drawn)
+
+    def _losses(self, counts: Tensor, codes: Tensor, draws: Draws, place: Tensor, *, hide: bool = False) -> Tensor:
+        """Return nats per unread molecule of cells (cell, gene), read to a share of their log depth, (cell,)."""
+        library = counts.sum(1).clamp(min=1)
+        share = share_read(library, place)
+        blocks = zip(draws.split(counts), share.split(draws.sizes), strict=True)
+        read = torch.cat([thin(block, part, generator=generator) for (generator, (block,)), part in blocks])
+        device = self.fabric.device
+        counts, read = counts.to(device), read.to(device)
+        shown, dropout = None, self.config.input_dropout
+        if hide and dropout:
+            shown = (draws.rand(counts.shape[1]) >= dropout).to(device) / (1 - dropout)
+        log_share = self.module(read, library.to(device), codes.to(device), shown)
+        return unread_loss(log_share.float(), counts, read)
+
+
+def start_rows(cells: TrainingCells) -> np.ndarray:
+    """Return the training cells that a start is fitted on: all, or a sample where cells are on disk."""
+    train = cells.train
+    return train.sample(MOST_SAMPLED) if isinstance(train, DiskCells) else np.arange(cells.n_train)
+
+
+def fit_start(cells: TrainingCells, rows: np.ndarray, n_levels: Sequence[int]) -> CountMixture:
+    """Fit the mixture that a network in count space starts from."""
+    return fit_count_mixture(
+        cells.train[rows],
+        cells.train_codes[torch.from_numpy(rows)],
+        n_levels,
+        held_out=cells.validation,
+        held_out_codes=cells.validation_codes,
+        cluster_sizes=START_SIZES,
+    )

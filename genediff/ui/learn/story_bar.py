@@ -1,0 +1,190 @@
+"""The bar above a page while a story is told: where the reader is, what to look at, a question, back and next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from genediff.core.errors import InputError
+from genediff.ui.kit import caching, explain, layout
+from genediff.ui.learn import class_view, story_editor
+
+if TYPE_CHECKING:
+    from genediff.learn import Question, Step, Story
+
+STORY, STEP, PRESENT = "story", "step", "present"
+_KEPT = "story_place"
+_ELSEWHERE = "story_link"
+_ANSWERS = "story_answers"
+
+_PRESENTER = """<style>
+header[data-testid="stHeader"], [data-testid="stToolbar"] { display: none; }
+.block-container { padding-top: 1rem; max-width: none; }
+.st-key-story-bar p, .st-key-story-bar li, .st-key-story-bar label { font-size: 1.35rem; line-height: 1.5; }
+.st-key-story-bar h3 { font-size: 2rem; }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which view of which story, and whether it is presented."""
+
+    story: str
+    step: int = 0
+    present: bool = False
+
+    def to_query(self) -> dict[str, str]:
+        """Return the part of the address that says so."""
+        return {STORY: self.story, STEP: str(self.step + 1), **({PRESENT: "1"} if self.present else {})}
+
+
+def show() -> None:
+    """Draw the bar where the address or the session names a story; nothing else otherwise."""
+    story_editor.show_draft()
+    place = _place()
+    if place is None:
+        class_view.note()
+        return
+    try:
+        story = caching.workspace().story_library().find(place.story)
+    except InputError as problem:
+        leave()
+        explain.show_input_error(problem)
+        return
+    place = replace(place, step=min(place.step, len(story.steps) - 1))
+    _keep(place)
+    if place.step < 0:
+        explain.show_input_error(InputError(f"The story “{story.title}” has no views yet."))
+        leave()
+        return
+    class_view.note(f"{story.title}, {place.step + 1} of {len(story.steps)}")
+    _draw(story, place)
+
+
+def open_story(story: Story, *, step: int = 0, present: bool = False) -> None:
+    """Go to a view of a story; does not return."""
+    place = Place(story.id, step, present)
+    _keep(place)
+    view = story.steps[step]
+    query = {**view.query, **place.to_query()}
+    if view.page != layout.current_page():
+        st.switch_page(layout.page(view.page), query_params=query)
+    if any(st.query_params.get(name) != value for name, value in view.query.items()):
+        # A page cannot be given another address while its widgets hold on to the present one.
+        st.session_state[_ELSEWHERE] = f"/{view.page}?{urlencode(query)}"
+    st.rerun()
+
+
+def leave() -> None:
+    """End the story; the page stays as it is."""
+    st.session_state.pop(_KEPT, None)
+    for name in (STORY, STEP, PRESENT):
+        st.query_params.pop(name, None)
+
+
+def _place() -> Place | None:
+    """Return the place that the address names; the menu drops it on its way, so the session keeps it too."""
+    query = st.query_params
+    if STORY not in query:
+        return st.session_state.get(_KEPT)
+    number = query.get(STEP, "1")
+    return Place(query[STORY], max(int(number) - 1, 0) if number.isdecimal() else 0, query.get(PRESENT) == "1")
+
+
+def _keep(place: Place) -> None:
+    st.session_state[_KEPT] = place
+    for name, value in place.to_query().items():
+        if st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def _draw(story: Story, place: Place) -> None:
+    step, last = story.steps[place.step], place.step == len(story.steps) - 1
+    if place.present:
+        st.html(_PRESENTER)
+    _mark_controls(step)
+    with st.container(border=True, key="story-bar", gap="small"):
+        number = class_view.number()
+        seat = "" if number is None else f" · you are browser {number} of this class"
+        st.caption(f"{explain.plain(story.title)} · {place.step + 1} of {len(story.steps)}{seat}")
+        st.subheader(explain.plain(step.title), anchor=False)
+        for paragraph in filter(None, step.text.split("\n\n")):
+            st.markdown(explain.plain(" ".join(paragraph.split())))
+        _missing(step)
+        if (address := st.session_state.pop(_ELSEWHERE, None)) is not None:
+            st.link_button("Open this view with its settings", address, icon=":material/open_in_new:")
+        open_question = step.question is not None and not _ask(step.question, story, place.step)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if st.button("Back", shortcut="Left", disabled=place.step == 0, key="story-back"):
+                open_story(story, step=place.step - 1, present=place.present)
+            if last:
+                if st.button("Finish", type="primary", key="story-finish", disabled=open_question):
+                    leave()
+                    layout.go("learn")
+            elif st.button(
+                "Next", shortcut="Right", type="primary", key="story-next",
+                disabled=open_question, help="Answer the question first." if open_question else None,
+            ):  # fmt: skip
+                open_story(story, step=place.step + 1, present=place.present)
+            if st.button("Return to this view", type="tertiary", key="story-again"):
+                open_story(story, step=place.step, present=place.present)
+            shown = st.toggle("Presenter mode", value=place.present, key="story-present")
+            if shown != place.present:
+                open_story(story, step=place.step, present=shown)
+            st.button("Leave the story", type="tertiary", key="story-leave", on_click=leave)
+
+
+def _ask(question: Question, story: Story, step: int) -> bool:
+    """Draw a question; returns whether it was answered. The choice stays when the reader comes back."""
+    key = f"{story.id}-{step}"
+    answers: dict[str, int] = st.session_state.setdefault(_ANSWERS, {})
+    chosen = st.radio(
+        explain.plain(question.text),
+        range(len(question.choices)),
+        index=answers.get(key),
+        format_func=lambda i: explain.plain(question.choices[i]),
+        key=f"story-question-{key}",
+    )
+    if chosen is None:
+        return False
+    if answers.get(key) != chosen:
+        class_view.answered(story, step, chosen)
+    answers[key] = chosen
+    because = explain.plain(question.because)
+    if chosen == question.answer:
+        st.success(f"Right. {because}", icon=":material/check_circle:")
+    else:
+        right = explain.plain(question.choices[question.answer])
+        st.info(f"Not quite: “{right}”. {because}", icon=":material/lightbulb:")
+    return True
+
+
+def _missing(step: Step) -> None:
+    """Say which data or model of a view is not here, and lead to where it can be had."""
+    workspace = caching.workspace()
+    dataset, model = step.query.get("dataset"), step.query.get("model")
+    if dataset and dataset not in {info.id for info in workspace.list_datasets()}:
+        st.warning(f"This view needs the data set “{explain.plain(dataset)}”, which is not in this workspace.")
+        layout.link("data", "Add it on Data", icon=":material/upload_file:", extra={"add": "1"})
+    elif model and model not in {info.id for info in workspace.list_models()}:
+        st.warning(f"This view needs the model “{explain.plain(model)}”, which is not in this workspace.")
+        layout.link("train", "Train a model of these cells", icon=":material/model_training:", dataset=dataset)
+
+
+def _mark_controls(step: Step) -> None:
+    """Outline the controls that a view is about, and switch off those that it locks."""
+    rules = [
+        *(f".st-key-{_class(key)} {{ outline: 3px solid #d95f02; outline-offset: 6px; border-radius: 4px; }}"
+          for key in step.highlight),
+        *(f".st-key-{_class(key)} {{ pointer-events: none; opacity: .55; }}" for key in step.locked),
+    ]  # fmt: skip
+    if rules:
+        st.html(f"<style>{' '.join(rules)}</style>")
+
+
+def _class(key: str) -> str:
+    """Return a widget's key as Streamlit writes it into its element's class; nothing else may enter a style sheet."""
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in key)

@@ -1,0 +1,136 @@
+"""Regulation at a glance: which regulators and edges a model uses, beside controls; the page's first view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from genediff.inspection.regulation.significance import ASSOCIATED, LEVEL, ON_SIMULATED, power
+from genediff.plots import regulation_plots as plots
+from genediff.ui.kit import explain, figures
+from genediff.ui.regulation import regulation_choice, regulation_data
+
+if TYPE_CHECKING:
+    from genediff.data import Dataset
+    from genediff.inspection.regulation.interventions import Interventions
+    from genediff.models.model_info import ModelInfo
+
+MOST_EDGES = 20
+
+
+def show(info: ModelInfo, dataset: Dataset) -> None:
+    """Draw what replacing each regulator's value does in the chosen cells."""
+    with st.container(border=True):
+        left, right = st.columns([0.7, 0.3], gap="medium", vertical_alignment="bottom")
+        with left:
+            cells = regulation_choice.population(info, dataset)
+        with right:
+            settings = regulation_choice.settings()
+    found = regulation_data.interventions(info, dataset, cells, settings)
+    _headline(found)
+    left, right = st.columns([0.55, 0.45], gap="large")
+    with left:
+        _edges(found)
+    with right:
+        _controls(found)
+        _ablations(found)
+    st.markdown("##### Every regulator")
+    st.dataframe(
+        found.regulators,
+        hide_index=True,
+        column_config={
+            "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
+            "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.3f"),
+            "p": st.column_config.NumberColumn(format="%.1e"),
+            "q": st.column_config.NumberColumn("FDR", format="%.1e"),
+            "specific": "target-specific",
+        },
+    )
+    explain.how_to_read(
+        "The value of a regulator is replaced by that of another cell of the same type. *Target-specific*: the model "
+        "predicts its targets better from the true value (FDR < 5%), and they change more than other genes. "
+        + ASSOCIATED
+    )
+
+
+def _headline(found: Interventions) -> None:
+    table = found.regulators
+    k, n = int(table["specific"].sum()), len(table)
+    shuffled = found.controls.loc[found.controls["what"].str.contains("shuffled"), "specific"]
+    beside = f" ({float(shuffled.iloc[0]):g} on a shuffled network)" if len(shuffled) else ""
+    names = ", ".join(explain.plain(name) for name in table.loc[table["specific"], "regulator"].head(5))
+    which = f": {names}" if names else ""
+    edges, n_cells = found.edges[found.edges["q"] < LEVEL], found.n_cells
+    pairs = zip(edges["source"].head(3), edges["target"].head(3), strict=True)
+    first = ", ".join(f"{explain.plain(source)} → {explain.plain(target)}" for source, target in pairs)
+    verb = "is" if len(edges) == 1 else "are"
+    st.markdown(
+        f"**{k} of {n} regulators have a target-specific effect in this model**{beside}{which}. **{len(edges):,}** of "
+        f"{len(found.edges):,} edges of the network {verb} supported in {n_cells:,} cells (FDR < 5%)"
+        f"{': ' + first if first else ''}. {ON_SIMULATED} {power(n_cells, 'regulator'):.0%} of planted regulators and "
+        f"{power(n_cells, 'edge'):.0%} of planted edges with so many cells, so others may be real too."
+    )
+
+
+def _edges(found: Interventions) -> None:
+    st.markdown("##### Edges, the smallest p-values first")
+    table = found.edges.head(MOST_EDGES).copy()
+    table.insert(0, "edge", table["source"].astype(str) + " → " + table["target"].astype(str))
+    event = st.dataframe(
+        table[["edge", "slope", "gain", "q", "effect"]],
+        hide_index=True,
+        height=430,
+        selection_mode="single-row",
+        on_select="rerun",
+        key="regulation-edges",
+        column_config={
+            "slope": st.column_config.NumberColumn(
+                format="%+.3f", help="SD of the target per SD of the regulator; above 0: activates"
+            ),
+            "gain": st.column_config.NumberColumn(
+                "error removed", format="percent", help="By the regulator's true value, against another cell's"
+            ),
+            "q": st.column_config.NumberColumn("FDR", format="%.1e"),
+            "effect": st.column_config.NumberColumn("effect (SD)", format="%.3f"),
+        },
+    )
+    rows = event["selection"]["rows"]
+    gene = str(found.edges["target"].iloc[rows[0] if rows else 0])
+    st.button(
+        f"Paths into {gene}", icon=":material/arrow_forward:", key="regulation-open-paths", on_click=_open, args=(gene,)
+    )
+
+
+def _open(gene: str) -> None:
+    st.query_params["target"] = gene
+    st.session_state["target"] = gene
+    st.session_state["view"] = "Paths"
+
+
+def _controls(found: Interventions) -> None:
+    st.markdown("##### Beside controls")
+    st.dataframe(
+        found.controls,
+        hide_index=True,
+        column_config={
+            "what": st.column_config.TextColumn("", width="medium"),
+            "specific": st.column_config.NumberColumn(f"regulators (of {len(found.regulators)})", format="%.1f"),
+            "edges": st.column_config.NumberColumn("edges supported", format="percent"),
+        },
+    )
+    explain.how_to_read(
+        "The same test for the trained weights on networks with shuffled edges (numbers of regulators and targets "
+        "kept), and for a linear regression of each gene on the same regulators. Where the regression does as well, "
+        "the model adds no evidence of its own."
+    )
+
+
+def _ablations(found: Interventions) -> None:
+    figures.show_figure(
+        plots.ablations(found.ablations),
+        how_to_read="How much the error of all regulated genes rises when one part is silenced (standard error over "
+        "cells). A head that costs nothing to silence carries no regulation, whatever its attention weights show.",
+        name="regulation-ablations",
+        table=found.ablations,
+    )

@@ -1,0 +1,46 @@
+"""The stories that ship, walked to their ends: every view opens as its address says, and every question is answered."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from genediff.learn import StoryLibrary
+
+pytestmark = pytest.mark.browser
+NOWHERE = Path(__file__).parent / "nowhere"
+STORIES, _ = StoryLibrary(NOWHERE, NOWHERE).read_all()
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.id)
+def test_a_story_is_walked_to_its_end(server, open_browser, story):
+    page = open_browser(f"{server.url}/learn", width=1440 if story.id != "knock-out" else 390)
+    page.locator(f".st-key-story-begin-{story.id} button").click()
+    for number, step in enumerate(story.steps):
+        bar = page.locator(".st-key-story-bar")
+        bar.get_by_role("heading", name=step.title).wait_for()
+        bar.get_by_text(f"{number + 1} of {len(story.steps)}").wait_for()
+        assert f"/{step.page}?" in page.url and f"story={story.id}" in page.url
+        page.locator("[data-test-script-state=notRunning]").first.wait_for()
+        for name, value in step.query.items():
+            assert f"{name}={value}" in page.url, f"{step.title}: the page dropped {name}={value}"
+        onward = bar.get_by_role("button", name=re.compile("^(Next|Finish)"))
+        if step.question is not None:
+            assert onward.is_disabled()
+            bar.get_by_role("radiogroup").locator("label").nth(step.question.answer).click()
+            bar.get_by_text("Right.").wait_for()
+        if number == 0 and step.question is None:
+            page.locator("h1").click()  # the keys belong to the page, not to a field
+            page.keyboard.press("ArrowRight")
+        else:
+            onward.click()
+    page.wait_for_url("**/learn**")
+    page.locator(".st-key-story-bar").wait_for(state="detached")
+
+
+def test_presenter_mode_hides_the_menu(server, open_browser):
+    page = open_browser(f"{server.url}/data?dataset=pbmc3k&story=what-is-a-token&step=1&present=1")
+    page.locator(".st-key-story-bar").wait_for()
+    assert not page.locator("[data-testid=stHeader]").is_visible()
