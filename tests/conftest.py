@@ -44,3 +44,10 @@ def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     yield home
     if (home / "runs").exists():
         end_workers_of(home)
+
+
+@pytest.fixture
+def short_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit the start of count space for a moment only: cells of some ten genes have little to recalibrate."""
+    monkeypatch.setattr("genediff.training.fit_recalibration.STEPS", 40)
+    monkeypatch.setattr("genediff.training.fit_recalibration.LOOK_EVERY", 20)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genediff.data.cells.dataset import CellRows
 
 CELLS_PER_CLUSTER = 40
+GENES_AT_ONCE = 256
 
 
 class IndependentGenes(Baseline):
@@ -98,8 +99,13 @@ class PermutedGenes(Baseline):
         self.values = sparse.csr_matrix(values[np.sort(kept)]).tocsc()
 
     def _draw(self, code: int, n: int, rng: np.random.Generator) -> np.ndarray:
-        genes = range(self.values.shape[1])
-        return np.stack([rng.choice(self.values[:, [gene]].toarray().ravel(), n) for gene in genes], axis=1)
+        n_cells, n_genes = self.values.shape
+        drawn = np.empty((n, n_genes), self.values.dtype)
+        for first in range(0, n_genes, GENES_AT_ONCE):
+            part = self.values[:, first : first + GENES_AT_ONCE].toarray()  # (training cell, gene)
+            cells = rng.integers(n_cells, size=(n, part.shape[1]))  # (cell, gene)
+            drawn[:, first : first + part.shape[1]] = np.take_along_axis(part, cells, axis=0)
+        return drawn
 
 
 def overdispersion_by_moments(counts: np.ndarray, library: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """One run per device at a time, first come first served, kept by the operating system's file locks.
 
 A ticket is a file in `runs/.queue`, named by the time of submission; it says which devices would do, and its worker
-holds a lock on it while it waits. A device is a file in `runs/.devices`; the run that uses it holds a lock on that.
+holds a lock on it while it waits. What changes meanwhile is told by empty files beside it, which are there or are not:
+a ticket that was written anew was empty for a moment, and who looked then went before it. A device is a file in `runs/.devices`; the run that uses it holds a lock on that.
 Locks end with their process, so a killed worker frees its place and its device at once, with nobody to clean up.
 
 The users of one server (`genediff.core.users`) share its devices, so their tickets lie in the workspace that they
@@ -14,7 +15,6 @@ import contextlib
 import dataclasses
 import fcntl
 import itertools
-import json
 import os
 import time
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ def take_ticket(runs: Path, run_id: str, devices: Sequence[Device]) -> None:
 def drop_ticket(runs: Path, run_id: str) -> None:
     """Take a run out of the queue, if it is in it."""
     if (ticket := _ticket(runs, run_id)) is not None:
-        ticket.unlink(missing_ok=True)
+        _drop(ticket)
 
 
 def runs_ahead(runs: Path, run_id: str) -> tuple[str, ...] | None:
@@ -88,11 +88,11 @@ def hold_device(
         assert ticket is not None
     with contextlib.ExitStack() as locks:
         locks.enter_context(_lock(ticket, fcntl.LOCK_EX))
-        _note(ticket, came=True)
+        _came(ticket).touch()
         try:
             yield _wait(runs, run_id, devices, stop, waiting, ticket, locks, count)
         finally:
-            ticket.unlink(missing_ok=True)
+            _drop(ticket)
 
 
 def _wait(
@@ -114,14 +114,14 @@ def _wait(
         if held and not all(_is_next(runs, run_id, device) for device in held):
             taken.close()
             held.clear()
-            _note(ticket, holds=False)
+            _holds(ticket).unlink(missing_ok=True)
         for device in devices:
             if device not in held and _is_next(runs, run_id, device) and _take(runs, run_id, device, taken):
                 held.append(device)
                 if len(held) == count:
-                    ticket.unlink(missing_ok=True)
+                    _drop(ticket)
                     return _as_one(held)
-                _note(ticket, holds=True)
+                _holds(ticket).touch()
         ahead = device_users(runs, (device.lock for device in devices)) + (runs_ahead(runs, run_id) or ())
         if ahead != told:
             waiting(ahead)
@@ -157,10 +157,19 @@ def _take(runs: Path, run_id: str, device: Device, locks: contextlib.ExitStack) 
     return True
 
 
-def _note(ticket: Path, **facts: bool) -> None:
-    """Write into the ticket, in place: replacing the file would leave its worker's lock on the old one."""
-    content = read_or_none(ticket) or {"devices": []}
-    ticket.write_text(json.dumps({**content, **facts}))
+def _came(ticket: Path) -> Path:
+    """Return the file that says that the ticket's worker stands in line."""
+    return ticket.with_suffix(".came")
+
+
+def _holds(ticket: Path) -> Path:
+    """Return the file that says that the run has some of its devices already."""
+    return ticket.with_suffix(".holds")
+
+
+def _drop(ticket: Path) -> None:
+    for path in (ticket, _came(ticket), _holds(ticket)):
+        path.unlink(missing_ok=True)
 
 
 def _is_waiting(ticket: Path) -> bool:
@@ -170,8 +179,7 @@ def _is_waiting(ticket: Path) -> bool:
     if not _can_lock(ticket):
         return True
     submitted = int(ticket.name.split("_")[0]) / 1e9
-    starting = not (read_or_none(ticket) or {}).get("came", False)
-    return starting and time.time() - submitted < START_GRACE
+    return not _came(ticket).exists() and time.time() - submitted < START_GRACE
 
 
 def _place(runs: Path) -> Path:
@@ -199,7 +207,7 @@ def _by_turn(runs: Path) -> list[Path]:
     return by_turn(
         filter(_is_waiting, tickets),
         lambda ticket: str(about[ticket].get("owner")),
-        is_first=lambda ticket: about[ticket].get("holds") is True,
+        is_first=lambda ticket: _holds(ticket).exists(),
         before=(owner for run_id, owner in running if run_id not in waiting),
     )
 

@@ -9,18 +9,20 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(
-    ("typed", "gene"), [("CD20", "MS4A1"), ("CD8", "CD8A"), ("MS4A1", "MS4A1"), ("ENSG00000156738", "MS4A1")]
-)
-def test_enter_takes_the_gene_whose_name_was_typed(server, open_browser, typed, gene):
+TYPED = {"CD20": "MS4A1", "CD8": "CD8A", "MS4A1": "MS4A1", "ENSG00000156738": "MS4A1"}
+
+
+def test_enter_takes_the_gene_whose_name_was_typed(server, open_browser):
     """CD20 and Enter gave CD207, CD8 gave CD84: the browser offers the names that contain what is typed, in order."""
     page = open_browser(f"{server.url}/data?dataset=pbmc3k")
-    page.get_by_text("Select cells").wait_for()
-    box = page.locator("[data-testid=stMultiSelect] input").first
-    box.click()
-    box.press_sequentially(typed, delay=40)
-    page.wait_for_timeout(800)
-    box.press("Enter")
-    page.wait_for_url(re.compile(rf"genes={gene}(&|$)"))
-    if typed != gene:
-        page.get_by_text(f"{typed} is {gene}").wait_for()
+    for typed, gene in TYPED.items():
+        page.get_by_text("Select cells").wait_for()
+        box = page.locator("[data-testid=stMultiSelect] input").first
+        box.click()
+        box.press_sequentially(typed, delay=40)
+        page.wait_for_timeout(800)
+        box.press("Enter")
+        page.wait_for_url(re.compile(rf"genes={gene}(&|$)"))
+        if typed != gene:
+            page.get_by_text(f"{typed} is {gene}").wait_for()
+        page.goto(f"{server.url}/data?dataset=pbmc3k")

@@ -23,7 +23,7 @@ import pytest
 
 from benchmarks.fuzz_files import make, outcome
 from genediff.core.errors import InputError
-from genediff.data import ImportConfig, diagnose, import_cells
+from genediff.data import ImportConfig, import_cells
 from genediff.data.importing.doctor import examine
 from genediff.knowledge.gene_names import FILES
 from genediff.knowledge.gene_names import _index as names_of
@@ -70,7 +70,10 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def use(path: Path, space: Path) -> dict[str, Any]:
-    """Look through a file and import it as is proposed, in a forked process; return what came of it."""
+    """Look through a file and import it as is proposed, in a forked process; return what came of it.
+
+    `diagnose` would start yet another process for each.
+    """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -119,7 +122,7 @@ def _use(path: Path, space: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     config = ImportConfig(umap=False)
     try:
-        config = diagnose(path).propose_config().model_copy(update={"umap": False})
+        config = examine(path).propose_config().model_copy(update={"umap": False})
     except InputError as error:
         facts["doctor"] = str(error)
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 
 import anndata
 import numpy as np
 import pytest
 
+from genediff import evaluation
 from genediff.core.errors import Cancelled, InputError
 from genediff.models.conditions import draw_conditions, judged_by
 from genediff.models.model_info import read_spec
@@ -17,6 +19,12 @@ from genediff.ui.generate.generate_job import Request, mark_of
 from tests.pages.conftest import texts
 
 LABEL = "cell_type_derived"
+
+
+@pytest.fixture
+def one_comparison(monkeypatch):
+    """Evaluate by one comparison; five, as the page has them, are tested where cells are evaluated."""
+    monkeypatch.setattr(evaluation, "evaluate", partial(evaluation.evaluate, seeds=(0,), baselines=("independent_nb",)))
 
 
 def test_without_a_model_it_says_what_to_do(no_data, open_page):
@@ -50,7 +58,7 @@ def test_a_sampler_that_is_not_there_is_told(model_id, open_page):
 
 
 @pytest.mark.slow
-def test_cells_are_generated_placed_judged_and_found_again(model_id, open_page, tmp_path):
+def test_cells_are_generated_placed_judged_and_found_again(model_id, one_comparison, open_page, tmp_path):
     query = {"n": "120", "n_steps": "2", "sampler": "euler", f"c_{LABEL}": "CD4 T"}
     app = open_page("generate", query)
     next(button for button in app.button if button.label == "Generate").click().run()
@@ -155,7 +163,7 @@ def test_cells_of_a_type_with_three_held_out_cells_are_drawn_and_kept(model_id, 
     assert "3 Megakaryocyte test cells" in job.unjudged and "at least 20" in job.unjudged
 
 
-def test_cells_outlive_an_evaluation_that_fails_or_is_stopped(model_id, workspace, monkeypatch):
+def test_cells_outlive_an_evaluation_that_fails_or_is_stopped(model_id, workspace, one_comparison, monkeypatch):
     """Any error while evaluating, or a press of Cancel meanwhile, threw the drawn cells away."""
 
     def fails(*cells, cancelled, **how):

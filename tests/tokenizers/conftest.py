@@ -83,6 +83,11 @@ def tiny_options(strategy: str) -> dict[str, Any]:
     return {name: value for name, value in TINY.items() if name in names}
 
 
+@pytest.fixture(autouse=True)
+def _short_start(short_start: None) -> None:
+    """Fit the start of count space for a moment only."""
+
+
 @pytest.fixture(scope="session")
 def world() -> World:
     """64 cells of two types with 40 genes, counts high enough to tell every cell from every other."""

@@ -29,6 +29,11 @@ def events_of(run: Callable[..., Iterator[TrainEvent]], *, stop_after: int | Non
     return seen
 
 
+@pytest.fixture(autouse=True)
+def _short_start(short_start: None) -> None:
+    """Fit the start of count space for a moment only."""
+
+
 GENES, TYPES, BATCHES = 40, ("B", "NK", "T"), ("day1", "day2")
 
 

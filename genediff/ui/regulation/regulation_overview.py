@@ -35,7 +35,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
     with right:
         _controls(found)
         _ablations(found)
-    st.markdown("##### Every regulator")
+    st.subheader("Every regulator", anchor=False)
     st.dataframe(
         found.regulators,
         hide_index=True,
@@ -74,7 +74,7 @@ def _headline(found: Interventions) -> None:
 
 
 def _edges(found: Interventions) -> None:
-    st.markdown("##### Edges, the smallest p-values first")
+    st.subheader("Edges, the smallest p-values first", anchor=False)
     table = found.edges.head(MOST_EDGES).copy()
     table.insert(0, "edge", table["source"].astype(str) + " → " + table["target"].astype(str))
     event = st.dataframe(
@@ -109,7 +109,7 @@ def _open(gene: str) -> None:
 
 
 def _controls(found: Interventions) -> None:
-    st.markdown("##### Beside controls")
+    st.subheader("Beside controls", anchor=False)
     st.dataframe(
         found.controls,
         hide_index=True,
