@@ -2,8 +2,9 @@
 
 A ticket is a file in `runs/.queue`, named by the time of submission; it says which devices would do, and its worker
 holds a lock on it while it waits. What changes meanwhile is told by empty files beside it, which are there or are not:
-a ticket that was written anew was empty for a moment, and who looked then went before it. A device is a file in `runs/.devices`; the run that uses it holds a lock on that.
-Locks end with their process, so a killed worker frees its place and its device at once, with nobody to clean up.
+a ticket that was written anew was empty for a moment, and who looked then went before it. A device is a file in
+`runs/.devices`; the run that uses it holds a lock on that. Locks end with their process, so a killed worker frees its
+place and its device at once, with nobody to clean up.
 
 The users of one server (`genediff.core.users`) share its devices, so their tickets lie in the workspace that they
 share. Each has a queue of their own, first come, first served; between these queues turns go round.

@@ -18,7 +18,7 @@ LONG = 420_000  # ms: training and judging on two busy cores
 
 
 def test_a_model_is_adapted_and_its_gain_is_said(server, open_browser, tmp_path):
-    choices = ImportConfig.parse({"name": "600 blood cells", "label": "cell_type", "umap": False})
+    choices = ImportConfig.parse({"name": "300 blood cells", "label": "cell_type", "umap": False})
     cells = import_cells(real_cells(tmp_path / "mine.h5ad"), choices, Workspace(server.home).datasets).info.id
     # Without training from scratch beside it, which tests/runs/test_adapt.py has: this one is about the browser.
     asked = "way=Adapt+a+model+%28LoRA%29&adapt-steps=20&adapt-tokenizer_steps=20&adapt-compare=false"

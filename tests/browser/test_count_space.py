@@ -20,7 +20,7 @@ LONG = 420_000  # ms: judging on two busy cores
 
 def test_cells_are_generated_in_count_space_and_read_deeper(server, open_browser, tmp_path):
     workspace = Workspace(server.home)
-    choices = ImportConfig.parse({"name": "600 blood cells", "label": "cell_type", "umap": False})
+    choices = ImportConfig.parse({"name": "300 blood cells", "label": "cell_type", "umap": False})
     cells = import_cells(real_cells(tmp_path / "mine.h5ad"), choices, workspace.datasets)
     run = preset_run("quick", cells.info, space="counts", title="Few steps")
     run = run.model_copy(update={"train": run.train.model_copy(update={"steps": 5}), "device": "cpu"})

@@ -24,7 +24,7 @@ def test_from_home_to_generated_cells_with_the_shipped_model(cold_server, open_b
     page = open_browser(cold_server.url)
     page.get_by_role("button", name="Try it on 2,700 blood cells").click()
     page.get_by_role("heading", name="Generate", level=1).wait_for()
-    _generate(page, n=200)
+    _generate(page, n=100)
 
 
 def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, tmp_path):
@@ -37,7 +37,7 @@ def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, t
 
     go(page, "train")
     page.get_by_text("Model size").wait_for()
-    shorten(page, 60)
+    shorten(page, 30)
     page.get_by_role("button", name="Start training").click()
     page.get_by_role("button", name="Cancel").wait_for()
     assert "run=" in page.url
@@ -47,7 +47,7 @@ def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, t
 
     page.get_by_role("link", name="Generate cells").click()
     page.get_by_role("heading", name="Generate", level=1).wait_for()
-    _generate(page, n=120)
+    _generate(page, n=60)
 
 
 def _generate(page: Page, *, n: int) -> None:

@@ -30,14 +30,23 @@ N_CELLS, N_GENES = 200, 40
 @pytest.fixture(scope="session")
 def cells_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Counts of 200 cells of two types, 40 genes, as an h5ad file."""
+    return write_cells(tmp_path_factory.mktemp("cells") / "cells.h5ad", N_CELLS)
+
+
+@pytest.fixture(scope="session")
+def few_cells_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of 80 cells, of which too few are held out for an evaluation: where that is not the matter."""
+    return write_cells(tmp_path_factory.mktemp("cells") / "cells.h5ad", 80)
+
+
+def write_cells(path: Path, n_cells: int) -> Path:
     draw = np.random.default_rng(0)
-    kinds = np.repeat([0, 1], N_CELLS // 2)
+    kinds = np.repeat([0, 1], n_cells // 2)
     rates = draw.gamma(0.6, 2.0, size=(2, N_GENES)) + 0.1
-    counts = draw.poisson(rates[kinds] * draw.lognormal(0, 0.3, size=(N_CELLS, 1)))
-    path = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    counts = draw.poisson(rates[kinds] * draw.lognormal(0, 0.3, size=(n_cells, 1)))
     cells = anndata.AnnData(
         sparse.csr_matrix(counts.astype(np.float32)),
-        obs=pd.DataFrame({"cell_type": np.array(["B cell", "T cell"])[kinds]}, index=[f"c{i}" for i in range(N_CELLS)]),
+        obs=pd.DataFrame({"cell_type": np.array(["B cell", "T cell"])[kinds]}, index=[f"c{i}" for i in range(n_cells)]),
         var=pd.DataFrame(index=[f"GENE{i}" for i in range(N_GENES)]),
     )
     cells.write_h5ad(path)
@@ -119,7 +128,7 @@ def wait_for() -> Callable[..., None]:
                 raise AssertionError(f"{what} did not come: {run.status}\n{run.log_tail(40)}")
             if time.monotonic() > end:
                 raise AssertionError(f"after {seconds} s still not: {what}")
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     return wait
 
@@ -133,6 +142,6 @@ def wait_for_end() -> Callable[..., None]:
         while not run.status.has_ended:
             if time.monotonic() > end:
                 raise AssertionError(f"{run.id} did not end in {seconds} s: {run.status}\n{run.log_tail()}")
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     return wait

@@ -17,7 +17,7 @@ from genediff.models.load_model import load_model
 from genediff.runs import GenerateJob, submit
 from genediff.runs.kinds.generate_run import EVALUATION_FILE, PARTS, SAMPLE_FILE
 
-N = 24_000
+N = 12_000
 
 
 def _job(**choices: object) -> GenerateJob:
@@ -27,13 +27,13 @@ def _job(**choices: object) -> GenerateJob:
 def test_killed_and_resumed_it_gives_the_file_of_an_unbroken_run(workspace, model, wait_for, wait_for_end, tmp_path):
     """SIGKILL in the middle of the drawing, then a cancel, then to the end; and a file elsewhere, of one kind only."""
     run = submit(_job(n_steps=20), workspace)
-    wait_for(lambda: (run.status.step or 0) >= 2000, seconds=300, what="cells are drawn", run=run)
+    wait_for(lambda: (run.status.step or 0) >= 1000, seconds=300, what="cells are drawn", run=run)
     os.kill(run.status.pid, signal.SIGKILL)
     wait_for(lambda: run.status.has_ended, seconds=300, what="the dead worker is noticed")
     assert run.status.state == "lost"
     assert not list(run.folder.glob("cells*"))
     run.resume()
-    wait_for(lambda: (run.status.step or 0) >= 4000, seconds=300, what="it goes on", run=run)
+    wait_for(lambda: (run.status.step or 0) >= 2000, seconds=300, what="it goes on", run=run)
     assert run.status.total == N and run.status.cells_per_second > 0
     status = run.cancel(wait=300)
     assert status.state == "cancelled" and "resume goes on from there" in status.message

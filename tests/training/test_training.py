@@ -131,7 +131,8 @@ def test_patience_ends_a_stage_with_its_best_weights(small, planted, tmp_path) -
 )
 def test_generated_cells_show_what_was_planted(small, planted, tmp_path, choice) -> None:
     """Types express their own genes and the second day its double library; with labels shuffled they do not."""
-    config = small(tokenizer_steps=400, steps=500, batch_size=128, warmup=20, learning_rate=3e-3, **choice)
+    steps = 500 if "path" in choice else 300  # noise is learned more slowly
+    config = small(tokenizer_steps=250, steps=steps, batch_size=128, warmup=20, learning_rate=3e-3, **choice)
     train(config, planted, tmp_path)
     model = load_model(tmp_path / "model", device="cpu")
     kinds, days = ["B", "NK", "T"] * 100, ["day1"] * 150 + ["day2"] * 150
