@@ -19,7 +19,7 @@ from genediff.training.rng_shards import Draws
 from genediff.training.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lightning_fabric import Fabric
     from torch import Tensor
@@ -57,10 +57,8 @@ class CountStage(Stage):
         accumulate: int = 1,
     ) -> None:
         assert isinstance(model.denoiser, CountDenoiser)
-        if not model.denoiser.start.n_components:  # else it came with a checkpoint
-            rows = start_rows(cells)
-            model.denoiser.start = fit_start(cells, rows, model.null.tolist())
-            fit_recalibration(model.denoiser, cells, rows, seed=seed)
+        for _ in fitted_start(model, cells, seed=seed):
+            pass
         model.to(fabric.device)
         super().__init__(
             model.denoiser,
@@ -123,6 +121,15 @@ class CountStage(Stage):
             shown = (draws.rand(counts.shape[1]) >= dropout).to(device) / (1 - dropout)
         log_share = self.module(read, library.to(device), codes.to(device), shown)
         return unread_loss(log_share.float(), counts, read)
+
+
+def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> Iterator[tuple[int, int]]:
+    """Fit what the network starts from, unless it came with a checkpoint; yields the steps done, and of how many."""
+    assert isinstance(model.denoiser, CountDenoiser)
+    if not model.denoiser.start.n_components:
+        rows = start_rows(cells)
+        model.denoiser.start = fit_start(cells, rows, model.null.tolist())
+        yield from fit_recalibration(model.denoiser, cells, rows, seed=seed)
 
 
 def start_rows(cells: TrainingCells) -> np.ndarray:

@@ -12,6 +12,8 @@ from genediff.models.count_denoiser import FEWEST_READ
 from genediff.training.batches import dense, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from torch import Tensor
 
@@ -39,13 +41,20 @@ def strata(numbers: Tensor, shift: float = 0.0) -> Tensor:
     return (numbers.float() * 0.618034 + shift) % 1  # the golden ratio
 
 
-def fit_recalibration(denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, *, seed: int) -> None:
+def fit_recalibration(
+    denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, *, seed: int
+) -> Iterator[tuple[int, int]]:
     """Fit what a gene's own molecules say beyond the mixture; as far as held-out cells are likelier for it.
 
     Parameters
     ----------
     rows
         The training cells that it is fitted on, (cell,).
+
+    Yields
+    ------
+    tuple
+        The steps done, and of how many. Who does not ask on to the end leaves the recalibration half fitted.
     """
     own, places = denoiser.recalibration, torch.from_numpy(rows)
     size = max(4, min(64, _NUMBERS // len(denoiser.log_profile)))
@@ -86,5 +95,6 @@ def fit_recalibration(denoiser: CountDenoiser, cells: TrainingCells, rows: np.nd
         schedule.step()
         if step % LOOK_EVERY == 0 and (value := look()) < best:
             best, kept = value, deepcopy(own.state_dict())
+        yield step, STEPS
     own.load_state_dict(kept)
     own.requires_grad_(False)

@@ -22,7 +22,7 @@ from genediff.knowledge import Knowledge, Library, resolve_knowledge
 from genediff.models.generative_model import GenerativeModel
 from genediff.models.model_info import CARD_FILE, KNOWLEDGE_FILE, MODEL_FILE, ModelSpec
 from genediff.training.autoencoder_stage import AutoencoderStage
-from genediff.training.count_stage import CountStage
+from genediff.training.count_stage import CountStage, fitted_start
 from genediff.training.fabric import make_fabric
 from genediff.training.flow_stage import FlowStage, fit_token_scale
 from genediff.training.release_memory import peak_gpu_memory, peak_memory
@@ -128,6 +128,8 @@ class Training:
         if saved:
             self._restore_model()
         yield TrainEvent("start", 0, 0, message=f"Training on {self._where()}.")
+        if self.model.in_count_space and not (yield from self._fit_start(stop)):
+            return False
         for name in stages[first:]:
             stage = self._stage(name)
             start = 0
@@ -147,6 +149,15 @@ class Training:
             if name == "autoencoder":
                 fit_token_scale(self.model, self.cells, self.config.train, seed=self.config.seed, ranks=self.ranks)
         self.save(finished=True)
+        return True
+
+    def _fit_start(self, stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
+        """Fit what count space starts from, and return whether that came to its end; a resumed run begins it anew."""
+        for done, total in fitted_start(self.model, self.cells, seed=self.config.seed):
+            yield TrainEvent("start", done, total)
+            [stopped] = self.ranks.any(stop())
+            if stopped:
+                return False
         return True
 
     def _knowledge(self, library: Library) -> Knowledge:

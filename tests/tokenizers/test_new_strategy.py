@@ -154,7 +154,7 @@ def form() -> None:
 
     info = Workspace().open_dataset("pbmc3k").info
     train_form.strategy_cards()
-    base = train_form.start(info, PRESETS["quick"], "components", (), {})
+    base = train_form.start(info, PRESETS["quick"], "components", "latent", (), {})
     st.session_state.setdefault("quick-components-tokens-n_tokens", 16)
     run = train_form.options(PRESETS["quick"], base)
     st.text(f"{run.model.tokenizer} {run.model.tokenizer_options}")

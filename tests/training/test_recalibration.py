@@ -43,7 +43,8 @@ def start_of(train: np.ndarray, held: np.ndarray) -> SimpleNamespace:
         train=counts, validation=csr_matrix(held), n_train=len(train), n_validation=len(held), train_codes=codes,
         validation_codes=held_codes,
     )  # fmt: skip
-    fit_recalibration(denoiser, of, np.arange(len(train)), seed=0)
+    for _ in fit_recalibration(denoiser, of, np.arange(len(train)), seed=0):
+        pass
     return denoiser
 
 

@@ -78,6 +78,18 @@ def test_a_run_stopped_inside_steps_and_looks_ends_with_the_same_weights_and_los
     assert told[2] == told[3]
 
 
+def test_a_run_stopped_while_its_start_is_fitted_fits_it_anew(small, planted, tmp_path) -> None:
+    """Cancel was not heard for the twenty seconds that this takes on real cells."""
+    config, seen = small(**COUNT_SPACE), []
+    for event in Training(config, planted, folder=tmp_path / "parts", model_id="m").run(stop=lambda: len(seen) > 5):
+        seen.append(event)
+    assert {event.stage for event in seen} == {"start"} and not (tmp_path / "parts" / "model").exists()
+    train(config, planted, tmp_path / "parts")
+    train(config, planted, tmp_path / "whole")
+    for (name, a), b in zip(weights(tmp_path / "whole").items(), weights(tmp_path / "parts").values(), strict=True):
+        assert torch.equal(a, b), name
+
+
 def test_a_seed_decides_the_weights(small, planted, tmp_path) -> None:
     config = small()
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from genediff.training.adapt import AdaptConfig
 
 STAGES = {
+    "start": "Start: learns what a gene's own molecules say, before any token",
     "autoencoder": "Autoencoder: encodes cells as tokens and decodes tokens to counts",
-    "flow": "Flow: learns to transform noise into cells",
+    "flow": "Flow: learns to generate cells",
     "scratch autoencoder": "For comparison: autoencoder from scratch, same budget",
     "scratch flow": "For comparison: flow from scratch, same budget",
     "evaluation": "Evaluation: generated vs. held-out cells",
@@ -39,6 +40,7 @@ STAGES = {
 LOSSES = {
     "autoencoder": "Autoencoder (nats per cell)",
     "flow": "Flow (squared error)",
+    "flow in counts": "Count space (nats per molecule)",
     "scratch autoencoder": "From scratch: autoencoder (nats per cell)",
     "scratch flow": "From scratch: flow",
 }
@@ -60,19 +62,22 @@ def show(run: Run) -> None:
     st.fragment(_body, run_every=None if ended else "1s")(run, ended)
 
 
-def curves_of(events: Iterable[Event]) -> list[Curve]:
+def curves_of(events: Iterable[Event], *, space: str = "latent") -> list[Curve]:
     """Gather the losses of each stage, in order of training, without what a resumed worker did again.
 
     Parameters
     ----------
     events
         The run's events in order; only steps with a loss or a validation loss are drawn.
+    space
+        In which the model is trained: it decides what the loss is.
     """
     by_stage: dict[str, list[Event]] = {}
     for event in without_repeats(events):
         if event.loss is not None or event.validation is not None:
             by_stage.setdefault(event.stage, []).append(event)
-    return [_curve(stage, steps) for stage, steps in by_stage.items()]
+    named = {"flow": "flow in counts"} if space == "counts" else {}
+    return [_curve(named.get(stage, stage), steps) for stage, steps in by_stage.items()]
 
 
 def model_of(run: Run) -> str | None:
@@ -94,14 +99,15 @@ def _body(run: Run, had_ended: bool) -> None:
     if status.stage is not None and status.state != "finished":
         _progress(run, status)
     history = _read(run)
-    curves = curves_of(history.events)
+    curves = curves_of(history.events, space=_space(run))
     if curves:
         st.echarts_chart(live_losses(curves), height=320, key=f"loss-{run.id}")
         text, button = st.columns([0.84, 0.16])
         with text:
             explain.how_to_read(
                 "Lower is better, within a panel: the autoencoder's loss is its negative evidence bound, the flow's "
-                "the squared error of the velocity. Validation cells are not trained on and are evaluated with "
+                "the squared error of what it predicts, in count space the surprise per molecule not yet read. "
+                "Validation cells are not trained on and are evaluated with "
                 "averaged weights, so the curves may lie apart. If validation loss rises while training loss falls, "
                 "the model is overfitting."
             )
@@ -129,7 +135,9 @@ def _overlay(run: Run, curves: list[Curve]) -> None:
     shown = {run.name: curves}
     for one in chosen:
         name = others[one].name
-        shown[f"{name} · {one}" if name in shown else name] = curves_of(others[one].events(0).items)
+        shown[f"{name} · {one}" if name in shown else name] = curves_of(
+            others[one].events(0).items, space=_space(others[one])
+        )
     figures.show_figure(
         overlaid_curves(shown),
         name=f"{run.id}-overlaid",
@@ -227,6 +235,11 @@ def _read(run: Run) -> History:
     history = History(fresh.items if replaced else known.events + fresh.items, fresh.since)
     st.session_state[key] = history
     return history
+
+
+def _space(run: Run) -> str:
+    model = run.config.get("model")
+    return str(model.get("space")) if isinstance(model, dict) else "latent"
 
 
 def _curve(stage: str, events: Sequence[Event]) -> Curve:
