@@ -127,8 +127,10 @@ def give(workspace: Workspace, name: str) -> None:
 
 def token_of(page: Page, server: Server) -> str:
     """Return the token with which this browser's page of uploads asks the routes."""
+    page.goto(f"{server.url}/data?add=1")
+    settled(page)  # a box for files that is drawn anew forgets what was chosen in the old one
+    page.wait_for_timeout(1500)
     with page.expect_request(re.compile(r"/api/uploads$")) as asked:
-        page.goto(f"{server.url}/data?add=1")
         page.locator("input[type=file]").set_input_files({"name": "x.csv", "mimeType": "", "buffer": b"a,b\n1,2\n"})
     return str(asked.value.headers["x-genediff-token"])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anndata
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from scipy import sparse
 
@@ -115,6 +116,19 @@ def model(workspace: Workspace, tiny: Callable[..., RunConfig], dataset: Dataset
         pass
     (workspace.root / "training" / "model").rename(workspace.models / "small")
     return workspace.models / "small"
+
+
+@pytest.fixture
+def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[psutil.Process]]:
+    """Return the further processes of this test's runs; other tests on this machine may have some, too."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # they are told by a folder in it
+
+    def find() -> list[psutil.Process]:
+        found = [(p, p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+        entry = "genediff.distributed.worker_entry"
+        return [p for p, words in found if entry in words and any(str(tmp_path) in word for word in words)]
+
+    return find
 
 
 @pytest.fixture

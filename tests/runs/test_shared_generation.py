@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import anndata
 import pandas as pd
-import psutil
 
 from genediff.core.json_files import read_or_none, write_json
 from genediff.evaluation import Evaluation, evaluate
@@ -23,16 +22,11 @@ N = 8_000
 HOW = {"seed": 5, "sampler": "euler", "n_steps": 20}
 
 
-def _members() -> list[psutil.Process]:
-    return [
-        p for p in psutil.process_iter(["cmdline"]) if "genediff.distributed.worker_entry" in (p.info["cmdline"] or ())
-    ]
-
-
-def test_two_processes_write_the_file_of_one(workspace, model, wait_for, wait_for_end):
+def test_two_processes_write_the_file_of_one(workspace, model, members, wait_for, wait_for_end):
     """The second process has cells of its own on disk when the run is cancelled; one process alone ends the drawing."""
     run = submit(GenerateJob("small", N, device="cpu", devices=2, **HOW), workspace)
     wait_for(lambda: (run.status.step or 0) >= 1, seconds=300, what="cells are drawn", run=run)
+    assert members()
     status = run.cancel(wait=300)
     assert status.state == "cancelled", status
     batch, n_batches = cells_at_once(N), -(-N // cells_at_once(N))
@@ -40,7 +34,7 @@ def test_two_processes_write_the_file_of_one(workspace, model, wait_for, wait_fo
     kept = N - sum(min((number + 1) * batch, N) - number * batch for number in left)
     assert f"{kept:,} of {N:,} cells are kept" in status.message
     assert 0 not in left and n_batches // 2 not in left and n_batches - 1 in left, left
-    wait_for(lambda: not _members(), seconds=300, what="the other process leaves")
+    wait_for(lambda: not members(), seconds=300, what="the other process leaves")
     said = read_or_none(run.folder / "run.json")
     write_json(run.folder / "run.json", said | {"config": said["config"] | {"devices": 1}})
     run.resume()
@@ -49,14 +43,14 @@ def test_two_processes_write_the_file_of_one(workspace, model, wait_for, wait_fo
     _is_what_one_process_draws(run.result["file"], model)
 
 
-def test_two_processes_judge_together(workspace, model, dataset, wait_for_end):
+def test_two_processes_judge_together(workspace, model, dataset, members, wait_for, wait_for_end):
     run = submit(GenerateJob("small", 3000, device="cpu", devices=2, **HOW), workspace)
     wait_for_end(run)
     assert run.status.state == "finished", run.log_tail()
     _is_what_one_process_draws(run.result["file"], model)
     alone = evaluate(anndata.read_h5ad(run.folder / SAMPLE_FILE), dataset)
     assert Evaluation.read(run.folder / EVALUATION_FILE).scores == alone.scores
-    assert not _members()
+    wait_for(lambda: not members(), seconds=60, what="the other process leaves")
 
 
 def _is_what_one_process_draws(path: str, model: Path) -> None:

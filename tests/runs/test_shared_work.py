@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from genediff.distributed import ALONE, Ranks, launch
 from genediff.evaluation import Evaluation
@@ -19,16 +18,14 @@ def draw(ranks: Ranks, *, model: str) -> np.ndarray:
     return np.hstack([cells.X.toarray(), cells.obs[["library"]].to_numpy()])
 
 
-def test_a_run_of_two_processes(workspace, dataset, tiny, wait_for_end) -> None:
+def test_a_run_of_two_processes(workspace, dataset, tiny, members, wait_for, wait_for_end) -> None:
     """The worker starts the other process, reports each step once, and nobody is left behind."""
     run = submit(tiny(steps=12).model_copy(update={"devices": 2}), workspace)
     wait_for_end(run)
     assert run.status.state == "finished", run.log_tail(40)
     steps = [(e.stage, e.step) for e in run.events().items if e.what == "step" and e.loss is not None]
     assert len(set(steps)) == len(steps)
-    assert not [
-        p for p in psutil.process_iter(["cmdline"]) if "genediff.distributed.worker_entry" in (p.info["cmdline"] or ())
-    ]
+    wait_for(lambda: not members(), seconds=60, what="the other process leaves")
     model = workspace.model_folder(run.id)
     assert load_model(model, device="cpu").spec.trained["processes"] == 2
     shared = Evaluation.read(model / "evaluation.json")
