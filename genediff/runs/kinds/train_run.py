@@ -31,6 +31,8 @@ def _run(job: Job, config: RunConfig) -> str:
     if not is_trained(made):
         _train(job, config)
     if not is_trained(made):
+        if not (made.parent / "resume").exists():
+            raise Cancelled("Stopped before the first step; resume begins anew.")
         raise Cancelled("Stopped; the checkpoint is kept, and resume goes on from there.")
     model = publish(made, job.workspace.models / job.id)
     job.result(model_id=job.id)
