@@ -8,6 +8,8 @@ ADDRESS ?= localhost
 # Tests run in so many processes of so many threads; files stay whole, since their fixtures are dear.
 JOBS ?= 2
 THREADS ?= 1
+# What a browser waited for in vain on a busy machine is waited for once more; pytest's last line says how often.
+AGAIN ?= --reruns 1 --only-rerun TimeoutError
 
 .PHONY: app install install-test browser slurm test wheel-test docs lint types clean
 
@@ -48,7 +50,7 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 test: install-test lint types
-	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(AGAIN)
 
 wheel-test:
 	$(PYTHON) tests/check_wheel.py $(if $(TESTED),--tested)
