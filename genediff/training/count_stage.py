@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genediff.diffusion.guidance import drop_conditions
 from genediff.diffusion.thinning import thin, unread_loss
 from genediff.distributed import ALONE
 from genediff.models.count_denoiser import CountDenoiser
 from genediff.models.count_mixture import CountMixture, fit_count_mixture
 from genediff.training.batches import dense, stream
+from genediff.training.denoiser_stage import DenoiserStage
 from genediff.training.disk import MOST_SAMPLED, DiskCells
 from genediff.training.fit_recalibration import fit_recalibration, share_read, strata
 from genediff.training.rng_shards import Draws
-from genediff.training.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,10 +39,8 @@ START_SIZES = (0, 40)
 in every step and call."""
 
 
-class CountStage(Stage):
+class CountStage(DenoiserStage):
     """Minimises the cross-entropy of the molecules not yet read, at depths uniform in their logarithm."""
-
-    name = "flow"
 
     def __init__(
         self,
@@ -59,24 +56,17 @@ class CountStage(Stage):
         assert isinstance(model.denoiser, CountDenoiser)
         for _ in fitted_start(model, cells, seed=seed):
             pass
-        model.to(fabric.device)
         super().__init__(
-            model.denoiser,
+            model,
+            cells,
+            config,
             fabric=fabric,
-            total_steps=config.steps,
-            batch_size=min(config.batch_size, cells.n_train),
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            warmup=min(config.warmup, config.steps // 10),
-            clip=config.clip,
-            ema=config.ema,
             patience=config.patience or 1,  # its best weights are kept: the last ones know training cells by heart
             fast={"gain": GAIN_RATE * config.learning_rate},
             seed=seed,
             ranks=ranks,
             accumulate=accumulate,
         )
-        self.model, self.cells, self.config = model, cells, config
         self.shuffle = cells.shuffle(config.batch_size, seed=seed + 1, feed=cells.feed)
         with torch.no_grad():
             self.look()  # a network that adds nothing leaves the start as it is
@@ -84,12 +74,9 @@ class CountStage(Stage):
     def loss(self, step: int, part: Shard) -> Tensor:
         """Return the mean nats per unread molecule over a part of a batch."""
         rows, draws = self.shuffle.rows(step)[part.rows], part.draws(self.seed, 3, step)
-        null, rule = self.model.null.cpu(), self.model.spec.run.model.guidance
-        dropped = [
-            drop_conditions(codes, null, rate=self.config.drop_condition, rule=rule, generator=generator)
-            for generator, (codes,) in draws.split(self.cells.train_codes[rows])
-        ]
-        return self._losses(dense(self.cells.train, rows), torch.cat(dropped), draws, draws.rand(), hide=True).mean()
+        return self._losses(
+            dense(self.cells.train, rows), self.dropped_codes(rows, draws), draws, draws.rand(), hide=True
+        ).mean()
 
     def validation_loss(self) -> float:
         """Return the mean nats per unread molecule of held-out cells, at the same depths at every look."""

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from genediff.diffusion.guidance import drop_conditions
 from genediff.diffusion.objective import PathSample
 from genediff.distributed import ALONE
 from genediff.training.batches import dense, stream
 from genediff.training.corruption import Corruption
+from genediff.training.denoiser_stage import DenoiserStage
 from genediff.training.latents import JITTER, DiskLatentStates, token_moments, views
 from genediff.training.rng_shards import Draws
-from genediff.training.stage import Stage
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -28,10 +27,8 @@ if TYPE_CHECKING:
     from genediff.training.training_cells import TrainingCells
 
 
-class FlowStage(Stage):
+class FlowStage(DenoiserStage):
     """Regresses the objective's target along the path, in latent or in gene space."""
-
-    name = "flow"
 
     def __init__(
         self,
@@ -49,33 +46,23 @@ class FlowStage(Stage):
         self.train_states = _states(model, cells, "train", corruption, seed=seed, ranks=ranks)
         self.validation_states = _states(model, cells, "validation", corruption, seed=seed, ranks=ranks)
         super().__init__(
-            model.denoiser,
+            model,
+            cells,
+            config,
             fabric=fabric,
-            total_steps=config.steps,
-            batch_size=min(config.batch_size, cells.n_train),
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            warmup=min(config.warmup, config.steps // 10),
-            clip=config.clip,
-            ema=config.ema,
             patience=config.patience,
             fast={},
             seed=seed,
             ranks=ranks,
             accumulate=accumulate,
         )
-        self.model, self.cells, self.config = model, cells, config
         self.shuffle = cells.shuffle(config.batch_size, seed=seed + 1, feed=_feed(self.train_states, cells))
 
     def loss(self, step: int, part: Shard) -> Tensor:
         """Return the objective's loss on a part of a batch."""
         rows, draws = self.shuffle.rows(step)[part.rows], part.draws(self.seed, 3, step)
-        null, rule = self.model.null.cpu(), self.model.spec.run.model.guidance
-        dropped = [
-            drop_conditions(codes, null, rate=self.config.drop_condition, rule=rule, generator=generator)
-            for generator, (codes,) in draws.split(self.cells.train_codes[rows])
-        ]
-        return self._loss(self.train_states.batch(rows, draws), torch.cat(dropped), draws)
+        dropped = self.dropped_codes(rows, draws)  # before the states: a stream's draws keep their order
+        return self._loss(self.train_states.batch(rows, draws), dropped, draws)
 
     def validation_loss(self) -> float:
         """Return the objective's loss on held-out cells, a few noises for each."""
