@@ -100,6 +100,15 @@ def scrub(name: str, share: float) -> Change:
     return Change(name, ready, act, local=True)
 
 
+def slide(name: str, label: str, key: str) -> Change:
+    """Take a slider of the app one step on, by a key."""
+
+    def ready(page: Page) -> None:
+        page.get_by_role("slider", name=label).focus(timeout=LONGEST)
+
+    return Change(name, ready, lambda page: page.keyboard.press(key))
+
+
 def generate(page: Page) -> None:
     """Make a thousand cells, and wait until they are judged."""
     page.get_by_role("button", name="Generate", exact=True).first.click()
@@ -136,6 +145,9 @@ VISITS = (
             press("another view: cells", "Cells by tokens"),
             choose("colour by a number", "Colour by", NUMBER),
             choose("colour by a gene", "or by a gene", GENE),
+            press("another view: steer", "Steer"),
+            slide("steer a token", "Shift of the token", "ArrowRight"),
+            slide("and further", "Shift of the token", "ArrowRight"),
         ),
     ),
     Visit(
@@ -145,7 +157,7 @@ VISITS = (
             choose("another pathway", "Pathway", "Hypoxia"),
             press("another view: two groups", "Two groups"),
             lasso("lasso"),
-            press("another view: names", "Names put to the test"),
+            press("another view: names", "Token-pathway agreement"),
         ),
     ),
     Visit(

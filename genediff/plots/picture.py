@@ -176,6 +176,9 @@ def _colours(marker: Any, n: int, *, most: int) -> tuple[NDArray[np.int64], NDAr
     if isinstance(marker.color, str) or marker.color is None:
         return np.zeros(n, dtype=np.int64), _rgb([marker.color or "#636EFA"])
     values = np.asarray(marker.color)
+    if values.dtype.kind in "UO":  # a colour for each dot
+        named, place = np.unique(values.astype(str), return_inverse=True)
+        return place.astype(np.int64), _rgb(list(named))
     low = float(values.min()) if marker.cmin is None else float(marker.cmin)
     high = float(values.max()) if marker.cmax is None else float(marker.cmax)
     first, last = math.ceil(low), math.floor(high)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 
 from genediff.plots import palettes
+from genediff.plots.set_names import short_name
 from genediff.plots.style import style
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def token_heat(names: Sequence[str], tokens: np.ndarray, *, height: int = HEIGHT
         go.Heatmap(
             z=tokens[shown].astype(np.float32),
             x=[f"{channel + 1}" for channel in range(tokens.shape[1])],
-            y=[_short(names[i]) for i in shown],
+            y=[short_name(names[i]) for i in shown],
             colorscale=palettes.DIVERGING,
             zmin=-_RANGE,
             zmax=_RANGE,
@@ -62,8 +62,8 @@ def attention_heat(places: Sequence[str], weights: np.ndarray, *, height: int = 
     fig = go.Figure(
         go.Heatmap(
             z=weights.astype(np.float32),
-            x=[_short(name) for name in places],
-            y=[_short(name) for name in places],
+            x=[short_name(name) for name in places],
+            y=[short_name(name) for name in places],
             colorscale="Cividis",
             zmin=0,
             xgap=1,
@@ -108,7 +108,7 @@ def scores(table: pd.DataFrame, *, most: int = 12, height: int = HEIGHT) -> go.F
     fig = go.Figure(
         go.Bar(
             x=shown["deviation"],
-            y=[_short(name) for name in shown["set"]],
+            y=[short_name(name) for name in shown["set"]],
             orientation="h",
             marker={"color": [_ABOVE if value > 0 else _BELOW for value in shown["deviation"]]},
             customdata=np.column_stack([shown["score"], 100 * shown["below"], shown["genes"]]),
@@ -259,10 +259,3 @@ def _column(totals: pd.Series, order: pd.Series) -> list[str]:
 def _spread(place: int, n: int) -> float:
     """Return heights from 1 (the first) to 0, a lone one in the middle."""
     return 1 - (place + 0.5) / n
-
-
-def _short(name: str) -> str:
-    """Return a set's name without its collection, in words, short enough for an axis."""
-    words = name.removeprefix("HALLMARK_").removeprefix("REACTOME_")
-    words = words.replace("_", " ").capitalize() if words.isupper() and "_" in name else words
-    return textwrap.shorten(words, 34, placeholder="…")

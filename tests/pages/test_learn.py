@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from genediff.learn import Question, Step, Story
+from genediff.ui.kit import glossary
 from tests.pages.conftest import texts
 
 QUESTION = Question(text="Which cell?", choices=("B", "T"), answer=0, because="It shows MS4A1.")
@@ -84,3 +87,11 @@ def test_a_deleted_story_comes_back(open_page, workspace):
     assert "“My story” was deleted" in texts(app)
     app.button(key="undo-story").click().run()
     assert workspace.story_library().find("mine") == STORY
+
+
+@pytest.mark.parametrize("page", glossary.background_pages())
+def test_formulas_and_references_of_the_background_are_drawn(open_page, page):
+    """A formula of several lines took the rest of its page along, in red; what only the builder understands stayed."""
+    said = texts(open_page("learn", {"view": "Background", "read": page}))
+    assert "{doc}" not in said and "{include}" not in said
+    assert all(line == "$$" for line in said.splitlines() if "$$" in line)

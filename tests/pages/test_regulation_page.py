@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui.kit import caching
+from genediff.ui.kit import caching, layout
 from genediff.ui.regulation import regulation_data
 
 from .conftest import texts
@@ -59,6 +59,8 @@ def test_the_first_view_says_how_many_regulators_have_an_effect(opened) -> None:
     shown = [frame.value for frame in app.dataframe]
     assert any("linear regression" in " ".join(map(str, frame.iloc[:, 0])) for frame in shown)
     assert len(app.get("plotly_chart")) == 1  # ablations
+    app.button(key="regulation-open-paths").click().run()  # once it wrote a name that no view had, and stayed
+    assert app.session_state[layout.view_key("regulation")] == "Paths"
 
 
 def test_a_target_is_asked_about_without_any_choice(opened) -> None:

@@ -136,3 +136,12 @@ def test_the_picture_is_small():
     xy = rng.normal(size=(100_000, 2))
     fig = with_pictures(embedding.by_value(xy, rng.normal(size=100_000), title="CD3E"))
     assert len(fig.to_json()) < 1_000_000
+
+
+def test_a_colour_for_each_dot_stays_its_own():
+    """Pathways' agreement of more than some hundred cells gives colours as words, and ended in a traceback."""
+    xy = np.stack(np.meshgrid(np.arange(6), np.arange(6)), -1).reshape(-1, 2).astype(float)
+    marker = {"size": 5, "color": ["#FF0000" if x < 3 else "#0000FF" for x, _ in xy]}
+    cloud = go.Scattergl(x=xy[:, 0], y=xy[:, 1], mode="markers", marker=marker, hoverinfo="skip", showlegend=False)
+    fig = with_pictures(go.Figure(cloud), limit=10)
+    assert all(_at(fig, x, y)[:3] == (RED if x < 3 else BLUE) for x, y in xy)

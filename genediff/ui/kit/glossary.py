@@ -76,6 +76,8 @@ def show_background(name: str) -> None:
     """Show one of the explaining pages as it stands in the documentation, without what only its builder understands."""
     text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     text = re.sub(r"^## [^\n]+\n+```\{include\}[^`]*```\n?", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\$\$(.+?)\$\$", r"$$\n\1\n$$", text, flags=re.DOTALL)  # of several lines: marks on their own
+    text = re.sub(r"\{doc\}`([a-z_-]+)`", lambda page: f"*{background_pages()[page[1]]}*", text)
     lines = text.splitlines()
     st.subheader(explain.plain(lines[0].lstrip("# ")), anchor=False)
     st.markdown("\n".join(lines[1:]))

@@ -83,7 +83,7 @@ def _one(scored: Scored, found: Agreement, dataset: Dataset, chosen: str, kind: 
     within = "" if np.isnan(row["r_within"]) else f" · within cell types r = {row['r_within']:.2f}"
     st.markdown(
         f"**{verdict.capitalize()}.** {VERDICTS[verdict]}  \nr = **{row['r']:.2f}** ({row['low']:.2f} to "
-        f"{row['high']:.2f}) · FDR {row['fdr']:.0e} · random sets reach {row['chance']:.2f}{within}  \n"
+        f"{row['high']:.2f}) · FDR {row['fdr']:.2g} · random sets reach {row['chance']:.2f}{within}  \n"
         f"Best other set: {explain.plain(short_name(str(row['rival']), width=60))}, r = {row['rival_r']:.2f} · "
         f"{int(row['genes'])} genes of the set were measured"
     )
@@ -100,6 +100,7 @@ def _one(scored: Scored, found: Agreement, dataset: Dataset, chosen: str, kind: 
         "groups differ, it may separate cell types and nothing else. A token that is active in few cells can be right "
         "and correlate weakly.",
         name="pathway-against-score",
+        width=420,
         table=lambda: pd.DataFrame(
             {"activation": values, "score": score},
             index=pd.Index(dataset.obs.index[scored.rows[found.rows]], name="cell"),

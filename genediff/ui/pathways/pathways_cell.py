@@ -51,7 +51,7 @@ def _why_not(scored: Scored, info: ModelInfo) -> None:
     elif "gene_sets" not in _needs(info):
         st.info(
             "This view explains a cell by pathway tokens, and none of this model's tokens is a pathway. Choose or "
-            "train a model with pathway tokens; the Tokens page shows the tokens of this one."
+            "train a model with pathway tokens; Inspect shows the tokens of this one."
         )
     else:
         st.info("This view explains a cell by the model's tokens: choose them above under “Activations of”.")
@@ -63,16 +63,18 @@ def _needs(info: ModelInfo) -> tuple[str, ...]:
     return TOKENIZERS[info.strategy].needs
 
 
+_SEEN = {
+    "train": " that the model was trained on, so its tokens fit a little too well",
+    "validation": ", by which training was stopped, so its tokens may fit a little too well",
+}
+
+
 def _about(model: ModelInfo, dataset: Dataset, row: int) -> None:
     info = dataset.info
     roles = [one for one in dict.fromkeys((info.label, *info.conditions, info.perturbation)) if one]
     said = " · ".join(f"{column}: **{explain.plain(str(dataset.obs[column].iloc[row]))}**" for column in roles)
     part = dataset.obs["split"].iloc[row]
-    seen = (
-        ""
-        if part == "test" or model.dataset_id != info.id
-        else " that the model was trained on, so its tokens fit a little too well"
-    )
+    seen = _SEEN.get(part, "") if model.dataset_id == info.id else ""
     st.markdown(f"{said}  \nIt is one of the {part} cells{seen}." if said else f"It is one of the {part} cells{seen}.")
 
 

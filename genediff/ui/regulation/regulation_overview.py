@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.inspection.regulation.significance import ASSOCIATED, LEVEL, ON_SIMULATED, power
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures
+from genediff.ui.kit import explain, figures, layout
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _edges(found: Interventions) -> None:
 def _open(gene: str) -> None:
     st.query_params["target"] = gene
     st.session_state["target"] = gene
-    st.session_state["view"] = "Paths"
+    st.session_state[layout.view_key("regulation")] = "Paths"
 
 
 def _controls(found: Interventions) -> None:
@@ -114,7 +114,7 @@ def _controls(found: Interventions) -> None:
         found.controls,
         hide_index=True,
         column_config={
-            "what": st.column_config.TextColumn("", width="medium"),
+            "what": st.column_config.TextColumn("", width=270),
             "specific": st.column_config.NumberColumn(f"regulators (of {len(found.regulators)})", format="%.1f"),
             "edges": st.column_config.NumberColumn("edges supported", format="percent"),
         },

@@ -10,8 +10,9 @@ import streamlit as st
 from genediff.inspection.one_cell.strategy_notes import OPINIONS
 from genediff.plots.token_plots import cost_bars
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui.kit import downloads, explain, figures
+from genediff.ui.kit import downloads, explain, figures, small_table
 from genediff.ui.tokenize import tokenize_data
+from genediff.ui.tokenize.tokenize_cards import amount
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -31,23 +32,16 @@ def show(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen) -> None:
     text = st.column_config.TextColumn
     opinions = [column for column in table if column.startswith(OPINION)]
     summary = table[["strategy", "tokens", "attention", "products", "genes lost", "round trip r", *opinions]]
-    st.dataframe(
-        summary.assign(**{"round trip r": summary["round trip r"].map("{:.2f}".format).replace("nan", "–")}),
-        hide_index=True,
-        height="content",
-        column_config={
-            "strategy": text(pinned=True),
-            "tokens": number(format="localized", width=60),
-            "attention": number(format="compact", width=75, help="Operations per cell: 4 x pairs x width x layers."),
-            "products": number("other", format="compact", width=60, help="Operations of all other matrix products."),
-            "genes lost": number(width=80, help="Genes of the chosen cell without influence on any token (measured)."),
-            "round trip r": text(width=85, help="Held-out cells, decoded again, against what was measured."),
-            **{column: text(f"{column.removeprefix(OPINION)} (opinion)") for column in opinions},
-        },
+    words = {"products": "other", **{one: f"{one.removeprefix(OPINION)} (opinion)" for one in opinions}}
+    shown = summary.assign(**{one: summary[one].map(amount) for one in ("attention", "products")})
+    small_table.show(
+        shown.rename(columns=words), formats={"tokens": ",.0f", "genes lost": ",.0f", "round trip r": ".2f"}
     )
     explain.how_to_read(
-        "Counted for this data set, the chosen size and the chosen cell; the round trip is measured where a model of "
-        "that tokenization was trained on these cells (–: train one). Columns marked as opinion are not measured. "
+        "Counted for this data set, the chosen size and the chosen cell. *Attention* and *other*: operations per cell, "
+        "of attention and of all other matrix products. *Genes lost*: genes of the cell without influence on any token "
+        "(measured). *Round trip*: held-out cells, decoded again, against what was measured, where a model of that "
+        "tokenization was trained on these cells (–: train one). Columns marked as opinion are not measured. "
         "Compare shows how good generated cells are."
     )
     with st.expander("All counts"):

@@ -178,7 +178,7 @@ def selected(one: Subject, chosen: np.ndarray, *, key: str) -> None:
                     hide_index=True,
                     height="content",
                 )
-            selection_picker.save_box(one.dataset, chosen, key=f"{key}-save", note="lasso on Tokens")
+            selection_picker.save_box(one.dataset, chosen, key=f"{key}-save", note="lasso on Inspect")
 
 
 def _bars(one: Subject, token: int, effects: OutputEffects, place: int) -> None:
