@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
 
 from genediff.core.errors import InputError
 
@@ -22,6 +21,8 @@ def write_folder(folder: Path, tensors: dict[str, Tensor], texts: dict[str, str]
 
     The new folder is complete before it takes the old one's place, so a kill at any moment leaves one of the two.
     """
+    from safetensors.torch import save_file
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     new, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     shutil.rmtree(new, ignore_errors=True)
@@ -48,13 +49,25 @@ def finish_replacement(folder: Path) -> bool:
     return folder.exists()
 
 
+def check_tensors(path: Path) -> None:
+    """Refuse a safetensors file that is missing, cut off or not one, by its header alone (some microseconds)."""
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except (OSError, SafetensorError):
+        _refuse(path)
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file; InputError when it is missing or is not one."""
+    from safetensors.torch import load_file
+
     try:
         return load_file(path)
-    except FileNotFoundError:
-        raise InputError(f"{path.name} is missing from {path.parent.name}; export the model again") from None
-    except SafetensorError:
-        raise InputError(
-            f"{path.name} in {path.parent.name} is damaged or not a safetensors file; export it again"
-        ) from None
+    except (OSError, SafetensorError):
+        _refuse(path)
+
+
+def _refuse(path: Path) -> NoReturn:
+    wrong = "is damaged or not a safetensors file" if path.is_file() else "is missing"
+    raise InputError(f"{path.name} in {path.parent.name} {wrong}; export the model again") from None

@@ -14,7 +14,8 @@ from genediff.core.disk_errors import disk_errors, draft
 from genediff.core.errors import InputError
 from genediff.core.installation import ASSETS
 from genediff.core.json_files import read_object, write_json
-from genediff.models.adapter_info import ADAPTER_FILE, ADAPTER_WEIGHTS_FILE, GAIN_FILE, read_adapter
+from genediff.models.adapter_info import ADAPTER_FILE, ADAPTER_WEIGHTS_FILE, GAIN_FILE
+from genediff.models.check_model import check_model
 from genediff.models.model_info import (
     CARD_FILE,
     EVALUATION_FILE,
@@ -23,7 +24,6 @@ from genediff.models.model_info import (
     MODEL_FILE,
     WEIGHTS_FILE,
     ModelInfo,
-    ModelSpec,
     read_spec,
 )
 
@@ -88,10 +88,7 @@ def import_model(source: Path | BinaryIO, models: Path, *, name: str = "") -> Mo
         _unpack(source, partial, name)
         try:
             spec = read_spec(partial)
-            weights = ADAPTER_WEIGHTS_FILE if read_adapter(partial) is not None else WEIGHTS_FILE
-            check_weights(partial / weights, name)
-            if weights == WEIGHTS_FILE:
-                _check_whole(partial, spec, name)
+            check_model(partial, name)
         except InputError as problem:  # it names the user's file, and not the folder that it was unpacked to
             raise InputError(str(problem).replace(partial.name, name).removesuffix(".") + ".") from None
         target = free_folder(models, spec.id)
@@ -164,43 +161,6 @@ def checked_members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Zi
     if len(by_name) < len(files):
         raise InputError(f"{name} holds a file twice, so it is refused; export one model at a time.")
     return by_name
-
-
-def check_weights(path: Path, name: str) -> None:
-    """Refuse weights that are empty or damaged; ``name`` is the file that they came in."""
-    from safetensors import SafetensorError, safe_open
-
-    from genediff.models.load_model import not_finite
-
-    try:
-        with safe_open(path, framework="pt") as tensors:
-            if not tensors.keys():
-                raise InputError(f"The weights in {name} are empty; export the model again.")
-            values = {key: tensors.get_tensor(key) for key in tensors.keys()}
-        if wrong := not_finite(values):
-            raise InputError(f"The weights in {name} hold values that are not numbers (in {wrong}); train it again.")
-    except SafetensorError:
-        raise InputError(f"The weights in {name} are damaged; export the model again.") from None
-
-
-def _check_whole(folder: Path, spec: ModelSpec, name: str) -> None:
-    """Refuse a model that cannot be rebuilt from its files: nothing goes into the library that fails when used."""
-    from safetensors import safe_open
-
-    from genediff.models.load_model import load_model
-
-    with safe_open(folder / WEIGHTS_FILE, framework="pt") as tensors:  # before memory is taken for all its genes
-        if not any(len(spec.genes) in tensors.get_slice(key).get_shape() for key in tensors.keys()):
-            raise InputError(f"The weights in {name} are not those of {len(spec.genes):,} genes; export it again.")
-    try:
-        load_model(folder, device="cpu")
-    except InputError:
-        raise
-    except Exception as error:  # a configuration that contradicts itself, in whatever way
-        raise InputError(
-            f"{name} holds no model that can be rebuilt ({type(error).__name__}: its configuration and its files do "
-            "not fit together); export it again."
-        ) from error
 
 
 def free_folder(models: Path, wanted: str) -> Path:

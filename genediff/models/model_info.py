@@ -1,4 +1,4 @@
-"""What is known of a saved model without loading it: JSON only, no torch."""
+"""What is known of a saved model without loading its weights: no torch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from genediff.core.checkpoint import check_tensors
 from genediff.core.errors import InputError
 from genediff.core.json_files import read_object, read_or_none
-from genediff.models.adapter_info import AdapterInfo, read_adapter
+from genediff.models.adapter_info import ADAPTER_WEIGHTS_FILE, AdapterInfo, read_adapter
 from genediff.models.config import RunConfig
 
 FORMAT_VERSION = 1
@@ -95,9 +96,10 @@ class ModelInfo(BaseModel):
         Raises
         ------
         InputError
-            When the folder holds no model, or one of a newer format.
+            When the folder holds no model, one of a newer format, or one whose weights are missing or cut off.
         """
-        spec = read_spec(folder)
+        spec, adapter = read_spec(folder), read_adapter(folder)
+        check_tensors(folder / (ADAPTER_WEIGHTS_FILE if adapter else WEIGHTS_FILE))
         return cls(
             id=folder.name,
             title=spec.title,
@@ -114,7 +116,7 @@ class ModelInfo(BaseModel):
             has_counts=spec.has_counts,
             metrics=_numbers(folder / EVALUATION_FILE, "headline"),
             measures=_numbers(folder / MEASURES_FILE, "measures"),
-            adapter=read_adapter(folder),
+            adapter=adapter,
             config=spec.run,
             trained=spec.trained,
             versions=spec.versions,

@@ -1,4 +1,4 @@
-"""What is known of a saved model of responses without loading it: JSON only."""
+"""What is known of a saved model of responses without loading its weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from genediff.core.checkpoint import check_tensors
 from genediff.core.errors import InputError
 from genediff.core.json_files import MALFORMED, read_object
 from genediff.models.response_config import ResponseConfig
@@ -53,7 +54,7 @@ class ResponseInfo(BaseModel):
         Raises
         ------
         InputError
-            When the folder holds none, or one of a newer format.
+            When the folder holds none, one of a newer format, or one whose weights are missing or cut off.
         """
         path = folder / RESPONSE_FILE
         try:
@@ -64,6 +65,7 @@ class ResponseInfo(BaseModel):
                     f"the model {folder.name} has format {version!r} and this genediff reads up to {FORMAT_VERSION}; "
                     "update genediff"
                 )
+            check_tensors(folder / WEIGHTS_FILE)
             return cls.model_validate({**raw, "id": folder.name, "shipped": shipped, "folder": folder})
         except FileNotFoundError:
             raise InputError(

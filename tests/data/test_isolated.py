@@ -16,9 +16,9 @@ import pytest
 
 from genediff.core.errors import InputError
 from genediff.data import diagnose
-from genediff.data.importing import isolated
+from genediff.core import isolated
 from genediff.data.importing.diagnose import READER
-from genediff.data.importing.isolated import Isolated
+from genediff.core.isolated import Isolated
 
 from .conftest import small_cells
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from genediff.core.isolated import Isolated, serve
 from genediff.data.importing.doctor import Diagnosis, examine
-from genediff.data.importing.isolated import Isolated, serve
 from genediff.data.importing.stored_file import size_of
 
 if TYPE_CHECKING:

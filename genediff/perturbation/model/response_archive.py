@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import socket
+import sys
 import zipfile
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from genediff.core.errors import InputError
+from genediff.core.isolated import Isolated, serve
 from genediff.knowledge import Knowledge
 from genediff.models.archive import (
     BROKEN,
     DAMAGED,
-    check_weights,
     checked_members,
     extract,
     free_folder,
@@ -24,11 +27,10 @@ from genediff.models.archive import (
     named,
     write_id,
 )
+from genediff.models.check_model import check_weights
 from genediff.models.response_info import RESPONSE_FILE, WEIGHTS_FILE, ResponseInfo
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from genediff.models.model_info import ModelInfo
 
 KNOWLEDGE_FILE = "knowledge.json"
@@ -91,7 +93,9 @@ def import_response(source: Path | BinaryIO, responses: Path, *, name: str = "")
                 extract(archive, members, FILES, partial)
         except BROKEN:
             raise InputError(DAMAGED.format(name=name)) from None
-        target = free_folder(responses, _own_id(partial, name))
+        n_bytes = sum(file.stat().st_size for file in partial.iterdir())
+        request: dict[str, object] = {"path": str(partial.absolute()), "name": name}
+        target = free_folder(responses, CHECKER.ask(request, name=name, n_bytes=n_bytes))
         write_id(partial / RESPONSE_FILE, target.name)
         partial.rename(target)
     finally:
@@ -99,17 +103,18 @@ def import_response(source: Path | BinaryIO, responses: Path, *, name: str = "")
     return ResponseInfo.read(target)
 
 
-def _own_id(folder: Path, name: str) -> str:
+def _own_id(request: dict[str, object]) -> str:
     """Return the id of an unpacked model, after refusing one that could not be used."""
     from safetensors.numpy import load_file
 
+    folder, name = Path(str(request["path"])), str(request["name"])
+    check_weights(folder / WEIGHTS_FILE, name)
     try:
         info = ResponseInfo.read(folder)
     except InputError as problem:
         if "newer" in str(problem) or "update" in str(problem):
             raise InputError(f"{name} was written by a newer genediff; update this one to read it.") from None
         raise InputError(f"{RESPONSE_FILE} in {name} does not describe a model of perturbations.") from None
-    check_weights(folder / WEIGHTS_FILE, name)
     tensors = load_file(folder / WEIGHTS_FILE)
     for key, axes in _TENSORS.items():
         found = tensors.get(key)
@@ -123,3 +128,10 @@ def _own_id(folder: Path, name: str) -> str:
         if network is None:
             raise InputError(f"{name} lacks the network that its model runs along; download the model again.")
     return str(json.loads((folder / RESPONSE_FILE).read_text(encoding="utf-8")).get("id", ""))
+
+
+CHECKER = Isolated(_own_id, "genediff.perturbation.model.response_archive", forks=False)
+"""The one of this process; nothing starts before it is first used."""
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])), _own_id)

@@ -40,8 +40,8 @@ class ImportJob:
 
 
 def _run(job: Job, config: ImportJob) -> str:
+    from genediff.core.isolated import limits
     from genediff.data import ImportConfig, diagnose, import_cells, require_usable
-    from genediff.data.importing.isolated import limits
 
     choices, path = ImportConfig.parse(config.choices), Path(config.path)
     importing, drawing = job.progress("import"), job.progress(STAGE)

@@ -50,10 +50,13 @@ class Isolated:
         From a request of plain values to a text; may raise InputError.
     module
         Does the same when it is run as a program, with the number of a socket as its argument (see ``serve``).
+    forks
+        Whether a program without other Python threads may fork itself; not where torch is at work, whose own threads
+        are not in the fork.
     """
 
-    def __init__(self, work: Work, module: str) -> None:
-        self._work, self._module = work, module
+    def __init__(self, work: Work, module: str, *, forks: bool = True) -> None:
+        self._work, self._module, self._forks = work, module, forks
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -80,7 +83,7 @@ class Isolated:
         limits = {"bytes": MEMORY_BYTES + MEMORY_TIMES * n_bytes, "seconds": seconds}
         message = json.dumps({"request": request, **limits})
         begun = time.monotonic()
-        alone = threading.active_count() == 1
+        alone = self._forks and threading.active_count() == 1
         answer = self._by_fork(message, by_clock) if alone else self._by_server(message, by_clock)
         if answer is None and (taken := time.monotonic() - begun) >= seconds:
             raise InputError(
@@ -209,7 +212,7 @@ def _outcome(work: Work, request: dict[str, object]) -> tuple[str, str, str]:
 
 
 def _name(request: dict[str, object]) -> str:
-    return Path(str(request.get("path", "the file"))).name
+    return str(request.get("name") or Path(str(request.get("path", "the file"))).name)
 
 
 @contextlib.contextmanager
