@@ -17,7 +17,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import h5py
@@ -27,6 +27,9 @@ import scipy.sparse as sp
 
 from genediff.core.errors import InputError
 from genediff.data import diagnose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 N_CELLS, N_GENES = 60, 40
 KINDS = ("h5ad", "gzip.h5ad", "dense.h5ad", "zarr", "10x.h5", "loom", "csv", "csv.gz")
@@ -145,11 +148,16 @@ def outcome(path: Path) -> str:
     try:
         found = diagnose(path)
     except InputError as error:
-        text = str(error)
-        if "\n" in text or not text.endswith(".") or "Traceback" in text:
-            raise AssertionError(f"no sentence: {text!r}") from error
-        return "its process ended" if "ended its process" in text else "given up" if "given up" in text else "refused"
+        return refused(error)
     return "read" if found.usable else "read, not usable"
+
+
+def refused(error: InputError) -> str:
+    """Say how a file was refused; raises where the reason is not one sentence."""
+    text = str(error)
+    if "\n" in text or not text.endswith(".") or "Traceback" in text:
+        raise AssertionError(f"no sentence: {text!r}") from error
+    return "its process ended" if "ended its process" in text else "given up" if "given up" in text else "refused"
 
 
 def make(seed: int, folder: Path) -> tuple[Path, str]:
@@ -165,8 +173,9 @@ def make(seed: int, folder: Path) -> tuple[Path, str]:
     return path, f"{kind} {damage(path, seed)}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def run(description: str | None, make: Callable[[int, Path], tuple[Path, str]], outcome: Callable[[Path], str]) -> None:
+    """Make the files of so many seeds, use each, and print what went wrong and how many ended how."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("n", type=int, nargs="?", default=2000)
     parser.add_argument("first", type=int, nargs="?", default=0)
     given = parser.parse_args()
@@ -191,4 +200,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, make, outcome)

@@ -42,6 +42,19 @@ def write_json(path: Path, content: dict[str, Any], *, allow_nan: bool = True) -
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=allow_nan) + "\n")
 
 
+def parse(text: str | bytes) -> Any:
+    """Return the value of a JSON text; a ValueError when it is none, is nested too deeply, or holds broken Unicode.
+
+    JSON can escape half of a surrogate pair, which no file and no page can show.
+    """
+    try:
+        content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return content
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file.
 
@@ -54,10 +67,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path.name} is too large")
-    try:
-        content = json.loads(path.read_bytes())
-    except RecursionError:
-        raise ValueError(f"{path.name} is nested too deeply") from None
+    content = parse(path.read_bytes())
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} holds no object")
     return content

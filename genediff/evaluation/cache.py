@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from genediff.core.installation import ASSETS, home
-from genediff.core.json_files import write_text
+from genediff.core.json_files import read_or_none, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +34,8 @@ def key(**parts: Any) -> str:
 
 def read(path: Path) -> dict[str, Any] | None:
     """Return what was kept, or ships, as ``folder/data set/name.json``; None where it is neither or damaged."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        kept = None
-    return kept if isinstance(kept, dict) else shipped(path.parent.name).get(path.stem)
+    kept = read_or_none(path)
+    return shipped(path.parent.name).get(path.stem) if kept is None else kept
 
 
 @cache

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,12 @@ from genediff.core.errors import InputError
 from genediff.knowledge.network import COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from genediff.knowledge.gene_sets import GeneSets
+
+MOST_BYTES = 512 << 20
+"""More text than any list of sets, network or table of genes that is read at once."""
 
 
 def read_text(path: str | Path) -> str:
@@ -30,9 +37,12 @@ def read_text(path: str | Path) -> str:
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                content = packed.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"{path.name} holds more than {MOST_BYTES >> 20} MB of text; give a part of it.")
         text = content.decode("utf-8-sig")
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         raise InputError(f"{path.name} cannot be unpacked or read; copy or download it again.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path.name} is no text file; save it as text in UTF-8.") from None
@@ -44,6 +54,14 @@ def read_text(path: str | Path) -> str:
         kind = "XML or a web page" if first == "<" else "JSON"
         raise InputError(f"{path.name} is {kind} and no table; save it as a table (.tsv, .csv) or as .gmt.")
     return text
+
+
+def split_rows(name: str, lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Split lines at a separator, with cells in quotes; InputError where a quote is never closed."""
+    try:
+        yield from csv.reader(lines, delimiter=separator)
+    except csv.Error:
+        raise InputError(f"{name} is no table: a quotation mark in it is never closed.") from None
 
 
 def write_gzip(path: Path, text: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from genediff.core.errors import InputError
-from genediff.knowledge.files import read_text
+from genediff.knowledge.files import MOST_BYTES, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,10 +98,15 @@ def parse_embedding(text: str, *, title: str, source: str, licence: str) -> Gene
 
 def _npz(path: Path) -> tuple[list[str], np.ndarray]:
     try:
+        with zipfile.ZipFile(path) as packed:
+            if sum(member.file_size for member in packed.infolist()) > MOST_BYTES:
+                raise InputError(f"{path.name} unpacks to more than {MOST_BYTES >> 20} MB, so it is refused.")
         with np.load(path, allow_pickle=False) as stored:
             arrays = [stored[name] for name in stored.files]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path.name} cannot be read as an npz file of plain arrays: {error}.") from None
+    except InputError:
+        raise
+    except (OSError, EOFError, MemoryError, ValueError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path.name} is damaged or no npz file of plain arrays ({type(error).__name__}).") from None
     names = [one for one in arrays if one.ndim == 1 and one.dtype.kind in "US"]
     numbers = [one for one in arrays if one.ndim == 2 and one.dtype.kind in "fiu"]
     if len(names) != 1 or len(numbers) != 1:
@@ -110,7 +117,10 @@ def _npz(path: Path) -> tuple[list[str], np.ndarray]:
 def _table(text: str, name: str) -> tuple[list[str], np.ndarray]:
     first = text.partition("\n")[0]
     separator = "\t" if "\t" in first else ","
-    table = pd.read_csv(io.StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(io.StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False)
+    except ValueError:
+        raise InputError(f"{name} is no table: its rows have different numbers of columns.") from None
     numbers = table.iloc[:, 1:].apply(pd.to_numeric, errors="coerce")
     is_header = len(table) > 0 and table.iloc[0, 0].strip().lower() in _HEADERS
     if len(numbers) and (is_header or numbers.iloc[0].isna().all()):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genediff.core.errors import InputError
+from genediff.core.json_files import parse
 from genediff.knowledge.gene_sets import GeneSets
 from genediff.knowledge.network import COLUMNS, Network
 
@@ -47,7 +48,7 @@ class Knowledge:
             When the text is none, or of a newer format.
         """
         try:
-            content = json.loads(text)
+            content = parse(text)
             version = content["format_version"]
             if not isinstance(version, int) or version > FORMAT_VERSION:
                 raise InputError(

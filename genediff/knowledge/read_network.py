@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from genediff.core.errors import InputError
-from genediff.knowledge.files import read_text
+from genediff.knowledge.files import read_text, split_rows
 from genediff.knowledge.formats import FORMATS, NAMES, Table, by_columns, guess_columns, regulator_of
 from genediff.knowledge.gmt import gmt_title, parse_gmt
 from genediff.knowledge.identifiers import Mapped, map_ids, read_names
@@ -160,7 +160,7 @@ def _table(path: Path, text: str, told: Collection[str]) -> Table:
         return _regulon_table(path, lines)
     lines = [line for line in lines if line.strip() and not line.startswith("##")]
     separator = _separator(path, lines[:_SAMPLE_LINES])
-    first = [cell.strip().lstrip("#").strip() for cell in next(csv.reader([lines[0]], delimiter=separator))]
+    first = [cell.strip().lstrip("#").strip() for cell in next(split_rows(path.name, [lines[0]], separator))]
     header = first if _is_header(first) or (told and set(told) <= set(first)) else []
     body = "\n".join(lines[1:] if header else lines)
     if not body:
@@ -202,9 +202,9 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 def _regulon_table(path: Path, lines: Sequence[str]) -> Table:
     """PySCENIC's regulons have three lines of header: groups, columns, and the names of the index."""
-    header = next(csv.reader([lines[1]]))
+    header = next(split_rows(path.name, [lines[1]], ","))
     header[:2] = ["TF", "MotifID"]
-    rows = list(csv.reader(lines[3:]))
+    rows = list(split_rows(path.name, lines[3:], ","))
     if not rows or any(len(row) != len(header) for row in rows):
         raise InputError(f"{path.name} begins like pySCENIC's regulons, but its rows do not fit; export it again.")
     return Table(path.name, tuple(header), pd.DataFrame(rows, columns=header))
@@ -241,7 +241,7 @@ def _first_line(path: Path) -> str:
         opened = gzip.open(path, "rb") if packed else path.open("rb")
         with opened as lines:
             return lines.readline(4096).decode("utf-8", errors="replace")
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return ""  # read_text says it better
 
 
@@ -260,7 +260,7 @@ def _read_string(path: Path, names: Mapping[str, str] | None, least: int) -> _Fo
         for piece in pieces:
             total += len(piece)
             kept.append(piece[piece["combined_score"] >= least])
-    except (ValueError, OSError, EOFError):
+    except (ValueError, OSError, EOFError, zlib.error):
         raise InputError(f"{path.name} begins like STRING's links, but is damaged; download it again.") from None
     edges = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
     if edges.empty:

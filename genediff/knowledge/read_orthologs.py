@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genediff.core.errors import InputError
-from genediff.knowledge.files import read_text
+from genediff.knowledge.files import read_text, split_rows
 from genediff.knowledge.gene_names import former_symbols
 from genediff.knowledge.orthologs import Orthologs, make_orthologs, shipped_orthologs
 
@@ -41,7 +40,7 @@ def read_orthologs(path: str | Path) -> Orthologs:
     path = Path(path)
     lines = [line for line in read_text(path).splitlines() if line.strip() and not line.startswith("##")]
     separator = "\t" if "\t" in lines[0] else ";" if ";" in lines[0] and "," not in lines[0] else ","
-    table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+    table = [[cell.strip() for cell in row] for row in split_rows(path.name, lines, separator)]
     head, rows = table[0], table[1:]
     if bad := next((n for n, row in enumerate(rows, start=2) if len(row) != len(head)), None):
         raise InputError(f"Row {bad} of {path.name} has {len(rows[bad - 2])} columns and its header {len(head)}.")

@@ -120,6 +120,7 @@ def parse_story(text: str, *, name: str = "the file") -> Story:
         raise InputError(f"{name} is larger than a story may be (1 MB).")
     try:
         content: Any = yaml.load(text, Loader=_PlainLoader)
+        json.dumps(content, default=str, ensure_ascii=False).encode()  # half of a surrogate pair can be escaped
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         where = getattr(problem, "problem_mark", None)
         line = f" (line {where.line + 1})" if where is not None else ""

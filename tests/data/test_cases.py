@@ -22,6 +22,8 @@ import psutil
 import pytest
 
 from benchmarks.fuzz_files import make, outcome
+from benchmarks.fuzz_other_files import make as make_other
+from benchmarks.fuzz_other_files import outcome as use_other
 from genediff.core.errors import InputError
 from genediff.data import ImportConfig, import_cells
 from genediff.data.importing.doctor import examine
@@ -217,6 +219,15 @@ def test_random_damage(first: int, tmp_path: Path) -> None:
         folder.mkdir()
         path, _ = make(seed, folder)
         assert outcome(path) in ("read", "read, not usable", "refused", "its process ended")
+
+
+def test_random_damage_of_models_knowledge_stories_and_recipes(tmp_path: Path) -> None:
+    """The first of `benchmarks/fuzz_other_files.py`: damaged gzip, zip and surrogates ended in tracebacks."""
+    for seed in range(110):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        path, _ = make_other(seed, folder)
+        assert use_other(path) in ("used", "refused")
 
 
 @pytest.mark.parametrize("seed", [162, 658, 801, 850])

@@ -14,11 +14,11 @@ import h5py
 import numpy as np
 import pytest
 
-from genediff.core.errors import InputError
-from genediff.data import diagnose
 from genediff.core import isolated
-from genediff.data.importing.diagnose import READER
+from genediff.core.errors import InputError
 from genediff.core.isolated import Isolated
+from genediff.data import diagnose
+from genediff.data.importing.diagnose import READER
 
 from .conftest import small_cells
 

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from genediff.core.errors import InputError
 from genediff.core.installation import ASSETS
+from genediff.core.json_files import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -197,8 +198,8 @@ class Recipe:
             When it is not one: the sentence names the first thing that is wrong.
         """
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError):
+            values = parse(text)
+        except ValueError:
             raise InputError(f"{name} is not JSON; give a recipe that GeneDiff wrote.") from None
         if not isinstance(values, dict) or values.pop("format", None) != _FORMAT:
             raise InputError(f"{name} is not a recipe of GeneDiff (its format is not {_FORMAT!r}).")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import socket
 import sys
@@ -16,6 +15,7 @@ import numpy as np
 
 from genediff.core.errors import InputError
 from genediff.core.isolated import Isolated, serve
+from genediff.core.json_files import MALFORMED, read_object
 from genediff.knowledge import Knowledge
 from genediff.models.archive import (
     BROKEN,
@@ -107,6 +107,9 @@ def _own_id(request: dict[str, object]) -> str:
     """Return the id of an unpacked model, after refusing one that could not be used."""
     from safetensors.numpy import load_file
 
+    from genediff.core.checkpoint import read_tensors
+    from genediff.perturbation.model.response_store import read_priors
+
     folder, name = Path(str(request["path"])), str(request["name"])
     check_weights(folder / WEIGHTS_FILE, name)
     try:
@@ -127,7 +130,11 @@ def _own_id(request: dict[str, object]) -> str:
             network = None
         if network is None:
             raise InputError(f"{name} lacks the network that its model runs along; download the model again.")
-    return str(json.loads((folder / RESPONSE_FILE).read_text(encoding="utf-8")).get("id", ""))
+    try:
+        read_priors(folder / PRIORS_FILE, read_tensors(folder / WEIGHTS_FILE))
+    except MALFORMED:
+        raise InputError(f"{PRIORS_FILE} in {name} does not fit its weights; download the model again.") from None
+    return str(read_object(folder / RESPONSE_FILE).get("id", ""))
 
 
 CHECKER = Isolated(_own_id, "genediff.perturbation.model.response_archive", forks=False)

@@ -13,6 +13,7 @@ import torch
 
 from genediff.core.checkpoint import read_tensors, write_folder
 from genediff.core.errors import InputError
+from genediff.core.json_files import parse
 from genediff.core.versions import versions
 from genediff.knowledge import Knowledge
 from genediff.models.response_info import WEIGHTS_FILE, ResponseInfo
@@ -134,7 +135,7 @@ def load_response(folder: Path, dataset: Dataset, *, models: Path | None = None,
         task.genes,
         tensors["loadings"].numpy().astype(np.float64),
         None if network is None else Spread(network, task.genes),
-        _read_priors(folder / PRIORS_FILE, tensors),
+        read_priors(folder / PRIORS_FILE, tensors),
     )
     flow: Any = None
     if info.flow:
@@ -155,11 +156,12 @@ def load_response(folder: Path, dataset: Dataset, *, models: Path | None = None,
     )
 
 
-def _read_priors(path: Path, tensors: dict[str, torch.Tensor]) -> GenePriors | None:
+def read_priors(path: Path, tensors: dict[str, torch.Tensor]) -> GenePriors | None:
+    """Return the knowledge of genes that a model was trained with, from its file and its tensors."""
     if not path.is_file():
         return None
     sources, weights = [], {}
-    for number, about in enumerate(json.loads(path.read_text(encoding="utf-8"))):
+    for number, about in enumerate(parse(path.read_bytes())):
         parts = tuple(tensors[f"prior.{number}.{part}"].numpy() for part in _CSR)
         features = sp.csr_matrix(parts, shape=(len(about["genes"]), about["n"]))
         sources.append(GenePrior(about["id"], about["title"], tuple(about["genes"]), features, tuple(about["names"])))

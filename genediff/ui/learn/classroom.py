@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from genediff.core.errors import InputError
-from genediff.core.json_files import read_or_none, write_json
+from genediff.core.json_files import parse, read_or_none, write_json
 from genediff.core.users import common_root
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _read(path: Path) -> list[Answer]:
         return []
     for line in lines:
         try:
-            found.append(Answer(**json.loads(line)))
+            found.append(Answer(**parse(line)))
         except (ValueError, TypeError):  # a line that was cut off
             continue
     return found

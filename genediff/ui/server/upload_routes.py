@@ -17,7 +17,6 @@ workspace that page works, and the route reaches no other.
 from __future__ import annotations
 
 import functools
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -30,6 +29,7 @@ from starlette.routing import Route
 
 from genediff.core.disk_errors import DiskError, disk_errors
 from genediff.core.errors import InputError
+from genediff.core.json_files import parse
 from genediff.data.uploads import incoming
 from genediff.data.uploads.incoming import CHUNK, Refused
 from genediff.generation.write_h5ad import write_dataset
@@ -195,8 +195,8 @@ def _find(request: Request) -> incoming.Incoming:
 async def _json(request: Request) -> dict[str, Any]:
     text = await _body(request, _SMALL)
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = parse(text)
+    except ValueError:
         content = None
     if not isinstance(content, dict):
         raise Refused(400, "The request holds no JSON object.")
