@@ -6,6 +6,8 @@ it draws as quickly without.
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import plotly.graph_objects as go
 
 from genediff.plots.picture import WIDTH, with_pictures
@@ -22,6 +24,17 @@ def for_screen(fig: go.Figure, *, width: int = WIDTH) -> go.Figure:
         In pixels, about what the figure will have on the screen.
     """
     return few_as_svg(with_pictures(fig, width=width))
+
+
+def for_phone(fig: go.Figure) -> go.Figure:
+    """Return a figure whose legend stands below it, not beside it, and whose titles wrap: for narrow windows."""
+    slanted = any(trace.x is not None and len(trace.x) and isinstance(trace.x[0], str) for trace in fig.data)
+    below = -(150 if slanted else 64) / max(200, (fig.layout.height or 450) - 100)
+    fig = go.Figure(fig).update_layout(
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": below, "yanchor": "top"}
+    )
+    fig.for_each_xaxis(lambda axis: axis.title.update(text="<br>".join(wrap(axis.title.text or "", 34)) or None))
+    return fig
 
 
 def few_as_svg(fig: go.Figure, *, limit: int = FEW) -> go.Figure:

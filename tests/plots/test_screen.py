@@ -2,7 +2,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from genediff.plots import embedding
-from genediff.plots.screen import FEW, few_as_svg, for_screen
+from genediff.plots.screen import FEW, few_as_svg, for_phone, for_screen
 
 
 def _dots(n):
@@ -43,3 +43,12 @@ def test_a_few_dots_over_a_picture_of_very_many_need_no_webgl():
 def test_a_figure_without_webgl_stays_the_same():
     fig = go.Figure(go.Bar(x=["a"], y=[1]))
     assert for_screen(fig) is fig
+
+
+def test_a_phone_has_the_legend_below_and_titles_of_several_lines():
+    """Beside a map of 390 pixels it left 160 for the cells, and long titles ran out of the window."""
+    fig = _map(200).update_xaxes(title_text="million operations per cell and step (log scale)")
+    shown = for_phone(fig)
+    assert shown.layout.legend.orientation == "h" and shown.layout.legend.y < 0
+    assert "<br>" in shown.layout.xaxis.title.text
+    assert fig.layout.legend.orientation is None and "<br>" not in fig.layout.xaxis.title.text

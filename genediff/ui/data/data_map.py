@@ -226,8 +226,9 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> Non
     except InputError as error:
         st.caption(explain.plain(error))
         return
+    shown = found.table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", "fdr"]]
     st.dataframe(
-        found.table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", "fdr"]],
+        shown.assign(fdr=shown["fdr"].clip(lower=1e-300)),  # what is smaller would be written as nothing
         hide_index=True,
         height="content",
         column_config={

@@ -72,6 +72,9 @@ def show_figure(
     selection: dict[str, Any] = {"points": [], "box": [], "lasso": []}
     alt = f"{name.replace('-', ' ')}. {how_to_read}".replace("*", "")
     fig = without_links(_below_toolbar(fig))
+    whole = fig  # for the downloads
+    if "Mobi" in st.context.headers.get("User-Agent", ""):
+        fig = screen.for_phone(fig)
     if select:
         fig.update_layout(dragmode=select[0] if select[0] != "points" else "pan")
         told: Any = "rerun"
@@ -85,7 +88,7 @@ def show_figure(
         st.plotly_chart(screen.for_screen(fig, width=width), key=chart_key, config=config, alt=alt)
     with st.container(horizontal=True, wrap=False, gap="small"):
         explain.how_to_read(how_to_read)
-        downloads.figure_downloads(fig, name=name, table=table, publication=publication, key=chart_key)
+        downloads.figure_downloads(whole, name=name, table=table, publication=publication, key=chart_key)
     return selection
 
 

@@ -149,8 +149,13 @@ def _meant(name: str, genes: Sequence[str], ids: Sequence[str]) -> tuple[str, ..
 @one_at_a_time
 @lru_cache(maxsize=8)
 def _names(genes: tuple[str, ...]) -> list[str]:
-    """Return genes and the aliases that hide behind them, shorter ones first: what is typed in full is the first."""
-    return sorted({*genes, *hidden_names(genes)}, key=lambda name: (len(name), name))
+    """Return genes and the aliases that hide behind them, shorter ones first: what is typed in full is the first.
+
+    Before anything is typed the list begins with genes, not with aliases of a letter or two.
+    """
+    known = set(genes)
+    hidden = set(hidden_names(genes)) - known
+    return sorted(known | hidden, key=lambda name: (name in hidden and len(name) < 3, len(name), name in hidden, name))
 
 
 def _said(key: str) -> str:

@@ -15,6 +15,7 @@ from genediff.ui.perturb import (
     other_measures,
     perturb_data,
     perturb_map,
+    perturb_prerequisites,
     planted_truth,
     prediction_downloads,
     prediction_trust,
@@ -37,27 +38,30 @@ _VIEWS = ("Pathways", "Route through the network", "Truth")
 
 def show(dataset: Dataset) -> None:
     """Ask and answer; before anything is asked, show what the screen holds."""
-    with st.container(border=True):
-        source = predictors.choose_beside_data(dataset)
+    side, main = st.columns([0.27, 0.73], gap="medium")
+    with side, st.container(border=True):
+        perturb_prerequisites.dataset_picker(dataset.info.id)
+        source = predictors.choose(dataset)
         question = question_form.ask(dataset, source)
         _notes(question)
     if question is None:
-        screen_view.show(dataset, source)
+        with main:
+            screen_view.show(dataset, source)
         return
-    judged = prediction_trust.judged(question)
     top = st.empty()
-    with top.container():
-        prediction_trust.verdict(question, judged)
-    found = perturb_data.result(question)
-    name = file_name(question)
-    shown = _chosen_cells(found, judged)
-    cells, trust = st.columns([0.62, 0.38], gap="medium")
-    with cells:
+    with main:
+        judged = prediction_trust.judged(question)
+        with top.container():
+            prediction_trust.verdict(question, judged)
+        found = perturb_data.result(question)
+        name = file_name(question)
+        shown = _chosen_cells(found, judged)
         perturb_map.show(question, found, shown, name=name)
-        prediction_trust.cases(judged, name=name)
+    cells, trust = st.columns([0.55, 0.45], gap="medium")
     with trust:
         others = prediction_trust.show(question, found, judged)
     with cells:
+        prediction_trust.cases(judged, name=name)
         other_measures.show(question, others)
     with top.container():
         prediction_trust.verdict(question, judged, found, others)

@@ -34,7 +34,7 @@ def show(question: Question, found: Result, shown: Joined, *, name: str) -> None
     clouds = _clouds(question, found, shown, perturb_data.map_of(question, shown))
     axes = plots.UMAP_AXES if dataset.info.has_umap else plots.PC_AXES
     figures.show_figure(
-        plots.shift_map(ground, clouds, axes=axes, dark=theme.is_dark()),
+        plots.shift_map(ground, clouds, axes=axes, height=540, dark=theme.is_dark()),
         how_to_read=_words(question, found, clouds),
         name=f"{name}-map",
         table=lambda: _points(clouds),

@@ -152,12 +152,12 @@ def _table(scores: ChangeScores) -> None:
     rows = [("Noise-free prediction, at best", cases["attainable"].mean(), 1.0),
             ("Replicate experiment", cases["replicate"].mean(), 1.0)]  # fmt: skip
     rows += [(_row_title(scores, str(name)), r, scores.slope(str(name))) for name, r in scores.means.items()]
+    table = pd.DataFrame(rows, columns=["", "mean r", "size"])
     st.dataframe(
-        pd.DataFrame(rows, columns=["", "mean r", "size"]),
+        table.assign(size=["–" if pd.isna(one) else f"{one:.1f} ×" for one in table["size"]]),
         hide_index=True,
         column_config={
-            "mean r": st.column_config.ProgressColumn("mean r", format="%.2f", min_value=0.0, max_value=1.0),
-            "size": st.column_config.NumberColumn("size", format="%.1f ×"),
+            "mean r": st.column_config.ProgressColumn("mean r", format="%.2f", min_value=0.0, max_value=1.0)
         },
     )
     explain.how_to_read(

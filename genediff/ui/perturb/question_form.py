@@ -22,19 +22,16 @@ N_CELLS = (100, 200, 400, 800)
 def ask(dataset: Dataset, source: Source) -> Question | None:
     """Draw what is done and to which cells; None while nothing has been chosen yet."""
     base = source.task(dataset)
-    left, right = st.columns([0.6, 0.4], gap="medium")
-    with left:
-        perturbation = _perturbation(base, source)
-    with right:
-        members, group = selection_picker.pick_group(
-            dataset, key="group", label="In which cells", default=selection_picker.ALL
+    perturbation = _perturbation(base, source)
+    members, group = selection_picker.pick_group(
+        dataset, key="group", label="In which cells", default=selection_picker.ALL
+    )
+    n_cells = int(
+        st.select_slider(
+            "Predicted cells", N_CELLS, value=200, key="cells", bind="query-params",
+            help="More cells: a fuller map and finer means, and more time.",
         )
-        n_cells = int(
-            st.select_slider(
-                "Predicted cells", N_CELLS, value=200, key="cells", bind="query-params",
-                help="More cells: a fuller map and finer means, and more time.",
-            )
-        )  # fmt: skip
+    )  # fmt: skip
     if perturbation is None:
         return None
     task, kind = source.divide(dataset, base, perturbation, group)
@@ -52,11 +49,8 @@ def _perturbation(task: Task, source: Source) -> Perturbation | None:
         )  # fmt: skip
         return task.perturbation(chosen)
     names = _names(task)
-    first_place, second_place = st.columns(2)
-    with first_place:
-        first = gene_search.gene_search(names, key="gene", label="Gene", placeholder="Symbol, Ensembl id or alias")
-    with second_place:
-        second = gene_search.gene_search(names, key="with", label="Second gene (optional)", placeholder="none")
+    first = gene_search.gene_search(names, key="gene", label="Gene", placeholder="Symbol, Ensembl id or alias")
+    second = gene_search.gene_search(names, key="with", label="Second gene (optional)", placeholder="none")
     mode = _mode(task, source)
     genes = list(dict.fromkeys(one for one in (first, second) if one))
     if not genes:

@@ -30,7 +30,7 @@ def show(dataset: Dataset, source: Source) -> None:
     n_pairs = sum(len(p.parts) > 1 for p in task.perturbations)
     st.caption(
         f"{len(task.perturbations):,} perturbations{f', {n_pairs:,} of them pairs' if n_pairs else ''} · "
-        f"{len(task.contexts):,} {'group' if len(task.contexts) == 1 else 'groups'} of cells. Choose a gene above, "
+        f"{len(task.contexts):,} {'group' if len(task.contexts) == 1 else 'groups'} of cells. Choose a gene, "
         "measured or not, or begin with one of these:"
     )
     table = overview(dataset)

@@ -13,7 +13,7 @@ from genediff.plots import embedding
 from genediff.plots.picture import with_pictures
 from genediff.plots.style import HOVER_LIMIT, style
 from genediff.training.presets import DEFAULT_KNOWLEDGE, PRESETS
-from genediff.ui.kit import caching, choices, explain, figures, missing_map, obs_columns, subsample
+from genediff.ui.kit import caching, choices, explain, figures, missing_map, obs_columns, small_table, subsample
 from genediff.ui.tokenize import tokenize_data
 
 if TYPE_CHECKING:
@@ -209,11 +209,5 @@ def about(dataset: Dataset, cell: Cell) -> None:
                 "SD from the mean": cell.standardised[order],
             }
         )
-        decimals = st.column_config.NumberColumn(format="%.2f")
         st.caption("Genes that stand out most" + (" (two counts or more)" if info.has_counts else ""))
-        st.dataframe(
-            table,
-            hide_index=True,
-            height="content",
-            column_config={"log-normalised": decimals, "SD from the mean": decimals},
-        )
+        small_table.show(table, formats={"log-normalised": ".2f", "SD from the mean": "+.2f"})

@@ -62,12 +62,14 @@ def show(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen) -> None:
                 "training (s)": number(format="%.0f"),
             },
         )
-    downloads.download("Table as CSV", lambda: downloads.to_csv(table), "cuts.csv", key="cuts", narrow=True)
+    downloads.download(
+        "Table as CSV", lambda: downloads.to_csv(table), "tokenizations.csv", key="tokenizations", narrow=True
+    )
     figures.show_figure(
         cost_bars(table),
         how_to_read="Operations per cell on a logarithmic scale. Attention is missing where there is none. Encoder and "
         "decoder are not counted, and run time depends on the machine.",
-        name="cut-costs",
+        name="tokenization-costs",
         table=table[["strategy", "attention", "products"]],
     )
 
