@@ -142,8 +142,8 @@ def held_out_nats(
         When the model is of another space, or the data lack counts, genes or cells.
     """
     if not model.in_count_space:
-        space = model.spec.run.model.space
-        raise InputError(f"held-out nats compare models in count space, and {model.spec.title!r} is in {space} space")
+        space = model.spec.run.model.space_name
+        raise InputError(f"held-out nats compare models in count space, and {model.spec.title!r} is in {space}")
     if tuple(dataset.genes) != tuple(model.genes):
         raise InputError("the data set does not have the model's genes; choose the data set that it was trained on")
     codes = {name: level_codes(model, dataset, name) for name in ("train", "validation", split)}

@@ -24,6 +24,9 @@ SPACES = {
 }
 """What a model generates in each space."""
 
+SPACE_NAMES = {"latent": "latent space", "gene": "gene space", "counts": "count space"}
+"""What a sentence calls each."""
+
 
 class ModelConfig(_Frozen):
     """The shape of a model: how cells are cut into tokens, and what learns them."""
@@ -108,6 +111,11 @@ class ModelConfig(_Frozen):
             if "ambient" in options:
                 content["ambient"] = options.pop("ambient")
         return content
+
+    @property
+    def space_name(self) -> str:
+        """What sentences call the space."""
+        return SPACE_NAMES[self.space]
 
 
 class TrainConfig(_Frozen):

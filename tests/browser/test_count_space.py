@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = 420_000  # ms: judging on two busy cores
 
 
-def test_cells_are_generated_in_count_space_and_read_deeper(server, open_browser, tmp_path):
-    workspace = Workspace(server.home)
+def test_cells_are_generated_in_count_space_and_read_deeper(own_server, open_browser, tmp_path):
+    workspace = Workspace(own_server.home)
     choices = ImportConfig.parse({"name": "300 blood cells", "label": "cell_type", "umap": False})
     cells = import_cells(real_cells(tmp_path / "mine.h5ad"), choices, workspace.datasets)
     run = preset_run("quick", cells.info, space="counts", title="Few steps")
@@ -28,11 +28,11 @@ def test_cells_are_generated_in_count_space_and_read_deeper(server, open_browser
         pass
     publish(tmp_path / "training" / "model", workspace.models / "counts")
 
-    page = open_browser(f"{server.url}/generate?model=counts&n=80", height=1400)
+    page = open_browser(f"{own_server.url}/generate?model=counts&n=80", height=1400)
     page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_text("80 generated cells", exact=True).wait_for(timeout=LONG)
 
-    page = open_browser(f"{server.url}/generate?model=counts&deep_n=20&deep_times=2", height=1400)
+    page = open_browser(f"{own_server.url}/generate?model=counts&deep_n=20&deep_times=2", height=1400)
     page.get_by_text("Real cells, read deeper").click()
     page.get_by_text("20 held-out cells read 2 times deeper").wait_for(timeout=LONG)
     page.get_by_text("molecules and restored: the model is", exact=False).wait_for(timeout=LONG)  # measured just now

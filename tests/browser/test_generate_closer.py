@@ -20,8 +20,8 @@ SHOWN = """() => {
 }"""
 
 
-def test_a_lasso_is_kept_by_name_and_chosen_elsewhere(server, open_browser):
-    page = open_browser(f"{server.url}/data?dataset=pbmc3k")
+def test_a_lasso_is_kept_by_name_and_chosen_elsewhere(own_server, open_browser):
+    page = open_browser(f"{own_server.url}/data?dataset=pbmc3k")
     plot = page.locator(".js-plotly-plot .nsewdrag").first
     plot.wait_for()
     page.get_by_text("Select cells").wait_for()
@@ -40,13 +40,13 @@ def test_a_lasso_is_kept_by_name_and_chosen_elsewhere(server, open_browser):
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Save selection").click()
     page.get_by_text("Named selections (1)").wait_for()
-    stored = [json.loads(path.read_text()) for path in (server.home / "selections" / "pbmc3k").glob("*.json")]
+    stored = [json.loads(path.read_text()) for path in (own_server.home / "selections" / "pbmc3k").glob("*.json")]
     assert [one["name"] for one in stored] == ["My B cells"]
     assert sum(stop - start for start, stop in stored[0]["ranges"]) > 200
 
 
-def test_the_slider_moves_map_tokens_and_heat_map_in_the_browser_alone(server, open_browser):
-    page = open_browser(f"{server.url}/generate?n=60&n_steps=4&sampler=euler&closer=Denoising+trajectory")
+def test_the_slider_moves_map_tokens_and_heat_map_in_the_browser_alone(own_server, open_browser):
+    page = open_browser(f"{own_server.url}/generate?n=60&n_steps=4&sampler=euler&closer=Denoising+trajectory")
     page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_text("Drag the slider").first.wait_for(timeout=LONG)
     page.wait_for_timeout(2000)

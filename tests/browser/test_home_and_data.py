@@ -30,15 +30,15 @@ def test_a_cold_server_opens_a_deep_link_with_its_frame(cold_server, open_browse
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_home_shows_the_idea_and_leads_to_the_demo(server, open_browser, dark):
-    page = open_browser(server.url, width=1280, height=720, dark=dark)
+def test_home_shows_the_idea_and_leads_to_the_demo(own_server, open_browser, dark):
+    page = open_browser(own_server.url, width=1280, height=720, dark=dark)
     page.locator("img[alt*='encoded as tokens']").wait_for()
     page.get_by_role("button", name="Try it on 2,700 blood cells").click()
     page.wait_for_url(re.compile(r"/(data|generate)\?.*dataset=pbmc3k"))
 
 
-def test_a_lasso_on_the_map_says_which_cells_lie_inside(server, open_browser):
-    page = open_browser(f"{server.url}/data?dataset=pbmc3k")
+def test_a_lasso_on_the_map_says_which_cells_lie_inside(own_server, open_browser):
+    page = open_browser(f"{own_server.url}/data?dataset=pbmc3k")
     plot = page.locator(".js-plotly-plot .nsewdrag").first
     plot.wait_for()
     page.get_by_text("Select cells").wait_for()
@@ -55,8 +55,8 @@ def test_a_lasso_on_the_map_says_which_cells_lie_inside(server, open_browser):
     assert "2,638 cells selected" in page.locator("body").inner_text()  # all of them: nothing lies outside the frame
 
 
-def test_a_file_that_is_sent_is_reported_on_imported_and_shown(server, open_browser, tmp_path):
-    page = open_browser(f"{server.url}/data?add=1", width=1280, height=720)
+def test_a_file_that_is_sent_is_reported_on_imported_and_shown(own_server, open_browser, tmp_path):
+    page = open_browser(f"{own_server.url}/data?add=1", width=1280, height=720)
     page.locator("input[type=file]").set_input_files(_cells(tmp_path / "mine.h5ad"))
     page.get_by_role("heading", name="Columns", exact=True).wait_for()
     page.get_by_text("Leave out cells whose cell_type is").wait_for()  # the label is proposed
@@ -99,12 +99,12 @@ def _cells(path: Path) -> Path:
     return path
 
 
-def test_a_file_is_not_lost_after_add_a_data_set_on_the_page_itself(server, open_browser, tmp_path):
+def test_a_file_is_not_lost_after_add_a_data_set_on_the_page_itself(own_server, open_browser, tmp_path):
     """The link led to the page it stood on: the browser kept its address, and the file that was sent led to the map.
 
     4 of 4 files were lost so, and each left a copy among the uploads.
     """
-    page = open_browser(f"{server.url}/data?dataset=pbmc3k", width=1280, height=720)
+    page = open_browser(f"{own_server.url}/data?dataset=pbmc3k", width=1280, height=720)
     page.get_by_text("Select cells").wait_for()
     page.get_by_text("Add a data set", exact=True).click()
     page.locator("input[type=file]").first.wait_for(state="attached")

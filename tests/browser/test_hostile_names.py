@@ -19,29 +19,29 @@ EVIL = "![x](https://evil.example/pixel.png) [y](https://evil.example/) <img src
 
 
 @pytest.fixture
-def hostile(server):
+def hostile(own_server):
     """A data set and a model of the demo under hostile names, as an import or an upload would bring them."""
-    dataset = server.home / "datasets" / "hostile"
+    dataset = own_server.home / "datasets" / "hostile"
     shutil.copytree(ASSETS / "datasets" / "pbmc3k", dataset)
     _rewrite(dataset / "dataset.json", id="hostile", name=EVIL, notes=[EVIL], source=EVIL)
-    model = server.home / "models" / "hostile-model"
+    model = own_server.home / "models" / "hostile-model"
     shutil.copytree(ASSETS / "models" / "pbmc3k-quick", model)
     _rewrite(model / "model.json", id="hostile-model", title=EVIL, dataset_name=EVIL, dataset_id="hostile")
     (model / "card.md").write_text(f"# {EVIL}\n\n{EVIL}\n", encoding="utf-8")
     return "dataset=hostile&model=hostile-model"
 
 
-def test_no_page_asks_another_host_or_links_to_it(server, hostile, open_browser):
+def test_no_page_asks_another_host_or_links_to_it(own_server, hostile, open_browser):
     """An imported model's title was Markdown: an image in it made every reader's browser ask another host.
 
     `open_browser` fails at its end where a request has left for another host.
     """
-    page = open_browser(server.url)
+    page = open_browser(own_server.url)
     linked = []
     addresses = [*(f"{name}?{hostile}" for name in PAGES), f"data?{hostile}&data_view=About",
                  f"data?dataset={EVIL}", f"train?run={EVIL}", f"generate?job={EVIL}"]  # fmt: skip
     for address in addresses:
-        visit(page, f"{server.url}/{address}")
+        visit(page, f"{own_server.url}/{address}")
         for tag in ("a[href*='evil.example']", "img[src*='evil.example']"):
             linked += [f"{address}: {tag}"] * page.locator(tag).count()
     for card in page.get_by_role("tab", name="Model card").all():

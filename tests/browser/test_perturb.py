@@ -20,8 +20,8 @@ SHARED = ROOT.parent / "shared" / "data" / "h5ad"
 LONG = 120_000  # ms: held-out pairs are predicted first, on two busy cores
 
 
-def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(server, open_browser, tmp_path):
-    page = open_browser(f"{server.url}/perturb")
+def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(own_server, open_browser, tmp_path):
+    page = open_browser(f"{own_server.url}/perturb")
     page.get_by_text("Where a model is needed").wait_for(timeout=LONG)
     page.get_by_role("button", name="never measured together").click()
     page.get_by_text("How far this can be trusted").wait_for(timeout=LONG)
@@ -43,20 +43,20 @@ def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(server, o
 
 
 @pytest.fixture
-def papalexi(server) -> str:
+def papalexi(own_server) -> str:
     """Measured knock-outs of THP-1 cells, in the server's workspace."""
     path = SHARED / "papalexi_thp1_crisprko_299genes_counts_sceptre.h5ad"
     if not path.is_file():
         pytest.skip(f"{path.name} is not here: it is too large to ship")
     choices = {"perturbation": "perturbation", "control": "control", "umap": False}
-    return import_cells(path, ImportConfig.parse(choices), Workspace(server.home).datasets).info.id
+    return import_cells(path, ImportConfig.parse(choices), Workspace(own_server.home).datasets).info.id
 
 
 def test_from_a_real_screen_to_a_gene_with_an_effect_and_how_far_its_prediction_can_be_trusted(
-    papalexi, server, open_browser, tmp_path
+    papalexi, own_server, open_browser, tmp_path
 ):
     """STAT1 was proposed for its name only, and a prediction of a tenth of its effect wore a green tick."""
-    page = open_browser(f"{server.url}/perturb?dataset={papalexi}&by=best")
+    page = open_browser(f"{own_server.url}/perturb?dataset={papalexi}&by=best")
     page.get_by_text("Where a model is needed").wait_for(timeout=LONG)
     page.get_by_text("perturbations changed expression").wait_for(timeout=LONG)
     page.get_by_role("button", name="STAT1 (with an effect").click()
@@ -71,22 +71,22 @@ def test_from_a_real_screen_to_a_gene_with_an_effect_and_how_far_its_prediction_
 
 
 @pytest.fixture
-def without_ifngr2(papalexi, server) -> str:
+def without_ifngr2(papalexi, own_server) -> str:
     """A model of these knock-outs that has never seen IFNGR2 perturbed, with the priors that ship."""
-    place = Workspace(server.home)
+    place = Workspace(own_server.home)
     task = {"scheme": "unseen_single", "hold_out": ("IFNGR2",)}
     config = ResponseConfig(name="Without IFNGR2", dataset_id=papalexi, task=task, members=2)
-    train_response(config, place.open_dataset(papalexi), folder=server.home / "trained", model_id="without-ifngr2",
+    train_response(config, place.open_dataset(papalexi), folder=own_server.home / "trained", model_id="without-ifngr2",
                    library=place.library(), base=None, device="cpu")  # fmt: skip
     place.responses.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(server.home / "trained" / "model", place.responses / "without-ifngr2")
+    shutil.copytree(own_server.home / "trained" / "model", place.responses / "without-ifngr2")
     return "without-ifngr2"
 
 
 def test_from_a_real_screen_to_an_unseen_gene_why_it_is_predicted_so_and_its_cells(
-    papalexi, without_ifngr2, server, open_browser, tmp_path
+    papalexi, without_ifngr2, own_server, open_browser, tmp_path
 ):
-    page = open_browser(f"{server.url}/perturb?dataset={papalexi}&by={without_ifngr2}")
+    page = open_browser(f"{own_server.url}/perturb?dataset={papalexi}&by={without_ifngr2}")
     page.get_by_text("perturbations changed expression").wait_for(timeout=LONG)  # which did anything
     page.get_by_role("button", name="IFNGR2 (with an effect, held out)").click()
     page.get_by_text("How far this can be trusted").wait_for(timeout=LONG)
@@ -102,25 +102,25 @@ def test_from_a_real_screen_to_an_unseen_gene_why_it_is_predicted_so_and_its_cel
 
 
 @pytest.fixture
-def kang(server) -> str:
+def kang(own_server) -> str:
     """Blood cells with and without interferon, in the server's workspace."""
     path = SHARED / "kang_ifnb_counts_2000cells_harmony.h5ad"
     if not path.is_file():
         pytest.skip(f"{path.name} is not here: its licence does not let it ship")
     choices = {"perturbation": "condition", "control": "ctrl", "label": "cell_type_pred", "umap": False}
-    return import_cells(path, ImportConfig.parse(choices), Workspace(server.home).datasets).info.id
+    return import_cells(path, ImportConfig.parse(choices), Workspace(own_server.home).datasets).info.id
 
 
 def test_interferon_in_b_cells_that_were_left_out_raises_isg15_and_ifit1_as_measured(
-    kang, server, open_browser, tmp_path
+    kang, own_server, open_browser, tmp_path
 ):
-    page = open_browser(f"{server.url}/perturb?dataset={kang}&by=best&group=cell_type_pred: B cells")
+    page = open_browser(f"{own_server.url}/perturb?dataset={kang}&by=best&group=cell_type_pred: B cells")
     page.get_by_text("How far this can be trusted").wait_for(timeout=LONG)
     table = pd.read_csv(taken(page, "Changes of all genes (CSV)", tmp_path)).set_index("gene")
     for gene in ("ISG15", "IFIT1"):
         assert table.loc[gene, "predicted"] == pytest.approx(table.loc[gene, "measured"], rel=0.35), gene
 
 
-def test_blood_cells_without_perturbations_say_so(server, open_browser):
-    page = open_browser(f"{server.url}/perturb?dataset=pbmc3k", width=1280, height=720, dark=True)
+def test_blood_cells_without_perturbations_say_so(own_server, open_browser):
+    page = open_browser(f"{own_server.url}/perturb?dataset=pbmc3k", width=1280, height=720, dark=True)
     page.get_by_text("has no perturbed cells").wait_for()

@@ -231,15 +231,17 @@ def test_only_gene_sets_are_named(world: World) -> None:
     assert GenerativeModel(spec).tokenizer.sets is None
 
 
-def test_gene_space_cannot_explain_a_cell(world: World) -> None:
+@pytest.mark.parametrize(("space", "name"), [("gene", "gene space"), ("counts", "count space")])
+def test_other_spaces_cannot_explain_a_cell(world: World, space: str, name: str) -> None:
+    """A model in count space was said to work in gene space."""
     spec = world.planted.model.spec
-    model = spec.run.model.model_copy(update={"space": "gene", "predict": "data"})
+    model = spec.run.model.model_copy(update={"space": space, "predict": "data"})
     spec = spec.model_copy(update={"run": spec.run.model_copy(update={"model": model})})
     other = GenerativeModel(spec, knowledge=world.planted.model.knowledge)
     cells = read_cells(other, world.dataset)
-    with pytest.raises(InputError, match="gene space"):
+    with pytest.raises(InputError, match=name):
         explain_cell(cells, world.planted.found.loadings, 0)
-    with pytest.raises(InputError, match="gene space"):
+    with pytest.raises(InputError, match=name):
         decoded_scores(cells, np.arange(3), world.planted.sets)
 
 

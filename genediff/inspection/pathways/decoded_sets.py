@@ -53,8 +53,8 @@ def decoded_scores(
     model = cells.model
     if not model.in_latent_space:
         raise InputError(
-            f"The model {model.spec.title!r} works in gene space: its tokens never stand for a finished cell, so "
-            "nothing can be decoded from a cell's own tokens; choose a model in latent space."
+            f"The model {model.spec.title!r} works in {model.spec.run.model.space_name}: its tokens never stand "
+            "for a finished cell, so nothing can be decoded from a cell's own tokens; choose a model in latent space."
         )
     member = membership(gene_sets, model.genes)  # (set, gene)
     size = np.maximum(np.asarray(member.sum(1)), 1)  # (set, 1)

@@ -91,8 +91,8 @@ def explain_cell(
     model = cells.model
     if model.autoencoder is None:
         raise InputError(
-            f"The model {model.spec.title!r} works in gene space, where tokens never stand for a finished cell; "
-            "choose one in latent space to explain a cell."
+            f"The model {model.spec.title!r} works in {model.spec.run.model.space_name}, where tokens never stand for "
+            "a finished cell; choose one in latent space to explain a cell."
         )
     judge = _Judge.of(cells, row, halves if model.spec.has_counts else 1, seed)
     average = torch.from_numpy(loadings.centre).to(model.device)  # (token, channel)

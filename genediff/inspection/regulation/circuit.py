@@ -144,8 +144,8 @@ def network_of(model: GenerativeModel) -> Network:
         )
     if not isinstance(model.denoiser, GeneDenoiser):
         raise InputError(
-            f"the flow of {model.spec.title!r} runs in latent space, where its network cannot be followed from gene to "
-            "gene; train GRN tokens in gene space (the default)"
+            f"the flow of {model.spec.title!r} runs in {model.spec.run.model.space_name}, where its network "
+            "cannot be followed from gene to gene; train GRN tokens in gene space (the default)"
         )
     network = model.knowledge.network
     assert network is not None  # the tokenizer was built on it

@@ -82,8 +82,8 @@ def judge(
     model = cells.model
     if model.autoencoder is None:
         raise InputError(
-            f"The model {model.spec.title!r} works in gene space, where no tokens stand for a finished cell, so "
-            "nothing can be read off them and brought back; choose a model in latent space."
+            f"The model {model.spec.title!r} works in {model.spec.run.model.space_name}, where no tokens stand for a "
+            "finished cell, so nothing can be read off them and brought back; choose a model in latent space."
         )
     tokenizer, head = model.autoencoder.tokenizer, model.autoencoder.head
     position = {gene: place for place, gene in enumerate(model.genes)}

@@ -63,7 +63,7 @@ def choose_model(
 def about(info: ModelInfo) -> str:
     """Say what a model is made of: its strategy, its space, what it was trained on and what it knew beforehand."""
     inside = "on one vector" if info.strategy == "mlp" else "on tokens"
-    space = inside if info.space == "latent" else "on expression (gene space)"
+    space = {"latent": inside, "gene": "on expression (gene space)", "counts": "of counts (count space)"}[info.space]
     parts = [
         f"**{TOKENIZERS[info.strategy].title}**",
         f"diffusion {space}",

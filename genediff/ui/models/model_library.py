@@ -105,7 +105,7 @@ def details(info: ModelInfo) -> None:
     known = "".join(f" on {explain.plain(title)}" for title in info.knowledge.values())
     st.caption(
         f"{info.n_parameters:,} parameters · {info.n_genes:,} genes · {model_table.strategy_title(info)}{known} · "
-        f"{info.space} space · "
+        f"{info.config.model.space_name} · "
         f"trained on {explain.plain(info.dataset_name)}{trained} · {info.created[:10]}"
     )
     adaptation_gain_view.base_of(info, caching.workspace())

@@ -55,14 +55,14 @@ def choose(info: ModelInfo, dataset: Dataset) -> Scored:
         explain.show_input_error(error)
         st.stop()
     some = f" {len(found.rows):,} of {found.n_cells:,} cells are shown, drawn at random." if found.sampled else ""
-    gene_space = (
-        " This model works in gene space: activations are those of the encoder on the clean cell, and their sign and "
-        "size mean less than in latent space."
+    other_space = (
+        f" This model works in {info.config.model.space_name}: activations are those of the encoder on the clean cell, "
+        "and their sign and size mean less than in latent space."
         if source == TOKENS and info.space != "latent"
         else ""
     )
     which = f"{len(own.sets):,} tokens of {explain.plain(own.title)}. " if source == TOKENS and own is not None else ""
-    st.caption(which + MEANINGS[source] + gene_space + some)
+    st.caption(which + MEANINGS[source] + other_space + some)
     return found
 
 
@@ -111,7 +111,8 @@ def _why_not(info: ModelInfo) -> None:
     instead = (
         "so decoded expression of each set's genes is shown"
         if info.space == "latent"
-        else "and in gene space cells are not decoded from tokens, so scores of the cells alone are shown"
+        else f"and in {info.config.model.space_name} cells are not decoded from tokens, so scores of the cells alone "
+        "are shown"
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(

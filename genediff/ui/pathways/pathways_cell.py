@@ -45,8 +45,8 @@ def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
 def _why_not(scored: Scored, info: ModelInfo) -> None:
     if info.space != "latent":
         st.info(
-            "This model works in gene space, where a cell is not decoded from its tokens. Choose a model in latent "
-            "space."
+            f"This model works in {info.config.model.space_name}, where a cell is not decoded from its tokens. Choose "
+            "a model in latent space."
         )
     elif "gene_sets" not in _needs(info):
         st.info(

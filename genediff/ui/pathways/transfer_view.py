@@ -41,8 +41,8 @@ def show(info: ModelInfo) -> None:
     )
     if info.space != "latent":
         st.info(
-            "This model works in gene space, where no tokens stand for a finished cell, so nothing can be read off and "
-            "brought back; choose a model in latent space."
+            f"This model works in {info.config.model.space_name}, where no tokens stand for a finished cell, so "
+            "nothing can be read off and brought back; choose a model in latent space."
         )
         return
     others = [

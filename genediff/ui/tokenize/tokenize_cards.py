@@ -197,7 +197,7 @@ def _trained(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen, strateg
     back = (
         f"Decoded again, its genes correlate with what was measured by r = {look.r:.2f}."
         if look.r is not None
-        else "In gene space cells are not decoded from tokens."
+        else f"In {info.config.model.space_name} cells are not decoded from tokens."
     )
     shown = (
         f"The {plots.MOST_ROWS} most unusual of {len(look.names):,} tokens. "

@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from genediff.core.errors import InputError
-from genediff.models.config import SPACES, ModelConfig, RunConfig, SampleConfig, TrainConfig
+from genediff.models.config import SPACE_NAMES, SPACES, ModelConfig, RunConfig, SampleConfig, TrainConfig
 from genediff.tokenizers import TOKENIZERS, TokenizerConfig
 from genediff.training.presets import PRESETS, Preset, preset_run
 from genediff.ui.kit import explain, forms
@@ -131,7 +131,7 @@ def space(info: DatasetInfo, strategy: str) -> str:
         key=f"space-{strategy}",
     )
     missing = "" if info.has_counts else " These data hold no counts, so there is no count space."
-    st.caption(f"{chosen.capitalize()} space: {SPACES[chosen]}{missing}")
+    st.caption(f"{SPACE_NAMES[chosen].capitalize()}: {SPACES[chosen]}{missing}")
     return chosen
 
 
