@@ -1,4 +1,5 @@
 # make app: the app on real cells, in a browser.  make test: everything the tests need, then the tests.
+# make test-slow: the tests of more than half a minute, before a release.
 # make wheel-test PYTHON=python3.13: the wheel in an empty environment of that Python.
 PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(v) 2>/dev/null),$(v))))
 VENV ?= .venv
@@ -11,7 +12,7 @@ THREADS ?= 1
 # What a browser waited for in vain on a busy machine is waited for once more; pytest's last line says how often.
 AGAIN ?= --reruns 1 --only-rerun TimeoutError
 
-.PHONY: app install install-test browser slurm test wheel-test docs lint types clean
+.PHONY: app install install-test browser slurm test test-slow wheel-test docs lint types clean
 
 app: install
 	$(BIN)/genediff app --address $(ADDRESS) $(if $(PORT),--port $(PORT))
@@ -49,8 +50,13 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
+PYTEST := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(AGAIN)
+
 test: install-test lint types
-	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(AGAIN)
+	$(PYTEST) -m "not slow"
+
+test-slow: install-test
+	$(PYTEST) -m slow
 
 wheel-test:
 	$(PYTHON) tests/check_wheel.py $(if $(TESTED),--tested)

@@ -197,7 +197,6 @@ MOVES = ("undo", "delete", "empty the trash", "upload")
 """What needs no room on this file system."""
 
 
-@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path, cells_file: Path, model_file: Path) -> None:
     def work(place: Path) -> dict[str, str]:
         workspace = begin_workspace(place, cells_file, model_file)
@@ -212,7 +211,6 @@ def test_a_full_disk(tmp_path: Path, cells_file: Path, model_file: Path) -> None
     assert not wrong
 
 
-@pytest.mark.slow
 def test_a_read_only_workspace(tmp_path: Path, cells_file: Path, model_file: Path) -> None:
     def work(place: Path) -> dict[str, str]:
         workspace = begin_workspace(place, cells_file, model_file)

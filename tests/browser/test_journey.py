@@ -13,13 +13,14 @@ from .conftest import go, real_cells, shorten
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 LONG = 420_000  # ms: training, judging and UMAP's compilation on two busy cores
 SHIPPED = sorted((ROOT / "assets" / "models").glob("*/model.json"))
 
 
 @pytest.mark.skipif(not SHIPPED, reason="no model ships with this checkout")
+@pytest.mark.slow
 def test_from_home_to_generated_cells_with_the_shipped_model(cold_server, open_browser):
     page = open_browser(cold_server.url)
     page.get_by_role("button", name="Try it on 2,700 blood cells").click()

@@ -20,8 +20,8 @@ SHARED = ROOT.parent / "shared" / "data" / "h5ad"
 LONG = 120_000  # ms: held-out pairs are predicted first, on two busy cores
 
 
-def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(own_server, open_browser, tmp_path):
-    page = open_browser(f"{own_server.url}/perturb")
+def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(server, open_browser, tmp_path):
+    page = open_browser(f"{server.url}/perturb")
     page.get_by_text("Where a model is needed").wait_for(timeout=LONG)
     page.get_by_role("button", name="never measured together").click()
     page.get_by_text("How far this can be trusted").wait_for(timeout=LONG)
@@ -52,6 +52,7 @@ def papalexi(own_server) -> str:
     return import_cells(path, ImportConfig.parse(choices), Workspace(own_server.home).datasets).info.id
 
 
+@pytest.mark.slow
 def test_from_a_real_screen_to_a_gene_with_an_effect_and_how_far_its_prediction_can_be_trusted(
     papalexi, own_server, open_browser, tmp_path
 ):
@@ -83,6 +84,7 @@ def without_ifngr2(papalexi, own_server) -> str:
     return "without-ifngr2"
 
 
+@pytest.mark.slow
 def test_from_a_real_screen_to_an_unseen_gene_why_it_is_predicted_so_and_its_cells(
     papalexi, without_ifngr2, own_server, open_browser, tmp_path
 ):
@@ -111,6 +113,7 @@ def kang(own_server) -> str:
     return import_cells(path, ImportConfig.parse(choices), Workspace(own_server.home).datasets).info.id
 
 
+@pytest.mark.slow
 def test_interferon_in_b_cells_that_were_left_out_raises_isg15_and_ifit1_as_measured(
     kang, own_server, open_browser, tmp_path
 ):
@@ -121,6 +124,6 @@ def test_interferon_in_b_cells_that_were_left_out_raises_isg15_and_ifit1_as_meas
         assert table.loc[gene, "predicted"] == pytest.approx(table.loc[gene, "measured"], rel=0.35), gene
 
 
-def test_blood_cells_without_perturbations_say_so(own_server, open_browser):
-    page = open_browser(f"{own_server.url}/perturb?dataset=pbmc3k", width=1280, height=720, dark=True)
+def test_blood_cells_without_perturbations_say_so(server, open_browser):
+    page = open_browser(f"{server.url}/perturb?dataset=pbmc3k", width=1280, height=720, dark=True)
     page.get_by_text("has no perturbed cells").wait_for()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .conftest import Server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,6 @@ def check(facts: dict[str, Any]) -> str | None:
     return None
 
 
-@pytest.mark.slow
 def test_bad_files(cases: Path, pool: ProcessPoolExecutor, tmp_path: Path) -> None:
     folder = cases / "bad_files"
     wrong = {}
@@ -196,7 +195,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.slow
 def test_odd_files(cases: Path, pool: ProcessPoolExecutor, tmp_path: Path) -> None:
     wrong = {}
     for name, facts in use_all(sorted((cases / "odd_files").iterdir()), tmp_path, pool).items():

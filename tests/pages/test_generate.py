@@ -57,7 +57,6 @@ def test_a_sampler_that_is_not_there_is_told(model_id, open_page):
     assert app.selectbox(key="sampler").value == "euler"  # the model's own
 
 
-@pytest.mark.slow
 def test_cells_are_generated_placed_judged_and_found_again(model_id, one_comparison, open_page, tmp_path):
     query = {"n": "120", "n_steps": "2", "sampler": "euler", f"c_{LABEL}": "CD4 T"}
     app = open_page("generate", query)

@@ -37,6 +37,7 @@ def test_a_series_trains_each_in_turn_and_measures_them(tiny, workspace, dataset
     assert info.measures["reconstruction_nll"] == pytest.approx(found.nll, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cancelled_series_stops_its_training_and_goes_on_when_resumed(tiny, workspace, wait_for, wait_for_end):
     run = submit(SeriesJob((tiny(steps=1000, name="long"), tiny(name="short"))), workspace)
     wait_for(lambda: children(run.folder), seconds=300, what="the first training", run=run)

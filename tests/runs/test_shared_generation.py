@@ -43,6 +43,7 @@ def test_two_processes_write_the_file_of_one(workspace, model, members, wait_for
     _is_what_one_process_draws(run.result["file"], model)
 
 
+@pytest.mark.slow
 def test_two_processes_judge_together(workspace, model, dataset, members, wait_for, wait_for_end):
     run = submit(GenerateJob("small", 3000, device="cpu", devices=2, **HOW), workspace)
     wait_for_end(run)
