@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anndata
 import pandas as pd
+import pytest
 
 from genediff.core.json_files import read_or_none, write_json
 from genediff.evaluation import Evaluation, evaluate
