@@ -57,16 +57,16 @@ def show(dataset: Dataset) -> None:
         name = file_name(question)
         shown = _chosen_cells(found, judged)
         perturb_map.show(question, found, shown, name=name)
-    cells, trust = st.columns([0.55, 0.45], gap="medium")
+    genes, trust = st.columns([0.55, 0.45], gap="medium")
     with trust:
         others = prediction_trust.show(question, found, judged)
-    with cells:
-        prediction_trust.cases(judged, name=name)
-        other_measures.show(question, others)
     with top.container():
         prediction_trust.verdict(question, judged, found, others)
-    st.subheader("Genes that change", anchor=False)
-    gene_changes.show(question, found, first="baseline" if shown is found.baseline else "predicted", name=name)
+    with genes:
+        st.subheader("Genes that change", anchor=False)
+        gene_changes.show(question, found, first="baseline" if shown is found.baseline else "predicted", name=name)
+        prediction_trust.cases(judged, name=name)
+        other_measures.show(question, others)
     _closer(question, found, name=name)
     with st.container(horizontal=True, vertical_alignment="center"):
         prediction_downloads.buttons(question, found, shown, name=name)

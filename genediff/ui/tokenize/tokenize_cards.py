@@ -30,11 +30,12 @@ def show(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen) -> None:
     """Draw the cards, two side by side."""
     context, models = tokenize_data.context(dataset), tokenize_data.models(dataset)
     places: Any = ()
+    seen: set[str] = set()  # views that an earlier card begins with: a hybrid would repeat that of its part
     for position, strategy in enumerate(TOKENIZERS):
         if position % 2 == 0:
             places = st.columns(2, gap="medium")
         with places[position % 2], st.container(border=True, height="stretch", key=f"card-{strategy}"):
-            _card(dataset, context, cell, chosen, strategy, models.get(strategy))
+            _card(dataset, context, cell, chosen, strategy, models.get(strategy), seen)
 
 
 def _card(
@@ -44,6 +45,7 @@ def _card(
     chosen: tokenize_data.Chosen,
     strategy: str,
     info: ModelInfo | None,
+    seen: set[str],
 ) -> None:
     kind = TOKENIZERS[strategy]
     st.markdown(f"### {kind.title}")
@@ -55,7 +57,8 @@ def _card(
     st.caption(_figures(tokenization, tokenize_data.lost(dataset, chosen, strategy, tokenization, cell), info, dataset))
     views = _views(tokenization)
     named = {"trained": "Tokens of a trained model", **views}
-    first = next(iter(views), "trained")
+    first = next((one for one in views if one not in seen), "trained")
+    seen.add(first)
     view = first
     if views:
         view = st.segmented_control(
