@@ -19,6 +19,7 @@ from genediff.evaluation.drift import chance_distance, ks_distances, most_drifte
 from genediff.evaluation.evaluation_report import ROW_TITLES, Evaluation
 from genediff.evaluation.generation_verdict import judge
 from genediff.evaluation.matching import Target, choose_target, match, n_draws, target_of
+from genediff.evaluation.near_training import near_training
 from genediff.evaluation.prepared_cells import MIN_CLASS_CELLS
 from genediff.evaluation.scoring import POOLED, Score, summarise
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from genediff.data.cells.dataset import Dataset
     from genediff.distributed import Ranks
     from genediff.evaluation.held_out_nats import NatsAtDepth
+    from genediff.evaluation.memorisation import StateCopies
     from genediff.evaluation.real_cells import Source
-    from genediff.evaluation.state_copies import StateCopies
     from genediff.models.generative_model import GenerativeModel
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -84,7 +85,8 @@ def evaluate(
     baselines
         Rows beside the model: names in `BASELINES`. "permuted" is the negative control of the dynamic range.
     model
-        That generated them, where it is at hand: in its tokens it is tested whether they copy states of training cells.
+        That generated them, where it is at hand: its tokens are then asked too whether states of training cells are
+        copied.
     cache
         Folder for floor and baselines; the user's own cache unless given.
     progress
@@ -125,7 +127,7 @@ def evaluate(
             report(n_done / n_all, f"{ROW_TITLES[row].lower()}, {seeds.index(seed) + 1} of {len(seeds)}")
     every = iter(ranks.collect(own))
     results = {row: [next(every) for _ in seeds] for row in results}
-    states = None if model is None else _copied_states(model, cells)
+    states = _copied_states(model, cells)
     nats = None if model is None else _nats(model, dataset, against)
     notes = [*notes, *left_out]
     return _assemble(bench, generated, cells, target, results, missing, tuple(notes), states, nats, started)
@@ -171,10 +173,13 @@ def keep_rows(
             pass
 
 
-def _copied_states(model: GenerativeModel, cells: Source) -> StateCopies | None:
-    from genediff.evaluation.state_copies import state_copies  # torch is slow to import, and most readers need none
+def _copied_states(model: GenerativeModel | None, cells: Source) -> list[StateCopies]:
+    found = [near_training(cells, cells.dataset)]
+    if model is not None:
+        from genediff.evaluation.state_copies import state_copies  # torch is slow to import, and most readers need none
 
-    return state_copies(model, cells.values, cells.dataset)
+        found.append(state_copies(model, cells.values, cells.dataset))
+    return [one for one in found if one is not None]
 
 
 def _nats(model: GenerativeModel, dataset: Dataset, against: str) -> NatsAtDepth | None:
@@ -305,7 +310,7 @@ def _assemble(
     results: dict[str, list[Result]],
     missing: tuple[str, ...],
     notes: tuple[str, ...],
-    states: StateCopies | None,
+    states: list[StateCopies],
     nats: NatsAtDepth | None,
     started: float,
 ) -> Evaluation:

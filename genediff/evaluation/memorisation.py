@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from genediff.evaluation.state_copies import StateCopies
+    from collections.abc import Sequence
 
 COPIED_RATIO = 0.5
 NEAR_RATIO = 0.9
@@ -17,6 +17,32 @@ CERTAIN = 3.0
 """Standard errors by which a share of copied states must exceed 0."""
 
 Level = Literal["none", "suspected", "copied"]
+
+
+@dataclass(frozen=True)
+class StateCopies:
+    """How many generated cells carry the state of a training cell.
+
+    Parameters
+    ----------
+    share
+        Estimated share: 0 like new cells, 1 where all are copies. Noise may bring it below 0 or above 1.
+    error
+        Its standard error.
+    """
+
+    share: float
+    error: float
+
+    @property
+    def excess(self) -> float:
+        """The share, where it is above 0 beyond chance; else 0."""
+        return self.share if self.share > self.least else 0.0
+
+    @property
+    def least(self) -> float:
+        """The share that is found; from 1 on copies cannot be told from new cells."""
+        return CERTAIN * self.error
 
 
 @dataclass(frozen=True)
@@ -35,7 +61,7 @@ class Memorisation:
         What that means.
     state_share, state_error
         Estimated share of cells with the state of a training cell and new counts, and its standard error; None where
-        that was not tested.
+        that could not be tested.
     """
 
     level: Level
@@ -46,7 +72,7 @@ class Memorisation:
     state_error: float | None = None
 
 
-def alarm(ratio: float, share: float, *, n: int, states: StateCopies | None = None) -> Memorisation:
+def alarm(ratio: float, share: float, *, n: int, states: Sequence[StateCopies] = ()) -> Memorisation:
     """Turn the figures into an alarm.
 
     Copied: the nearest-train ratio is below 0.5, or more than 10% of cells are suspiciously near a training cell, or
@@ -62,11 +88,12 @@ def alarm(ratio: float, share: float, *, n: int, states: StateCopies | None = No
     n
         Cells judged.
     states
-        From `state_copies`.
+        From `state_copies` and `near_training`: the largest that is beyond chance counts, else the most exact.
     """
     # The 1% limit is itself estimated from n held-out cells, hence twice the binomial variance.
     noise = 0.01 + 3 * (2 * 0.01 * 0.99 / n) ** 0.5
-    near = 0.0 if states is None or states.share < CERTAIN * states.error else states.share
+    state = max((one for one in states if one.least < 1), key=lambda one: (one.excess, -one.error), default=None)
+    near = 0.0 if state is None else state.excess
     if ratio < COPIED_RATIO or share > max(COPIED_SHARE, noise) or near > COPIED_STATES:
         level: Level = "copied"
         what = "Generated cells include copies of training cells"
@@ -80,10 +107,12 @@ def alarm(ratio: float, share: float, *, n: int, states: StateCopies | None = No
         f"{what}: their distance to the nearest training cell is {ratio:.2f} times that of held-out cells (1 is "
         f"expected), and {share:.1%} of them are closer than 99% of held-out cells (1% is expected)."
     )
-    if states is None:
-        return Memorisation(level, ratio, share, sentence)
-    sentence += (
-        f" An estimated {max(states.share, 0.0):.0%} ± {states.error:.0%} of them carry the state (tokens) of a "
-        "training cell with counts drawn anew."
+    copies = "Copies of the states of training cells with counts drawn anew"
+    if state is None:
+        return Memorisation(level, ratio, share, f"{sentence} {copies} could not be told from new cells here.")
+    found = (
+        f"{copies}: an estimated {min(near, 1.0):.0%} ± {state.error:.0%} of them."
+        if near
+        else f"{copies} were not detected; a share below {state.least:.0%} would be missed."
     )
-    return Memorisation(level, ratio, share, sentence, states.share, states.error)
+    return Memorisation(level, ratio, share, f"{sentence} {found}", state.share, state.error)

@@ -7,13 +7,13 @@ than a cell of the same making whose source is taken away is measured on copies 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
+from genediff.evaluation.memorisation import StateCopies
 from genediff.evaluation.reconstruction import normalise
 
 if TYPE_CHECKING:
@@ -27,23 +27,6 @@ MOST = 2000
 WIDEST = 4096
 """Numbers in a cell's tokens; of more the distances take too long."""
 FEWEST = 50
-
-
-@dataclass(frozen=True)
-class StateCopies:
-    """How many generated cells carry the state of a training cell.
-
-    Parameters
-    ----------
-    share
-        Estimated share: 0 like copies whose source is taken from the training cells, 1 like copies with their source.
-        Noise may bring it below 0 or above 1.
-    error
-        Its standard error.
-    """
-
-    share: float
-    error: float
 
 
 @torch.no_grad()

@@ -7,10 +7,9 @@ from scipy import stats
 from genediff.evaluation.drift import chance_distance, ks_distances
 from genediff.evaluation.generation_verdict import NOT_COUNTED, Verdict, compare_rows, judge, worst_class
 from genediff.evaluation.held_out_nats import Gain, NatsAtDepth
-from genediff.evaluation.memorisation import alarm
+from genediff.evaluation.memorisation import Memorisation, StateCopies, alarm
 from genediff.evaluation.metrics import METRICS
 from genediff.evaluation.scoring import Score, summarise
-from genediff.evaluation.state_copies import StateCopies
 
 FLOOR = {"c2st_pcs": 0.49, "c2st_genes": 0.48, "w2_debiased": 0.7}
 SIMPLE = {"c2st_pcs": 0.83, "c2st_genes": 0.89, "w2_debiased": 14.0}
@@ -173,10 +172,22 @@ def test_a_type_that_is_weaker_is_named_and_always_the_same() -> None:
 
 def test_states_of_training_cells_with_new_counts_are_an_alarm() -> None:
     """Distances between counts say nothing of it (ratio 1.01, "none")."""
-    assert alarm(1.01, 0.01, n=500, states=StateCopies(0.95, 0.1)).level == "copied"
-    assert alarm(1.01, 0.01, n=500, states=StateCopies(0.05, 0.1)).level == "none"
-    assert alarm(1.01, 0.01, n=500, states=StateCopies(0.6, 0.3)).level == "none"  # within its error
-    assert "5% ± 10%" in alarm(1.01, 0.01, n=500, states=StateCopies(0.05, 0.1)).sentence
+
+    def told(*states: StateCopies) -> Memorisation:
+        return alarm(1.01, 0.01, n=500, states=states)
+
+    assert told(StateCopies(0.95, 0.1)).level == "copied"
+    assert told(StateCopies(0.05, 0.1)).level == "none"
+    assert told(StateCopies(0.6, 0.25)).level == "none"  # within its error
+    assert "were not detected; a share below 30% would be missed" in told(StateCopies(0.05, 0.1)).sentence
+    assert told(StateCopies(0.0, 0.02), StateCopies(0.4, 0.1)).state_share == 0.4  # either test may find them
+
+
+def test_no_copies_are_claimed_absent_where_they_cannot_be_told_from_new_cells() -> None:
+    """The shipped model of ranks was said to copy "an estimated 0% ± 446%"; a file's states were not tested at all."""
+    for states in ((), (StateCopies(-6.3, 4.5),)):
+        found = alarm(1.01, 0.01, n=500, states=states)
+        assert found.sentence.endswith("could not be told from new cells here.") and found.state_share is None
 
 
 @pytest.mark.parametrize(("repeats", "sd"), [(5, 0.02), (1, 0.004)])
