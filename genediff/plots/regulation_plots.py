@@ -110,7 +110,7 @@ def network_on_paper(edges: pd.DataFrame, paths: pd.DataFrame, *, gene: str) -> 
         axes.annotate(name, (x, y), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=8)
     for words, colour in (("activates", ACTIVATES), ("represses", REPRESSES)):
         axes.plot([], [], color=colour, label=words)
-    axes.plot([], [], color=GREY, linestyle=":", label="not supported against shuffled networks")
+    axes.plot([], [], color=GREY, linestyle=":", label="not supported")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False, fontsize=7)
     axes.set_axis_off()
     axes.margins(0.12)
@@ -125,13 +125,13 @@ def bars(table: pd.DataFrame, *, value: str, title: str, signed: str | None = No
     table
         Column ``regulator`` and the one named by ``value``.
     signed
-        A column whose sign colours the bars.
+        A column whose sign colours the bars; NaN where it is not sure.
     """
     shown = table.head(most)
     fig = go.Figure()
     if signed:
         colours = np.array([colour_of(v) for v in shown[signed]], dtype=object)
-        for colour, words in ((ACTIVATES, "activates"), (REPRESSES, "represses")):
+        for colour, words in ((ACTIVATES, "activates"), (REPRESSES, "represses"), (GREY, "not supported")):
             rows = shown[colours == colour]
             fig.add_bar(x=rows[value], y=rows["regulator"], orientation="h", name=words, marker={"color": colour})
     else:

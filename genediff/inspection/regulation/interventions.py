@@ -47,7 +47,7 @@ class Interventions:
         and ``edges`` (share of edges with q below 0.05, NaN where there are none).
     ablations
         One row per part of the model: ``part``, ``rise`` (of the mean squared error of all regulated genes when the
-        part is silenced, as a share) and ``error`` (standard error over cells).
+        part is silenced, as a share) and ``error`` (standard error over cells). Heads also carry a gene's own value.
     n_cells
         Cells that all this rests on.
     """
@@ -182,7 +182,7 @@ def _linear(circuit: Circuit, given: Probe, known: np.ndarray, known_groups: np.
 
 
 def _ablations(circuit: Circuit, given: Probe) -> pd.DataFrame:
-    """Silence each head of attention, and the edges of encoder and decoder, and measure the error of all targets."""
+    """Silence all edges, those of encoder and decoder, and each head, and measure the error of all targets."""
     part, places = part_of(circuit, np.unique(circuit.wiring.edges[1]))
     regulated = np.unique(part.wiring.edges[1])
     clean = given.clean.double().cpu().numpy()[:, places[regulated]]
@@ -200,6 +200,7 @@ def _ablations(circuit: Circuit, given: Probe) -> pd.DataFrame:
 def _silenced_parts(circuit: Circuit) -> list[tuple[str, Circuit]]:
     wiring, zero = circuit.wiring, np.zeros_like(circuit.wiring.encoder)
     parts = [
+        ("all edges", circuit.rewired(wiring.take(np.zeros(0, dtype=np.int64)))),
         ("encoder edges", circuit.rewired(type(wiring)(wiring.edges, wiring.signs, zero, wiring.decoder))),
         ("decoder edges", circuit.rewired(type(wiring)(wiring.edges, wiring.signs, wiring.encoder, zero))),
     ]

@@ -19,18 +19,20 @@ NOT_SIGNIFICANT = "not significant"
 
 WORDS = {
     SUPPORTED: "the regulator's true value along it predicts the gene better than another cell's (FDR < 5%)",
-    ATTENTION_ONLY: "more attention flows along it than in shuffled networks, but the regulator's value does not "
-    "improve the prediction: attention alone is no evidence",
-    NOT_SIGNIFICANT: "the regulator's value along it does not predict the gene better than chance in these cells",
+    ATTENTION_ONLY: "more attention flows along it than in shuffled networks, but no better prediction by the "
+    "regulator's value was detected: attention alone is no evidence",
+    NOT_SIGNIFICANT: "no better prediction of the gene by the regulator's value along it was detected",
 }
 
-Tested = Literal["edge", "regulator", "path"]
+Tested = Literal["edge", "regulator", "path", "direct regulator"]
 # What each test finds of what is planted, by cells looked at, on cells of `genediff simulate` as it stands: a model of
-# GRN tokens trained on the planted network (benchmarks/regulation_power.md). Paths: of one edge.
+# GRN tokens trained on the planted network (benchmarks/regulation_power.md). Paths: of one edge. Direct regulators: of
+# one gene, among all that reach it.
 POWER: dict[Tested, tuple[tuple[int, float], ...]] = {
     "edge": ((64, 0.02), (128, 0.18), (256, 0.44), (512, 0.68), (800, 0.73)),
     "regulator": ((64, 0.38), (128, 0.54), (256, 0.79), (512, 0.96), (800, 1.0)),
     "path": ((64, 0.08), (128, 0.20), (256, 0.24), (512, 0.50), (800, 0.66)),
+    "direct regulator": ((64, 0.05), (128, 0.18), (256, 0.28), (512, 0.53), (800, 0.57)),
 }
 ON_SIMULATED = "On simulated cells, which are simpler than real ones, the test finds about"
 ASSOCIATED = "A regulator that only shares a cause with a gene predicts it too, so support is no proof of regulation."

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genediff.inspection.regulation.interventions import Interventions
 
 DIGITS = 6
-VERSION = 1
+VERSION = 2
 """Goes up when the same question has another answer."""
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.inspection.regulation.significance import ASSOCIATED, LEVEL, ON_SIMULATED, power
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures, layout
+from genediff.ui.kit import explain, figures, small_table
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:
@@ -110,15 +110,9 @@ def _open(gene: str) -> None:
 
 def _controls(found: Interventions) -> None:
     st.subheader("Beside controls", anchor=False)
-    st.dataframe(
-        found.controls,
-        hide_index=True,
-        column_config={
-            "what": st.column_config.TextColumn("", width=270),
-            "specific": st.column_config.NumberColumn(f"regulators (of {len(found.regulators)})", format="%.1f"),
-            "edges": st.column_config.NumberColumn("edges supported", format="percent"),
-        },
-    )
+    titles = {"what": "", "specific": f"regulators (of {len(found.regulators)})", "edges": "edges supported"}
+    formats = {titles["specific"]: "g", titles["edges"]: ".1%"}
+    small_table.show(found.controls.rename(columns=titles), formats=formats)
     explain.how_to_read(
         "The same test for the trained weights on networks with shuffled edges (numbers of regulators and targets "
         "kept), and for a linear regression of each gene on the same regulators. Where the regression does as well, "
@@ -127,10 +121,13 @@ def _controls(found: Interventions) -> None:
 
 
 def _ablations(found: Interventions) -> None:
+    rise, error = found.ablations.set_index("part").loc["all edges", ["rise", "error"]]
+    st.markdown(f"Without any edge the error of regulated genes changes by **{rise:+.1%}** (± {error:.1%}).")
     figures.show_figure(
         plots.ablations(found.ablations),
         how_to_read="How much the error of all regulated genes rises when one part is silenced (standard error over "
-        "cells). A head that costs nothing to silence carries no regulation, whatever its attention weights show.",
+        "cells). *All edges*: what regulation is worth to the model. A head also carries each gene's own value, so its "
+        "rise is no measure of regulation.",
         name="regulation-ablations",
         table=found.ablations,
     )

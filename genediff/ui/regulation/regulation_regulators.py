@@ -48,14 +48,19 @@ def _of_gene(info: ModelInfo, dataset: Dataset, cells: Population, settings: Set
     st.markdown(
         f"**{len(reaching)}** of {len(table)} regulators change the prediction of **{explain.plain(gene)}**; "
         f"**{len(supported)}** of them are supported in {n_cells:,} cells (FDR < 5%)"
-        f"{': ' + names if names else ''}." + ("" if len(supported) else f" {null_result(n_cells, 'path')}")
+        f"{': ' + names if names else ''}." + ("" if len(supported) else f" {null_result(n_cells, 'direct regulator')}")
         if len(reaching)
         else f"No regulator changes the prediction of **{explain.plain(gene)}** in this model."
     )
     figures.show_figure(
-        plots.bars(reaching, value="effect", title=f"change of {gene} (SD)", signed="slope"),
+        plots.bars(
+            reaching.assign(sign=reaching["slope"].where(reaching["q"] < LEVEL)),
+            value="effect",
+            title=f"change of {gene} (SD)",
+            signed="sign",
+        ),
         how_to_read="Each regulator is given the value of another cell of the same type. Length: how far the "
-        "prediction moves; blue: it activates the gene, orange: it represses it. *Supported*: its true value "
+        "prediction moves; blue: upwards with it, orange: downwards, grey: not supported. *Supported*: its true value "
         f"predicts the gene better in {cells.looked_at}. {ASSOCIATED}",
         name=f"regulators-{gene}",
         table=table,
