@@ -131,7 +131,7 @@ def takeaway(rows: Sequence[Row]) -> str:
         parts = ["Fewer than three seeds are finished, so no difference can be tested"]
     beside = next((row for name in SIMPLE for row in rows if row.title == ROW_TITLES[name]), None)
     counts = []
-    for name in HEADLINE if beside is not None else ():
+    for name in HEADLINE if beside is not None and tested else ():  # of fewer seeds no means are set beside others
         figure, own = FIGURES[name], [row for row in models if name in row.cells]
         if own and beside is not None and name in beside.cells:
             limit = figure.cost(beside.cells[name].mean)

@@ -213,6 +213,9 @@ def test_one_sentence_says_what_the_table_shows():
     said = takeaway(leaderboard(rows, results(better, mlp, references=[mixture]), n_seeds=3))
     assert "Detectably better than the MLP in something they claim: latent" in said
     assert "ahead of sub-cluster baseline: 1 of 2 in AUC (PCs)" in said
+    few = {name: values[:2] for name, values in better.items()}, {name: values[:2] for name, values in mlp.items()}
+    said = takeaway(leaderboard(rows, results(*few, references=[mixture]), n_seeds=2))
+    assert said == "Fewer than three seeds are finished, so no difference can be tested."
     assert "No tokenization is detectably better" in takeaway(leaderboard(rows, results(mlp, mlp), n_seeds=3))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.comparison.comparison_verdict import difference
+from genediff.comparison.gain_over_baseline import FEWEST_SEEDS
 from genediff.comparison.table_metrics import FIGURES, GROUPS, MAIN
 from genediff.ui.kit import explain
 
@@ -75,11 +76,15 @@ def gains(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
 
 
 def best(rows: Sequence[Row], names: Sequence[str]) -> list[dict[str, bool]]:
-    """Return for each row which of its figures are the best among trained rows; a lone row is not marked."""
+    """Return for each row which of its figures are the best among trained rows.
+
+    A lone row is not marked, nor are rows of so few seeds that none of them can be told from the others.
+    """
     marks: list[dict[str, bool]] = [{} for _ in rows]
     for name in names:
         costs = {i: FIGURES[name].cost(row.cells[name].mean) for i, row in enumerate(rows) if _judged(row, name)}
-        if len(costs) < 2 or min(costs.values()) == max(costs.values()):
+        enough = all(len(rows[i].models) >= FEWEST_SEEDS for i in costs)
+        if len(costs) < 2 or min(costs.values()) == max(costs.values()) or not enough:
             continue
         for i, cost in costs.items():
             marks[i][name] = cost == min(costs.values())
@@ -98,9 +103,9 @@ def _values(rows: Sequence[Row], names: Sequence[str], *, hide: bool) -> None:
     _draw(rows, table, words, css, hide=hide)
     explain.how_to_read(
         "Mean ± standard deviation over seeds; a click on a heading sorts. ↓ lower is better, ↑ higher is better, → "
-        "the value to reach. Bold on green: the best trained row, whether or not it leads by more than the spread. The "
-        "last rows are no models: real cells against other real cells (the floor), and simple baselines; their ± is "
-        "over draws of cells."
+        "the value to reach. Bold on green: the best mean, where rows have three seeds, whether or not it leads by "
+        "more than chance. The last rows are no models: real cells against other real cells (the floor), and simple "
+        "baselines; their ± is over draws of cells."
     )
 
 
