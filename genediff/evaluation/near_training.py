@@ -59,8 +59,9 @@ def near_training(generated: Source, dataset: Dataset, *, seed: int = 0) -> Stat
     cells = _x(generated, np.sort(rng.permutation(len(generated))[:MOST]))
     search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(pca.project(x))
     nearest = search.kneighbors(pca.project(cells), return_distance=False)[:, 0]
-    found, covered = excess(nearest, is_training), is_training.sum() / n_training
-    return StateCopies(found.share / covered, found.error / covered)  # copies of cells that were left out are not seen
+    # Copies of training cells that were left out of a large data set are not seen.
+    found, covered = excess(nearest, is_training), float(is_training.sum() / n_training)
+    return StateCopies(found.share / covered, found.error / covered)
 
 
 def excess(nearest: np.ndarray, is_training: np.ndarray) -> StateCopies:

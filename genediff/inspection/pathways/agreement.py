@@ -36,8 +36,8 @@ VERDICTS = {
     "weak": "Correlates with its gene set more than random sets do, but weakly: r below 0.3, or below 0.1 within cell "
     "types. It may separate cell types and little else.",
     "ambiguous": "Correlates with its gene set, but clearly better with another set of other genes.",
-    "no agreement": "Correlates with its gene set no more than random sets of the same expression do: the name does "
-    "not describe it.",
+    "no agreement": "No stronger correlation with its gene set than with random sets of the same expression was "
+    "detected: nothing shows that the name describes it.",
     "inactive": "Hardly varies between cells.",
 }
 

@@ -222,25 +222,28 @@ def _composition(dataset: Dataset, chosen: np.ndarray, label: str, *, most: int 
 def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> None:
     st.caption("Marker genes (selected vs. all other cells)")
     try:
-        found = differential_view.compared(dataset, (chosen, ~chosen))
+        found = differential_view.compared(dataset, (chosen, ~chosen), dataset.info.batch)
     except InputError as error:
         st.caption(explain.plain(error))
         return
-    shown = found.table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", "fdr"]]
+    by_donor = found.replicates is not None
+    fdr = "fdr_replicates" if by_donor else "fdr"
+    table = found.table.sort_values("p_replicates", kind="stable") if by_donor else found.table
+    shown = table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", fdr]]
     st.dataframe(
-        shown.assign(fdr=shown["fdr"].clip(lower=1e-300)),  # what is smaller would be written as nothing
+        shown.assign(**{fdr: shown[fdr].clip(lower=differential_view.LEAST_P)}),  # smaller ones underflow to 0
         hide_index=True,
         height="content",
         column_config={
             "log2_fold": st.column_config.NumberColumn("log2 fold", format="%+.1f"),
             "detected_first": st.column_config.NumberColumn("in", format="percent", help="Selected cells with a count"),
             "detected_second": st.column_config.NumberColumn("out", format="percent", help="Other cells with a count"),
-            "fdr": st.column_config.NumberColumn("FDR", format="%.0e"),
+            fdr: st.column_config.NumberColumn("FDR", format="%.0e"),
         },
     )
     st.caption(
-        "Mann-Whitney test over cells, all genes of the file. The outline was drawn where cells look alike, so small "
-        "p-values are expected: read the fold change. To compare two groups, keep the selection and open "
-        "*Differential expression*."
+        f"{'Moderated t-test over donors' if by_donor else 'Mann-Whitney test over cells'}, all genes of the file. The "
+        "outline was drawn where cells look alike, so small p-values are expected: read the fold change. To compare "
+        "two groups, keep the selection and open *Differential expression*."
     )
-    downloads.download("All genes as CSV", lambda: downloads.to_csv(found.table), "marker-genes.csv", key="lasso-genes")
+    downloads.download("All genes as CSV", lambda: downloads.to_csv(table), "marker-genes.csv", key="lasso-genes")

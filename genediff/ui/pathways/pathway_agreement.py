@@ -71,7 +71,7 @@ def _headline(table: pd.DataFrame, scored: Scored) -> None:
     counts = table["verdict"].value_counts()
     said = [f"**{int(counts.get(verdict, 0))}** {words}" for verdict, words in (
         ("agrees", "agree with their gene set"), ("weak", "only weakly"), ("ambiguous", "better with another set"),
-        ("no agreement", "do not agree"), ("inactive", "are inactive"),
+        ("no agreement", "not detectably"), ("inactive", "are inactive"),
     )]  # fmt: skip
     what = "tokens" if scored.source == pathways_data.TOKENS else "decoded pathways"
     st.markdown(f"Of {len(table):,} {what}: " + ", ".join(said) + ".")

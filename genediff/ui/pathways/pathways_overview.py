@@ -106,7 +106,7 @@ def _ridges(scored: Scored, dataset: Dataset, column: str, chosen: str) -> None:
     figures.show_figure(
         plots.ridges(scored.of(chosen), codes[scored.rows], levels, title=f"{short_name(chosen)}:<br>{scored.unit}"),
         how_to_read="How the cells of each group are spread (smoothed, each outline of the same height; the number is "
-        "that of cells, the triangle the median). A group with two humps holds cells of two kinds.",
+        "that of cells, the triangle the median). Two humps may be cells of two kinds or, in a small group, chance.",
         name="pathway-distributions",
         table=lambda: _points(scored, dataset, chosen),
     )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.inspection.regulation.significance import ASSOCIATED, LEVEL, ON_SIMULATED, power
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures, small_table
+from genediff.ui.kit import explain, figures, layout, small_table
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:

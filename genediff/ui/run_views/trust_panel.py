@@ -240,15 +240,13 @@ def _figures(evaluation: Evaluation) -> None:
         share = evaluation.share_of_range("model", metric.name)
         without.append(share is None and "permuted" in evaluation.rows and "floor" in evaluation.rows)
         figures = {ROW_TITLES[row]: None if s is None else metric.text(s.mean) for row, s in scores.items()}
-        words = (
-            f"No range on these data: permuted genes do as well. {metric.sentence}" if without[-1] else metric.sentence
-        )
+        why = "No range on these data: real cells are not told from permuted genes. " if without[-1] else ""
         rows.append(
             {
                 "figure": metric.title,
                 "share of range": None if share is None else 100 * share,
                 **figures,
-                "how to read it": words,
+                "how to read it": f"{why}{metric.sentence}",
             }
         )
     table = pd.DataFrame(rows).dropna(axis=1, how="all")

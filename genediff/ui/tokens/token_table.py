@@ -21,6 +21,7 @@ TOKEN = "token"  # the part of the address that names a token
 VIEW = layout.view_key("tokens")
 SETS = "sets"
 GENES_SHOWN = 4
+LEAST_CELLS = 10  # of a group, for its mean to be named
 _NAME = 220  # pixels that the name of a set and its rate take
 _GROUP = 180  # and those of a group of cells
 
@@ -108,8 +109,8 @@ def _figures_in_words(one: Subject, names: pd.DataFrame | None) -> None:
         places[3].metric("Directions with an enriched gene set", "…", border=True, help="Still being looked up.")
     else:
         column = _column(one)
-        varies = None if column is None else token_data.group_means(one, column)[0]
-        apart = 0 if varies is None else int((np.nanmax(np.abs(varies), axis=1) > 1).sum())
+        varies = None if column is None else _of_large_groups(one, column)[0]
+        apart = 0 if varies is None else int((np.abs(varies).max(axis=1, initial=0) > 1).sum())
         places[3].metric(
             "Separate a group of cells", f"{apart:,}", border=True,
             help="In some group of cells the mean activity is more than one standard deviation from that of all cells.",
@@ -143,7 +144,7 @@ def _table(one: Subject, effects: OutputEffects | None, names: pd.DataFrame | No
             "most active in": st.column_config.TextColumn(
                 width=_GROUP,
                 help="The group of cells whose mean activity lies furthest above that of all cells, in standard "
-                "deviations over cells.",
+                f"deviations over cells. Groups of fewer than {LEAST_CELLS} cells are left out.",
             ),
             "KL": st.column_config.NumberColumn(
                 format="%.2f",
@@ -241,10 +242,19 @@ def _most_active(one: Subject) -> list[str] | None:
     column = _column(one)
     if column is None:
         return None
-    means, levels = token_data.group_means(one, column)
-    means = np.nan_to_num(means)
+    means, levels = _of_large_groups(one, column)
+    if not levels:
+        return None
     best = means.argmax(axis=1)
     return [f"{levels[place]} ({row[place]:+.1f} SD)" for place, row in zip(best, means, strict=True)]
+
+
+def _of_large_groups(one: Subject, column: str) -> tuple[np.ndarray, list[str]]:
+    """Return mean activities in groups with cells enough to be named, (token, group), and these groups."""
+    means, levels = token_data.group_means(one, column)
+    codes = obs_columns.classes(one.dataset, column)[0][one.found.rows]
+    large = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(levels)) >= LEAST_CELLS)
+    return means[:, large], [levels[place] for place in large]
 
 
 def _with_rate(name: str | None, rate: float) -> str:
