@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from genediff.core.errors import InputError
 from genediff.core.json_files import write_json
 from genediff.evaluation import real_cells
-from genediff.evaluation.matching import match, target_of
+from genediff.evaluation.matching import match, n_draws, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,8 @@ class ProtocolScores:
     protocol, source
         Which, and where it is from.
     rows
-        Row ("Generated", "Real vs. real"), metric, mean over draws, standard deviation over them (None for one draw).
+        Row ("Generated", "Real vs. real"), metric, mean over draws, standard deviation over them (None where there are
+        not cells enough for draws of their own).
     n_cells
         Test cells that were compared, each draw with as many generated ones.
     leaks
@@ -85,7 +86,11 @@ class ProtocolScores:
         names = list(dict.fromkeys(row for row, *_ in self.rows))
         lines = [self.source, "", f"{'':22}" + "".join(f"{name:>22}" for name in names)]
         lines += [f"{metric:22}" + "".join(f"{row.get(n, '-'):>22}" for n in names) for metric, row in table.items()]
-        lines += ["", f"{self.n_cells:,} test cells; lower is better. Leaks and limits of this protocol:"]
+        lines += [
+            "",
+            f"{self.n_cells:,} test cells; lower is better; ± over draws, where each has cells of its own.",
+            "Leaks and limits of this protocol:",
+        ]
         return "\n".join([*lines, *(f"- {leak}" for leak in self.leaks)]) + "\n"
 
 
@@ -127,10 +132,11 @@ def evaluate_protocol(
     test, other = (real_cells.of_split(dataset, part, label) for part in ("test", "validation"))
     target = target_of(test.codes[test.codes >= 0], max_cells=max_cells)
     metrics = {"cfgen": _cfgen, "scldm": _scldm}[protocol]
+    sources = {"Generated": own, "Real vs. real": other}
     found: dict[tuple[str, str], list[float]] = {}
     n_cells = 0
     for number, seed in enumerate(seeds):
-        for row, cells in (("Generated", own), ("Real vs. real", other)):
+        for row, cells in sources.items():
             progress((2 * number + (row != "Generated")) / (2 * len(seeds)), row)
             theirs, real = match(cells.codes, test.codes, target, seed=seed, part=(number, len(seeds)))
             theirs, real = theirs[np.argsort(cells.codes[theirs])], real[np.argsort(test.codes[real])]
@@ -138,8 +144,9 @@ def evaluate_protocol(
             sides = (_dense(cells.values, theirs), cells.codes[theirs], _dense(test.values, real), test.codes[real])
             for metric, value in metrics(*sides).items():
                 found.setdefault((row, metric), []).append(value)
+    draws = {row: n_draws(cells.codes, test.codes, target, most=len(seeds)) for row, cells in sources.items()}
     rows = tuple(
-        (row, metric, float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+        (row, metric, float(np.mean(values)), float(np.std(values, ddof=1)) if draws[row] == len(seeds) > 1 else None)
         for (row, metric), values in found.items()
     )
     return ProtocolScores(protocol, SOURCES[protocol], rows, n_cells, LEAKS[protocol])

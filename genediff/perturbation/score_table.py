@@ -259,6 +259,11 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table.astype({name: float for name in METRICS if name in table})
 
 
+def share_in_words(share: float) -> str:
+    """Write a share of a range: beyond its ends how far has no meaning, for the range may be small there."""
+    return ">100%" if share > 1 else "<0%" if share < -0.005 else f"{abs(share):.0%}"
+
+
 def independent_cases(index: pd.MultiIndex) -> pd.Index:
     """Return what held-out groups are independent by: the perturbation, or the context where there are more of these.
 
@@ -281,7 +286,7 @@ def _lines(scores: Scores) -> list[str]:
                 mark = "  (best baseline)" if scores.best.get(metric) == predictor else ""
                 chance = f", chance {scores.chance(metric):.3f}" if np.isfinite(scores.chance(metric)) else ""
                 share = scores.share_of_range(predictor, metric)
-                part = f", {share:.0%} of its range" if np.isfinite(share) else ""
+                part = f", {share_in_words(share)} of its range" if np.isfinite(share) else ""
                 lines.append(f"  {METRICS[metric].title:34} {mean:.3f}{bounds}{chance}{part}{mark}")
         if "pearson_delta" in scores.best and predictor not in (scores.best["pearson_delta"], REPLICATE):
             lines.append(f"  Worse than the best baseline on {scores.harm_rate(predictor):.0%} of perturbations.")

@@ -79,11 +79,11 @@ def verdict_of_kind(
     interval = f"gain {gain.mean:+.3f}, 95% interval {gain.low:+.3f} to {gain.high:+.3f}"
     size = size_in_words(slope)
     if scores.level == "worse":
-        return Verdict("bad", f"{on} the model is worse than the simple baseline {best} ({figures}; {interval}). The "
+        return Verdict("bad", f"{on} the model is worse than the simple baseline {best} ({figures}; {interval}). A "
                        f"baseline is shown first.{more}")  # fmt: skip
     if scores.level == "same":
         return Verdict("caution", f"{on} no advantage over the simple baseline {best} was detected ({figures}; "
-                       f"{interval}). The baseline is shown first.{more}")  # fmt: skip
+                       f"{interval}). A baseline is shown first.{more}")  # fmt: skip
     right_size = SIZE_OVER_CASES[0] <= slope <= SIZE_OVER_CASES[1]
     sure = right_size and not any(one.level == "worse" for one in comparisons or ())
     return Verdict(

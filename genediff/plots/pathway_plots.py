@@ -285,9 +285,7 @@ def agreement_dots(table: pd.DataFrame, *, chosen: str | None = None, most: int 
             "<extra></extra>",
         )
     style(fig, height=110 + _ROW * len(shown))
-    fig.update_xaxes(
-        title_text="Spearman's r over cells, activation against score", zeroline=True, zerolinecolor=palettes.GREY
-    )
+    fig.update_xaxes(title_text="Spearman's r, activation with score", zeroline=True, zerolinecolor=palettes.GREY)
     fig.update_yaxes(
         showgrid=True, tickfont={"size": 11}, tickvals=places.tolist(), range=[-0.7, len(shown) - 0.3],
         ticktext=[f"<b>{s}</b>" if name == chosen else s for s, name in zip(names, shown["token"], strict=True)],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import anndata
 import numpy as np
 import pytest
 
 from genediff.core.errors import InputError
 from genediff.evaluation import protocols
+from genediff.workspace import DEMO_DATASET, Workspace
 
 CODES = np.repeat([0, 1, 2], [40, 30, 1])
 
@@ -56,6 +58,18 @@ def test_wrong_library_sizes_do_not_show_in_cfgen_s_protocol() -> None:
     real, near = counts(1), counts(2)
     tenfold = protocols._cfgen(10 * near, CODES, real, CODES)
     assert tenfold["W2"] == pytest.approx(protocols._cfgen(near, CODES, real, CODES)["W2"])
+
+
+def test_no_spread_is_given_of_one_draw(tmp_path) -> None:
+    """Real vs. real was "± 2.5e-15": the same validation cells five times over."""
+    dataset = Workspace(tmp_path).open_dataset(DEMO_DATASET)
+    cells = anndata.AnnData(dataset.counts("train")[:1000], obs=dataset.obs.iloc[dataset.rows("train")[:1000]].copy())
+    cells.var_names = list(dataset.genes)
+    found = protocols.evaluate_protocol(cells, dataset, "cfgen", seeds=(0, 1), max_cells=100)
+    spread = {(row, metric): sd for row, metric, _, sd in found.rows}
+    assert spread["Generated", "W2"] > 0 and spread["Real vs. real", "W2"] > 0  # 100 of many
+    once = protocols.evaluate_protocol(cells, dataset, "cfgen", seeds=(0, 1))
+    assert {sd for _, _, _, sd in once.rows} == {None} and "±" not in once.to_text().split("test cells")[0]
 
 
 def test_what_a_protocol_cannot_do_is_said() -> None:

@@ -13,7 +13,7 @@ from genediff.perturbation.differential import differential, rank_test
 from genediff.perturbation.perturbation_metrics import de_metrics, discrimination, e_distance, response_weights
 from genediff.perturbation.prediction_scores import Judge
 from genediff.perturbation.replicate import DUPLICATE, interpolate, split_halves
-from genediff.perturbation.score_table import Scores
+from genediff.perturbation.score_table import Scores, share_in_words
 
 N_GENES = 60
 
@@ -170,6 +170,7 @@ def test_a_perfect_prediction_takes_the_whole_range_and_an_uninformed_one_none(j
         assert scores.dynamic_range(metric).exists  # type: ignore[union-attr]
         assert scores.share_of_range("no_change", metric) == pytest.approx(0, abs=1e-9)
         assert scores.share_of_range("truth", metric) > 0.9
+    assert [share_in_words(one) for one in (14.2, 0.5, -0.001, -0.4)] == [">100%", "50%", "0%", "<0%"]
     assert Scores.from_dict(scores.to_dict()).share_of_range("truth", "mse") == scores.share_of_range("truth", "mse")
 
 

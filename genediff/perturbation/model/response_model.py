@@ -82,7 +82,8 @@ class Confidence:
             found.append(f"The prediction is that of the baseline {self.baseline_title}. {self.gate.why}")
         else:
             way = f"{self.gate.weight:.0%} of the way from the baseline {self.baseline_title} to the model"
-            found.append(f"The prediction lies {way}. {self.gate.why}")
+            flattered = " They also chose how far to go, so these figures flatter it." * bool(self.gate.why)
+            found.append(f"The prediction lies {way}. {self.gate.why}{flattered}")
             size = "small" if self.spread < 0.2 else "considerable" if self.spread < 0.6 else "as large as the change"
             found.append(f"Spread over models fitted to resampled cells: {self.spread:.0%} of the change ({size}).")
         found += self.reasons

@@ -74,7 +74,8 @@ def show(question: Question, found: Sequence[BaselineComparison] | None) -> None
             "*Chance*: random predictions. *Of range*: "
             "where the prediction lies between an uninformed one (no change, or the mean of all perturbations: 0%) and "
             "an interpolated duplicate (half of the measured cells, without what noise there is in genes that do not "
-            "respond: 100%), with the best baseline in brackets. Grey: " + _without_range(found)
+            "respond: 100%; more is possible, since these cells are few), with the best baseline in brackets. Grey: "
+            + _without_range(found)
         )
 
 
@@ -113,7 +114,9 @@ def _row(one: BaselineComparison, who: str) -> dict[str, str]:
 def _range(one: BaselineComparison) -> str:
     if one.no_range:
         return NO_RANGE
-    return f"{one.share:.0%} ({one.best_share:.0%})" if np.isfinite(one.share) else "–"
+    from genediff.perturbation.score_table import share_in_words
+
+    return f"{share_in_words(one.share)} ({share_in_words(one.best_share)})" if np.isfinite(one.share) else "–"
 
 
 def _number(value: float) -> str:

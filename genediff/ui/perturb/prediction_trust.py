@@ -11,7 +11,7 @@ from genediff.perturbation.screen_reader import task_key
 from genediff.perturbation.task_config import KINDS
 from genediff.perturbation.verdict import Verdict, verdict_of_kind
 from genediff.plots import perturbation_plots as plots
-from genediff.ui.kit import background, explain, figures
+from genediff.ui.kit import background, explain, figures, small_table
 from genediff.ui.perturb import other_measures, task_choice
 
 if TYPE_CHECKING:
@@ -152,14 +152,8 @@ def _table(scores: ChangeScores) -> None:
     rows = [("Noise-free prediction, at best", cases["attainable"].mean(), 1.0),
             ("Replicate experiment", cases["replicate"].mean(), 1.0)]  # fmt: skip
     rows += [(_row_title(scores, str(name)), r, scores.slope(str(name))) for name, r in scores.means.items()]
-    table = pd.DataFrame(rows, columns=["", "mean r", "size"])
-    st.dataframe(
-        table.assign(size=["–" if pd.isna(one) else f"{one:.1f} ×" for one in table["size"]]),
-        hide_index=True,
-        column_config={
-            "mean r": st.column_config.ProgressColumn("mean r", format="%.2f", min_value=0.0, max_value=1.0)
-        },
-    )
+    table = pd.DataFrame(rows, columns=["", "mean r", "size (×)"])
+    small_table.show(table, formats={"mean r": ".2f", "size (×)": ".1f"})
     explain.how_to_read(
         f"Mean {SCORE}, over {scores.n} held-out cases; perturbed genes are left out. *Size*: measured changes as a "
         "multiple of predicted ones (slope; 1 is right). A replicate is a second experiment with as many cells; it "

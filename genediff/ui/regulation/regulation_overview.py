@@ -122,7 +122,7 @@ def _controls(found: Interventions) -> None:
 
 def _ablations(found: Interventions) -> None:
     rise, error = found.ablations.set_index("part").loc["all edges", ["rise", "error"]]
-    st.markdown(f"Without any edge the error of regulated genes changes by **{rise:+.1%}** (± {error:.1%}).")
+    st.markdown(f"Without any edge the error of regulated genes changes by **{rise:+.2%}** (± {error:.2%}).")
     figures.show_figure(
         plots.ablations(found.ablations),
         how_to_read="How much the error of all regulated genes rises when one part is silenced (standard error over "
