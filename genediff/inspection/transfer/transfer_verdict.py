@@ -39,13 +39,13 @@ def level(rows: Mapping[str, Row], tokens: pd.DataFrame | None) -> str:
 
 
 def shares_kept(rows: Mapping[str, Row], tokens: pd.DataFrame | None) -> list[float]:
-    """Return which share of the correlation is left, and of the tokens that meant their name."""
+    """Return which share of the correlation is left, and of the tokens that meant their name and did not lose it."""
     yardstick = rows.get("native") or rows.get("own")
     found = []
     if yardstick is not None and yardstick.correlation.value > 0:
         found.append(rows["new"].correlation.value / yardstick.correlation.value)
-    if tokens is not None and (had := int(tokens["outcome"].isin(["kept", "lost"]).sum())):
-        found.append(int((tokens["outcome"] == "kept").sum()) / had)
+    if tokens is not None and (had := int((tokens["own_verdict"] == "agrees").sum())):
+        found.append(1 - int((tokens["outcome"] == "lost").sum()) / had)
     return found
 
 
@@ -106,16 +106,16 @@ def _against_averages(rows: Mapping[str, Row]) -> str:
 
 def _names(tokens: pd.DataFrame) -> str:
     count = tokens["outcome"].value_counts()
-    kept, lost, gained, never, unknown, not_here, not_asked = (
-        int(count.get(key, 0)) for key in ("kept", "lost", "gained", "never", "unknown", "not here", "not asked")
-    )
+    keys = ("kept", "lost", "gained", "unsure", "never", "unknown", "not here", "not asked")
+    kept, lost, gained, unsure, never, unknown, not_here, not_asked = (int(count.get(key, 0)) for key in keys)
     if unknown + not_here:
         said = f"{unknown:,} of {unknown + not_here:,} named tokens agree with their gene set here."
     else:
         said = (
-            f"{kept:,} of {kept + lost:,} tokens that agree with their gene set on the model's cells also do here; "
-            f"{never + gained:,} did not there"
-        ) + (f", and {gained:,} of them do here." if gained else ".")
+            f"{kept:,} of {kept + lost + gained + unsure + never:,} named tokens agree with their gene set on both, "
+            f"{lost:,} only on the model's cells, {gained:,} only here, {never:,} on neither; of {unsure:,} one side "
+            "agrees by a difference that may be chance."
+        )
     if lost:
         names = tokens.loc[tokens["outcome"] == "lost", "token"].tolist()
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

@@ -22,11 +22,12 @@ BLOCK = 1024
 
 OUTCOMES = {
     "kept": "means its name on both",
-    "lost": "meant its name on the model's own cells and does not here",
-    "gained": "means its name here, but not on the model's own cells",
-    "never": "means its name on neither",
+    "lost": "meant its name on the model's own cells, and follows it less here",
+    "gained": "means its name here, and follows it more than on the model's own cells",
+    "unsure": "seen to mean its name on one of both; the difference may be chance",
+    "never": "not seen to mean its name on either",
     "unknown": "means its name here; the model's own cells are not at hand",
-    "not here": "does not mean its name here; the model's own cells are not at hand",
+    "not here": "not seen to mean its name here; the model's own cells are not at hand",
     "not asked": f"fewer than {SMALLEST} genes of its set were measured",
 }
 
@@ -83,20 +84,25 @@ def names_kept(
     for column in ("own_verdict", "new_verdict"):
         table[column] = table.get(column, pd.Series("", table.index)).fillna("")
     table["genes"] = [len(set(sets.sets[name]) & set(genes)) for name in table["token"]]
-    table["outcome"] = [_outcome(*pair) for pair in zip(table["own_verdict"], table["new_verdict"], strict=True)]
+    table["outcome"] = [_outcome(row) for _, row in table.iterrows()]
     sides_columns = [
         f"{side}{part}" for side in ("own", "new") for part in ("", "_low", "_high", "_chance", "_verdict")
     ]
     return table[["token", "genes", *sides_columns, "outcome"]]
 
 
-def _outcome(own: str, new: str) -> str:
-    if not new:
+def _outcome(row: pd.Series) -> str:
+    """Return what became of a name; one that is seen on one side only has changed where the intervals of r part."""
+    if not row["new_verdict"]:
         return "not asked"
-    now = new == "agrees"
-    if not own:
+    before, now = row["own_verdict"] == "agrees", row["new_verdict"] == "agrees"
+    if not row["own_verdict"]:
         return "unknown" if now else "not here"
-    return ("kept" if now else "lost") if own == "agrees" else ("gained" if now else "never")
+    if before == now:
+        return "kept" if now else "never"
+    if before:
+        return "lost" if row["new_high"] < row["own_low"] else "unsure"
+    return "gained" if row["new_low"] > row["own_high"] else "unsure"
 
 
 @torch.no_grad()

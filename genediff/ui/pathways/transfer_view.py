@@ -214,8 +214,8 @@ def _tokens(found: Transfer, info: ModelInfo) -> None:
     figures.show_figure(
         names_before_and_after(tokens, own=info.dataset_name, new=found.dataset_name),
         how_to_read="Each line is a token. Further right: its activation follows an ssGSEA score of its set more, and "
-        "no model was asked for that score. Crosses: no more than sets of random genes do, or another set clearly "
-        "better, so the name no longer holds. Tokens that gained are on the bottom. Agreement shows that a name is "
+        "no model was asked for that score. Crosses: the name held on the model's cells and is not seen here, beyond "
+        "the 95% intervals. Tokens that gained are on the bottom. Agreement shows that a name is "
         "deserved, not that the process is at work.",
         name="transfer-names",
         table=tokens,

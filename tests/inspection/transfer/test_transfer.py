@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from genediff.cli import app
 from genediff.core.errors import InputError
 from genediff.data.cells.renamed import RenamedDataset
 from genediff.evaluation.reconstruction import gene_correlation, reconstruct
+from genediff.inspection.pathways.agreement import spearman_interval
 from genediff.inspection.tokens.inspected_cells import read_cells
 from genediff.inspection.transfer import aligned, proposal, transfer
 from genediff.inspection.transfer.measure import estimate
@@ -25,6 +27,7 @@ from genediff.inspection.transfer.transfer_scores import (
     nll_draws,
     weights,
 )
+from genediff.inspection.transfer.transferred_names import _outcome
 from genediff.knowledge.orthologs import shipped_orthologs
 
 
@@ -133,6 +136,23 @@ def test_a_token_whose_genes_were_exchanged_loses_its_name(model, own, write, co
     count = found.tokens["outcome"].value_counts()
     assert found.level == "most" and count.get("lost", 0) > 0
     assert found.tokens["new"].median() < found.tokens["own"].median()
+
+
+def test_a_name_is_lost_only_where_its_correlation_fell_beyond_chance():
+    """Seen on one side and not on the other was "lost": of names that are alike on both, every second one."""
+    draw = np.random.default_rng(0)
+    r = np.tanh(np.arctanh(0.3) + draw.normal(scale=1 / np.sqrt(200 - 3), size=(2000, 2)))
+    low, high = spearman_interval(r, 200)
+
+    def told(one: int) -> str:
+        sides = {f"{side}_{part}": end[one, place] for place, side in enumerate(("own", "new"))
+                 for part, end in (("low", low), ("high", high))}  # fmt: skip
+        verdicts = {f"{side}_verdict": "agrees" if r[one, place] > 0.3 else "weak"
+                    for place, side in enumerate(("own", "new"))}  # fmt: skip
+        return _outcome(pd.Series({**sides, **verdicts}))
+
+    outcome = pd.Series([told(one) for one in range(2000)]).value_counts(normalize=True)
+    assert outcome["unsure"] > 0.4 and outcome.get("lost", 0) + outcome.get("gained", 0) < 0.01
 
 
 def test_a_model_of_these_cells_is_judged_in_the_same_genes(model, own, same, kept):
