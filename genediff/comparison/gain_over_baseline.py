@@ -39,9 +39,12 @@ class Gain:
     p
         Two-sided, Welch's t-test over seeds; corrected by `holm` or `false_discovery`. None below three seeds a side.
     detectable
-        The difference that this number of seeds would find with a power of 80%; None below three seeds a side.
+        The difference that this number of seeds would find with a power of 80%, after the same correction as p; None
+        below three seeds a side.
     finding
         "better" or "worse" where p is below 0.05, "same" where no difference was detected, "unknown" below three seeds.
+    freedom
+        Degrees of freedom of the test.
     """
 
     difference: float
@@ -50,13 +53,15 @@ class Gain:
     p: float | None
     detectable: float | None
     finding: Finding
+    freedom: float = math.inf
 
-    def corrected(self, p: float | None) -> Gain:
+    def corrected(self, p: float | None, n_tests: int = 1) -> Gain:
         """Return the same gain with a p-value that takes other tests into account, and the finding that follows."""
-        if p is None:
+        if p is None or self.detectable is None:
             return replace(self, p=None, finding="unknown")
         finding: Finding = "same" if p >= LEVEL else "better" if self.difference > 0 else "worse"
-        return replace(self, p=p, finding=finding)
+        detectable = self.detectable * _least(self.freedom, n_tests) / _least(self.freedom, 1)
+        return replace(self, p=p, detectable=detectable, finding=finding)
 
 
 def gain(figure: Figure, own: Sequence[float], other: Sequence[float]) -> Gain:
@@ -66,11 +71,12 @@ def gain(figure: Figure, own: Sequence[float], other: Sequence[float]) -> Gain:
     size = abs(statistics.fmean(other))
     percent = 100 * difference / size if figure.is_ratio and size > 1e-9 else None
     spread = p = detectable = None
+    freedom = math.inf
     if min(len(own), len(other)) >= 2:
         spread = math.hypot(statistics.stdev(own_cost), statistics.stdev(other_cost))
     if min(len(own), len(other)) >= FEWEST_SEEDS:
-        p, detectable = _welch(own_cost, other_cost)
-    return Gain(difference, percent, spread, p, detectable, "unknown").corrected(p)
+        p, detectable, freedom = _welch(own_cost, other_cost)
+    return Gain(difference, percent, spread, p, detectable, "unknown", freedom).corrected(p)
 
 
 def holm(gains: Mapping[Key, Gain]) -> dict[Key, Gain]:
@@ -86,7 +92,9 @@ def false_discovery(gains: Mapping[Key, Gain]) -> dict[Key, Gain]:
 def _correct(gains: Mapping[Key, Gain], adjust: Callable[[np.ndarray], np.ndarray]) -> dict[Key, Gain]:
     tested = {key: own.p for key, own in gains.items() if own.p is not None}
     adjusted = dict(zip(tested, adjust(np.array(list(tested.values()))), strict=True)) if tested else {}
-    return {key: own.corrected(float(adjusted[key]) if key in adjusted else None) for key, own in gains.items()}
+    return {
+        key: own.corrected(float(adjusted[key]) if key in adjusted else None, len(tested)) for key, own in gains.items()
+    }
 
 
 def _holm(p: np.ndarray) -> np.ndarray:
@@ -95,13 +103,17 @@ def _holm(p: np.ndarray) -> np.ndarray:
     return stepped[np.argsort(order)]
 
 
-def _welch(own: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
-    """Return the p-value of Welch's t-test and the difference it would detect, for the variances that were seen."""
+def _least(freedom: float, n_tests: int) -> float:
+    """Return the least difference that is detected, in standard errors, by one of so many tests (Bonferroni)."""
+    return float(stdtrit(freedom, 1 - LEVEL / 2 / n_tests) + stdtrit(freedom, POWER))
+
+
+def _welch(own: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
+    """Return p of Welch's t-test, the difference it would detect for the variances that were seen, and its freedom."""
     shares = [statistics.variance(values) / len(values) for values in (own, other)]
     error = math.sqrt(sum(shares))
     difference = statistics.fmean(other) - statistics.fmean(own)
     if error < 1e-12:
-        return (1.0 if abs(difference) < 1e-12 else 0.0), 0.0
+        return (1.0 if abs(difference) < 1e-12 else 0.0), 0.0, math.inf
     freedom = error**4 / sum(s**2 / (len(v) - 1) for s, v in zip(shares, (own, other), strict=True))
-    least = stdtrit(freedom, 1 - LEVEL / 2) + stdtrit(freedom, POWER)
-    return float(2 * stdtr(freedom, -abs(difference) / error)), float(least * error)
+    return float(2 * stdtr(freedom, -abs(difference) / error)), _least(freedom, 1) * error, freedom

@@ -10,7 +10,7 @@ from genediff.comparison.comparison_results import Reference, Result, Results
 from genediff.comparison.comparison_store import StoredRow
 from genediff.comparison.comparison_table import leaderboard, takeaway, to_dict, to_frame
 from genediff.comparison.config import Entry
-from genediff.comparison.gain_over_baseline import gain
+from genediff.comparison.gain_over_baseline import gain, holm
 from genediff.comparison.nats_by_depth import nats_curves
 from genediff.comparison.table_metrics import FIGURES
 from genediff.evaluation import ROW_TITLES
@@ -100,6 +100,19 @@ def test_claims_are_corrected_for_how_many_there_are():
         made = results(*({name: list(rng.normal(0.6, 0.05, 3)) for name in names} for _ in rows))
         false += any(line.verdict.level in ("kept", "partly") for line in leaderboard(rows, made, n_seeds=3)[:-1])
     assert false / 1000 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_what_is_called_detectable_is_found_after_correction():
+    """The power beside "no difference" was that of one uncorrected test: of a dozen claims one in four was found."""
+    rng = np.random.default_rng(3)
+    figure, found = FIGURES["recall"], []
+    seen = [holm({i: gain(figure, *rng.normal(0.6, 0.05, (2, 5))) for i in range(12)})[0] for _ in range(200)]
+    least = np.median([one.detectable for one in seen])
+    for _ in range(1000):
+        gains = {i: gain(figure, *rng.normal(0.6, 0.05, (2, 5))) for i in range(11)}
+        gains[11] = gain(figure, rng.normal(0.6 + least, 0.05, 5), rng.normal(0.6, 0.05, 5))
+        found.append(holm(gains)[11].finding == "better")
+    assert np.mean(found) > 0.65
 
 
 def test_true_claims_are_found():

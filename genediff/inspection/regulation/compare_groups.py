@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_ind_from_stats
+from scipy.stats import norm, ttest_ind_from_stats
 
 from genediff.core.stats import false_discovery_rates
 from genediff.inspection.regulation.attention_flow import flow_of
@@ -60,8 +60,8 @@ def compare(
 
 
 def detectable(table: pd.DataFrame) -> float:
-    """Return the difference of slopes that the usual path of a table shows at p < 0.05 with a power of 80%."""
-    return float((1.96 + 0.84) * np.hypot(table["se_first"], table["se_second"]).median())
+    """Return the difference of slopes that the usual path shows with a power of 80%, corrected for all of a table."""
+    return float((norm.isf(0.025 / len(table)) + 0.84) * np.hypot(table["se_first"], table["se_second"]).median())
 
 
 def slopes_differ(first: tuple[np.ndarray, np.ndarray, int], second: tuple[np.ndarray, np.ndarray, int]) -> np.ndarray:

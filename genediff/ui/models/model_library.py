@@ -91,8 +91,7 @@ def table(models: Sequence[ModelInfo], *, every_column: bool) -> None:
     same = f" {hidden} options that are the same for all models are hidden." if hidden else ""
     explain.how_to_read(
         "↓ lower is better, ↑ higher is better, → target value. Bold on green: best among models of the same data "
-        "set, on "
-        f"its held-out cells.{same} Click a row to show that model below."
+        f"set, on its held-out cells, whether or not by more than chance.{same} Click a row to show that model below."
     )
 
 

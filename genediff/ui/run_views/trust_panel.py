@@ -226,8 +226,9 @@ def _copies(evaluation: Evaluation) -> None:
     box(evaluation.memorisation.sentence)
     explain.how_to_read(
         "A model that has memorised training cells puts generated cells closer to them than unseen real cells lie "
-        "(“Copied training cells” in the figure above). One that copies their states and draws new counts is found in "
-        "the model's tokens: there its cells lie as close to training cells as copies made for the purpose."
+        "(“Copied training cells” in the figure above). One that copies their states and draws new counts is found by "
+        "whose nearest real cell is a training cell more often than a random split explains, and in the model's "
+        "tokens, where its cells lie as close to training cells as copies made for the purpose."
     )
 
 
