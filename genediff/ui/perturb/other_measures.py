@@ -101,13 +101,13 @@ def _row(one: BaselineComparison, who: str) -> dict[str, str]:
     return {
         "measure": f"{TITLES[one.metric]} {arrow}",
         "verdict": _VERDICTS[one.level],
+        "of range": _range(one),
         who: _number(one.value),
         "best baseline": f"{_number(one.best_value)} {BASELINES[one.best].title}",
         "gain": f"{one.gain.mean:+.3f}" + (f" [{one.gain.low:+.3f}, {one.gain.high:+.3f}]" if sure else ""),
         "worse on": f"{one.harm:.0%}",
         "replicate": _number(one.replicate),
         "chance": _number(one.chance),
-        "of range": _range(one),
     }
 
 
