@@ -123,7 +123,7 @@ def _body(room: Classroom, shared: Path) -> None:
                     "browser": seat.browser,
                     "page": seat.page,
                     "story": seat.story,
-                    "last seen": f"{max(time.time() - seat.seen, 0) / 60:.0f} min ago",
+                    "last seen": _ago(time.time() - seat.seen),
                     "runs": sum(not run.status.has_ended for run in runs[name]),
                     "space used (MB)": round(used_bytes(shared / FOLDER / name) / 1e6, 1),
                 }
@@ -134,7 +134,9 @@ def _body(room: Classroom, shared: Path) -> None:
     )
     st.subheader("Answers", anchor=False)
     if answers.empty:
-        st.caption("Nobody has answered a question of a story yet.")
+        st.caption(
+            "Nobody has answered a question of a story yet. Let the class begin one on Learn, or send them its address."
+        )
         return
     st.dataframe(
         counted(answers),
@@ -144,3 +146,7 @@ def _body(room: Classroom, shared: Path) -> None:
     explain.how_to_read(
         "First answers, one per browser and question: later ones know what is right. The table to take away has all."
     )
+
+
+def _ago(seconds: float) -> str:
+    return "just now" if seconds < 60 else f"{seconds / 60:.0f} min ago"

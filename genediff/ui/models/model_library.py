@@ -75,6 +75,8 @@ def table(models: Sequence[ModelInfo], *, every_column: bool) -> None:
         },
         index=figures.index,
     )
+    if not every_column and about["data set"].nunique() == 1:
+        about = about.drop(columns="data set")  # figures have its room
     groups = pd.Series([info.dataset_id for info in models], index=figures.index)
     judged = figures.dropna(axis=1, how="all")
     whole = pd.concat([about, judged, facts[kept]], axis=1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CELL = "cell"  # the part of the address that names the cell
 MOST_LISTED = 20_000
-MOST_CLICKED = 800  # of more cells than a browser can search at ease, those that answer to a click
+MOST_CLICKED = 300  # of more cells than a browser can search at ease, those that answer to a click
 _CLICK = "tokenize-click"
 
 
