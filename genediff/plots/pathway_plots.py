@@ -69,7 +69,7 @@ def group_heat(
         )
     )
     style(fig, height=110 + max(_ROW * len(names), 220))
-    fig.update_xaxes(showgrid=False, type="category", side="bottom", tickangle=-35 if len(groups) > 3 else 0)
+    fig.update_xaxes(showgrid=False, type="category", side="bottom", dtick=1, tickangle=-35 if len(groups) > 3 else 0)
     fig.update_yaxes(
         autorange="reversed",
         showgrid=False,
