@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import numpy as np
@@ -430,3 +431,13 @@ def test_flow_of_one_path_is_that_of_the_search() -> None:
     flow, _ = toy_flow(seed=2)
     for path in paths_to(flow, 4, steps=3, most=20):
         assert path_flow(flow, path.genes, path.edges) == pytest.approx(path.flow)
+
+
+def test_two_pages_that_measure_one_model_at_a_time_do_not_hear_each_other() -> None:
+    """Hooks lay on the model itself: each of two pages took in the other's cells, or ended in an error."""
+    circuit, given = circuit_of(made()), cells(60)
+    alone = flow_of(circuit, given)
+    with ThreadPoolExecutor(4) as pool:
+        for flow in pool.map(lambda _: flow_of(circuit, given), range(24)):
+            np.testing.assert_array_equal(flow.carried, alone.carried)
+    assert not any(block._forward_hooks for block in circuit.denoiser.backbone.stack.blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -187,10 +188,11 @@ def _rewired(denoiser: GeneDenoiser, genes: np.ndarray, wiring: Wiring) -> GeneD
 
 
 def copy_of(module: nn.Module) -> Any:
-    """Copy a module but not the modules and weights in it."""
+    """Copy a module but not the modules and weights in it; who hooks into one is not heard in the other."""
     copied = copy.copy(module)
     for part in ("_modules", "_parameters", "_buffers"):
         copied.__dict__[part] = dict(module.__dict__[part])
+    copied._forward_hooks = OrderedDict()
     return copied
 
 

@@ -49,7 +49,8 @@ class Meter:
     """Sums up, over the cells that it sees, what is needed for the two measures of `flow_of`."""
 
     def __init__(self, circuit: Circuit) -> None:
-        self.circuit = circuit
+        # Blocks of its own: a model is shared, and what another page measures at the same time would be heard here.
+        self.circuit = circuit = circuit.rewired(circuit.wiring)
         graph, tokenizer = circuit.denoiser.backbone.graph, circuit.denoiser.tokenizer
         assert graph is not None
         assert isinstance(tokenizer, GRN)
