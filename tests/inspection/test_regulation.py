@@ -27,6 +27,7 @@ from genediff.inspection.regulation.query import find_paths
 from genediff.inspection.regulation.regulators import key_regulators, regulators_of
 from genediff.inspection.regulation.significance import POWER, SUPPORTED, empirical_p, in_words, power, verdicts
 from genediff.knowledge import Knowledge, Network, make_network
+from genediff.models import denoiser
 from genediff.models.config import ModelConfig, RunConfig
 from genediff.models.generative_model import GenerativeModel
 from genediff.models.model_info import ModelSpec
@@ -441,3 +442,14 @@ def test_two_pages_that_measure_one_model_at_a_time_do_not_hear_each_other() -> 
         for flow in pool.map(lambda _: flow_of(circuit, given), range(24)):
             np.testing.assert_array_equal(flow.carried, alone.carried)
     assert not any(block._forward_hooks for block in circuit.denoiser.backbone.stack.blocks)
+
+
+@pytest.mark.parametrize("measure", ["attention", "variation"])
+def test_flow_is_the_same_where_memory_allows_a_part_of_the_cells_at_a_time(measure, monkeypatch) -> None:
+    """Two cell types of 2,000 genes ended in an error: each part's layers were taken for further layers."""
+    circuit, given = circuit_of(made()), cells(60)
+    whole = flow_of(circuit, given, measure=measure)
+    monkeypatch.setattr(denoiser, "MOST_TOKENS", 7 * circuit.n_places)
+    parts = flow_of(circuit, given, measure=measure)
+    np.testing.assert_allclose(parts.carried, whole.carried, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(parts.own, whole.own, rtol=1e-5, atol=1e-7)

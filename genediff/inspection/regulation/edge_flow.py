@@ -74,8 +74,8 @@ class Meter:
         x = state[:, :n]
         self._along(0, x, self.encoder)
         moved, layers = self._watch(self.tokenizer.encode(x), state[:, n:], t, codes)
-        for number, layer in enumerate(layers):
-            self._across(number, layer)
+        for number, layer in enumerate(layers):  # all layers again for each part of the cells that memory allows
+            self._across(number % len(self.weights), layer)
         self._along(-1, (moved * self.tokenizer.readout).sum(2), self.decoder)
         self.n_cells += len(state)
 
