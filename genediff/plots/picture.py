@@ -60,10 +60,12 @@ def with_pictures(fig: go.Figure, *, limit: int = HOVER_LIMIT, width: int = WIDT
         axes = trace.xaxis or "x", trace.yaxis or "y"
         low, high = extents[axes]
         shape = _pixels(fig, axes, width)
+        # Plotly tells the images of a panel apart by their places, and draws one of those with the same: a hair wider.
+        across = (high[0] - low[0]) * (1 + 1e-9 * len(images))
         images.append(
             {
                 "source": _as_source(*paint(trace, low, high, shape)), "xref": axes[0], "yref": axes[1], "x": low[0],
-                "y": high[1], "sizex": high[0] - low[0], "sizey": high[1] - low[1], "sizing": "stretch",
+                "y": high[1], "sizex": across, "sizey": high[1] - low[1], "sizing": "stretch",
                 "layer": "below", "xanchor": "left", "yanchor": "top",
             }
         )  # fmt: skip

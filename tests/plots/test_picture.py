@@ -145,3 +145,15 @@ def test_a_colour_for_each_dot_stays_its_own():
     cloud = go.Scattergl(x=xy[:, 0], y=xy[:, 1], mode="markers", marker=marker, hoverinfo="skip", showlegend=False)
     fig = with_pictures(go.Figure(cloud), limit=10)
     assert all(_at(fig, x, y)[:3] == (RED if x < 3 else BLUE) for x, y in xy)
+
+
+def test_several_clouds_of_a_panel_are_each_drawn():
+    """Of a map of 8,641 control, 200 predicted and 3,277 measured cells over all others, only the grey ones were seen.
+
+    Plotly takes images with one place and size for one image.
+    """
+    xy = np.random.default_rng(0).normal(size=(60, 2))
+    fig = go.Figure([go.Scattergl(x=xy[:, 0], y=xy[:, 1], mode="markers", showlegend=False) for _ in range(3)])
+    images = with_pictures(fig, limit=10).layout.images
+    assert len({(one.x, one.sizex, one.y, one.sizey) for one in images}) == 3
+    assert max(one.sizex for one in images) == pytest.approx(min(one.sizex for one in images), rel=1e-6)
