@@ -49,7 +49,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
     sure = table[table["q"] < 0.05]
     names = ", ".join(explain.plain(path) for path in sure["path"].head(3))
     st.markdown(
-        f"**{len(sure)}** of {len(table)} paths into **{explain.plain(gene)}** act differently in "
+        f"**{len(sure)}** of {len(table)} paths into **{explain.plain(gene)}** act differently, in this model, in "
         f"{explain.plain(first.title)} and {explain.plain(second.title)} (FDR < 5%){': ' + names if names else ''}."
         + ("" if len(sure) else f" A difference in slope below {detectable(table):.2f} would often be missed.")
     )
@@ -57,7 +57,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         plots.slopes(table, first=first.title, second=second.title),
         how_to_read="How far each path moves the gene per standard deviation of its regulator, in either group, with "
         "95% intervals over cells. They do not hold the noise of training: a path that differs in one model may not "
-        "in the next.",
+        "in the next. Whether the cells support a path at all, *Paths* says.",
         name=f"regulation-compare-{gene}",
         table=table,
     )
