@@ -146,7 +146,10 @@ def _agreement(table: pd.DataFrame, found: Result, *, name: str) -> None:
         f"{explain.plain(title)}: r = {pearson(free[kind].to_numpy(), free['measured'].to_numpy()):.2f}"
         for kind, title in words.items()
     )
-    with st.expander(f"All genes, predicted against measured ({said})"):
+    folded = st.expander(f"All genes, predicted against measured ({said})", key="against-open", on_change="rerun")
+    if not folded.open:
+        return  # drawn when it is asked for: the page comes sooner
+    with folded:
         kind = "predicted"
         if len(words) > 1:
             kind = st.segmented_control(
