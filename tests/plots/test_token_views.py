@@ -20,11 +20,11 @@ def test_the_range_of_what_few_cells_have_is_theirs_and_one_outlier_does_not_set
 
 
 def test_signed_bars_say_what_their_colours_mean_and_keep_the_order():
-    table = pd.DataFrame({"regulator": ["A", "B", "C"], "effect": [3.0, 2.0, 1.0], "slope": [1.0, -1.0, 1.0]})
+    table = pd.DataFrame({"regulator": [*"ABCD"], "effect": [3.0, 2.0, 1.0, 0.5], "slope": [1.0, -1.0, 1.0, np.nan]})
     fig = regulation_plots.bars(table, value="effect", title="effect", signed="slope")
     shown = {bar.name: list(bar.y) for bar in fig.data}
-    assert shown == {"activates": ["A", "C"], "represses": ["B"]} and fig.layout.showlegend
-    assert list(fig.layout.yaxis.categoryarray) == ["A", "B", "C"]
+    assert shown == {"activates": ["A", "C"], "represses": ["B"], "not supported": ["D"]} and fig.layout.showlegend
+    assert list(fig.layout.yaxis.categoryarray) == [*"ABCD"]
 
 
 def test_a_type_keeps_its_colour_whichever_types_are_drawn():
