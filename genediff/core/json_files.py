@@ -42,7 +42,7 @@ def write_json(path: Path, content: dict[str, Any], *, allow_nan: bool = True) -
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=allow_nan) + "\n")
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes | bytearray) -> Any:
     """Return the value of a JSON text; a ValueError when it is none, is nested too deeply, or holds broken Unicode.
 
     JSON can escape half of a surrogate pair, which no file and no page can show.

@@ -52,7 +52,8 @@ def with_pictures(fig: go.Figure, *, limit: int = HOVER_LIMIT, width: int = WIDT
     for i in dense:
         panels.setdefault((fig.data[i].xaxis or "x", fig.data[i].yaxis or "y"), []).append(i)
     extents = {axes: _extent(fig, axes) for axes in panels}
-    traces, images = [], []
+    traces = []
+    images: list[dict[str, Any]] = []
     for i, trace in enumerate(fig.data):
         if i not in dense:
             traces.append(trace)
