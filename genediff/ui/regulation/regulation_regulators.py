@@ -60,8 +60,9 @@ def _of_gene(info: ModelInfo, dataset: Dataset, cells: Population, settings: Set
             signed="sign",
         ),
         how_to_read="Each regulator is given the value of another cell of the same type. Length: how far the "
-        "prediction moves; blue: upwards with it, orange: downwards, grey: not supported. *Supported*: its true value "
-        f"predicts the gene better in {cells.looked_at}. {ASSOCIATED}",
+        "prediction moves; blue: upwards with it, orange: downwards, grey: not supported. All routes count, so the "
+        "sign can differ from that of the direct edge under *Paths*. *Supported*: its true value predicts the gene "
+        f"better in {cells.looked_at}. {ASSOCIATED}",
         name=f"regulators-{gene}",
         table=table,
     )
