@@ -1,5 +1,5 @@
 # make app: the app on real cells, in a browser.  make test: everything the tests need, then the tests.
-# make test-slow: the tests of more than half a minute, before a release.
+# make test-slow: whole sessions that take as long again, before a release.
 # make wheel-test PYTHON=python3.13: the wheel in an empty environment of that Python.
 PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(v) 2>/dev/null),$(v))))
 VENV ?= .venv

@@ -11,7 +11,7 @@ from tests.browser.conftest import PAGES, visit
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 VIEWS = (*PAGES, "learn?learn_view=Background", "tokenize?tokenize_view=Step+by+step", "tokens?tokens_view=One+token")
 
 _TOO_WIDE = """() => {

@@ -20,6 +20,7 @@ SHARED = ROOT.parent / "shared" / "data" / "h5ad"
 LONG = 120_000  # ms: held-out pairs are predicted first, on two busy cores
 
 
+@pytest.mark.slow
 def test_from_the_demo_to_a_pair_that_was_never_measured_and_its_cells(server, open_browser, tmp_path):
     page = open_browser(f"{server.url}/perturb")
     page.get_by_text("Where a model is needed").wait_for(timeout=LONG)

@@ -14,6 +14,7 @@ NOWHERE = Path(__file__).parent / "nowhere"
 STORIES, _ = StoryLibrary(NOWHERE, NOWHERE).read_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.id)
 def test_a_story_is_walked_to_its_end(server, open_browser, story):
     page = open_browser(f"{server.url}/learn", width=1440 if story.id != "knock-out" else 390)

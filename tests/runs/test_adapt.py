@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from genediff.evaluation import HEADLINE
 from genediff.models.load_model import load_model
@@ -21,6 +22,7 @@ def _base(workspace, tiny, dataset) -> None:
     (workspace.root / "made" / "model").rename(workspace.models / "base")
 
 
+@pytest.mark.slow
 def test_an_adaptation_ends_with_a_judged_model_and_its_gain(workspace, tiny, dataset, wait_for_end):
     _base(workspace, tiny, dataset)
     config = AdaptConfig(

@@ -24,6 +24,7 @@ def _job(**choices: object) -> GenerateJob:
     return GenerateJob("small", **{"n": N, "sampler": "euler", "n_steps": 4, "seed": 5, "device": "cpu", **choices})
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_gives_the_file_of_an_unbroken_run(workspace, model, wait_for, wait_for_end, tmp_path):
     """SIGKILL in the middle of the drawing, then a cancel, then to the end; and a file elsewhere, of one kind only."""
     run = submit(_job(n_steps=20), workspace)

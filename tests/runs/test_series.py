@@ -56,6 +56,7 @@ def test_a_cancelled_series_stops_its_training_and_goes_on_when_resumed(tiny, wo
     assert child.status.state == "finished"
 
 
+@pytest.mark.slow
 def test_a_training_that_cannot_be_is_told_and_the_rest_goes_on(tiny, workspace, wait_for_end):
     wrong = tiny(name="wrong")
     wrong = wrong.model_copy(update={"model": wrong.model.model_copy(update={"heads": 3})})

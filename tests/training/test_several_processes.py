@@ -101,6 +101,7 @@ for event in train_model(config, Dataset.open(Path(sys.argv[2])), folder=Path(sy
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+@pytest.mark.slow
 def test_others_leave_when_the_first_is_killed_and_the_first_says_when_another_is(small, planted, tmp_path) -> None:
     config = small(tokenizer_steps=100_000).model_copy(update={"devices": 2})
 
