@@ -35,7 +35,7 @@ def test_a_lasso_on_a_token_names_cells_that_are_kept(server, open_browser):
     page.get_by_text("cells selected").wait_for()
     page.get_by_text("Tokens that differ most from all other cells").wait_for()
     page.wait_for_function(_IS_DRAWN, arg=SELECTED)  # a group of its own in the plot of the groups beside the map
-    page.get_by_label("Name this selection").fill("left half")
+    page.get_by_label("Name this selection").fill("left half of a token")
     page.get_by_role("button", name="Save selection").click()
     page.get_by_text("are saved as").wait_for()
     page.get_by_text("Cells by tokens").click()
