@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FEWEST_NUMBERS = 2
+UNREADABLE = (OSError, EOFError, MemoryError, RuntimeError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise on damaged archives."""
 _HEADERS = ("", "gene", "genes", "symbol", "gene_symbol", "gene_name", "name", "index")
 """First cells of a line that names the columns, whose other names may be numbers."""
 
@@ -105,7 +107,7 @@ def _npz(path: Path) -> tuple[list[str], np.ndarray]:
             arrays = [stored[name] for name in stored.files]
     except InputError:
         raise
-    except (OSError, EOFError, MemoryError, ValueError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path.name} is damaged or no npz file of plain arrays ({type(error).__name__}).") from None
     names = [one for one in arrays if one.ndim == 1 and one.dtype.kind in "US"]
     numbers = [one for one in arrays if one.ndim == 2 and one.dtype.kind in "fiu"]
