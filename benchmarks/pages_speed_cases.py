@@ -116,7 +116,7 @@ def generate(page: Page) -> None:
     page.get_by_role("heading", name="Look closer").wait_for(timeout=LONGEST)
 
 
-NUMBER, GENE = "Counts per cell (chosen genes)", "S100A9"
+NUMBER, GENE = "Counts per cell (selected genes)", "S100A9"
 VISITS = (
     Visit("home", "latent"),
     Visit(
