@@ -50,7 +50,7 @@ def finish_replacement(folder: Path) -> bool:
 
 
 def check_tensors(path: Path) -> None:
-    """Refuse a safetensors file that is missing, cut off or not one, by its header alone (some microseconds)."""
+    """Refuse a safetensors file that is missing, cut off or not one, by its header alone."""
     try:
         with safe_open(path, framework="np"):
             pass

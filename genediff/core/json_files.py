@@ -43,16 +43,18 @@ def write_json(path: Path, content: dict[str, Any], *, allow_nan: bool = True) -
 
 
 def parse(text: str | bytes | bytearray) -> Any:
-    """Return the value of a JSON text; a ValueError when it is none, is nested too deeply, or holds broken Unicode.
-
-    JSON can escape half of a surrogate pair, which no file and no page can show.
-    """
+    """Return the value of a JSON text; a ValueError when it is none, is nested too deeply, or holds broken Unicode."""
     try:
         content = json.loads(text)
-        json.dumps(content, ensure_ascii=False).encode()
+        refuse_broken_unicode(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return content
+
+
+def refuse_broken_unicode(content: Any) -> None:
+    """Raise a ValueError for plain values with half of a surrogate pair, which no file and no page can show."""
+    json.dumps(content, default=str, ensure_ascii=False).encode()
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class StateCopies:
 
     @property
     def least(self) -> float:
-        """The share that is found; from 1 on copies cannot be told from new cells."""
+        """The smallest share that is detected; at 1 or more copies cannot be distinguished from new cells."""
         return CERTAIN * self.error
 
 

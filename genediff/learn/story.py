@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from genediff.core.errors import InputError
 from genediff.core.installation import APP
+from genediff.core.json_files import refuse_broken_unicode
 
 FORMAT_VERSION = 1
 MOST_BYTES = 1_000_000
@@ -120,7 +121,7 @@ def parse_story(text: str, *, name: str = "the file") -> Story:
         raise InputError(f"{name} is larger than a story may be (1 MB).")
     try:
         content: Any = yaml.load(text, Loader=_PlainLoader)
-        json.dumps(content, default=str, ensure_ascii=False).encode()  # half of a surrogate pair can be escaped
+        refuse_broken_unicode(content)
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
         where = getattr(problem, "problem_mark", None)
         line = f" (line {where.line + 1})" if where is not None else ""

@@ -188,7 +188,7 @@ def _rewired(denoiser: GeneDenoiser, genes: np.ndarray, wiring: Wiring) -> GeneD
 
 
 def copy_of(module: nn.Module) -> Any:
-    """Copy a module but not the modules and weights in it; who hooks into one is not heard in the other."""
+    """Copy a module but not the modules and weights in it; hooks of one do not fire in the other."""
     copied = copy.copy(module)
     for part in ("_modules", "_parameters", "_buffers"):
         copied.__dict__[part] = dict(module.__dict__[part])

@@ -49,7 +49,7 @@ class Meter:
     """Sums up, over the cells that it sees, what is needed for the two measures of `flow_of`."""
 
     def __init__(self, circuit: Circuit) -> None:
-        # Blocks of its own: a model is shared, and what another page measures at the same time would be heard here.
+        # Blocks of its own: hooks on a shared model would also record what another page measures at the same time.
         self.circuit = circuit = circuit.rewired(circuit.wiring)
         graph, tokenizer = circuit.denoiser.backbone.graph, circuit.denoiser.tokenizer
         assert graph is not None

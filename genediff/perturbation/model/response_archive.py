@@ -11,8 +11,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
 from genediff.core.errors import InputError
 from genediff.core.isolated import Isolated, serve
 from genediff.core.json_files import MALFORMED, read_object
@@ -105,7 +103,7 @@ def import_response(source: Path | BinaryIO, responses: Path, *, name: str = "")
 
 def _own_id(request: dict[str, object]) -> str:
     """Return the id of an unpacked model, after refusing one that could not be used."""
-    from safetensors.numpy import load_file
+    import torch
 
     from genediff.core.checkpoint import read_tensors
     from genediff.perturbation.model.response_store import read_priors
@@ -118,10 +116,11 @@ def _own_id(request: dict[str, object]) -> str:
         if "newer" in str(problem) or "update" in str(problem):
             raise InputError(f"{name} was written by a newer genediff; update this one to read it.") from None
         raise InputError(f"{RESPONSE_FILE} in {name} does not describe a model of perturbations.") from None
-    tensors = load_file(folder / WEIGHTS_FILE)
+    tensors = read_tensors(folder / WEIGHTS_FILE)
+    plain = (torch.float16, torch.float32, torch.float64)
     for key, axes in _TENSORS.items():
         found = tensors.get(key)
-        if found is None or found.ndim != axes or found.dtype.kind != "f" or not np.isfinite(found).all():
+        if found is None or found.ndim != axes or found.dtype not in plain or not found.isfinite().all():
             raise InputError(f"The weights in {name} lack “{key}”, or it is damaged; download the model again.")
     if info.network:
         try:
@@ -131,7 +130,7 @@ def _own_id(request: dict[str, object]) -> str:
         if network is None:
             raise InputError(f"{name} lacks the network that its model runs along; download the model again.")
     try:
-        read_priors(folder / PRIORS_FILE, read_tensors(folder / WEIGHTS_FILE))
+        read_priors(folder / PRIORS_FILE, tensors)
     except MALFORMED:
         raise InputError(f"{PRIORS_FILE} in {name} does not fit its weights; download the model again.") from None
     return str(read_object(folder / RESPONSE_FILE).get("id", ""))

@@ -241,7 +241,7 @@ def _figures(evaluation: Evaluation) -> None:
         share = evaluation.share_of_range("model", metric.name)
         without.append(share is None and "permuted" in evaluation.rows and "floor" in evaluation.rows)
         figures = {ROW_TITLES[row]: None if s is None else metric.text(s.mean) for row, s in scores.items()}
-        why = "No range on these data: real cells are not told from permuted genes. " if without[-1] else ""
+        why = "No range on these data: real cells cannot be distinguished from permuted genes. " if without[-1] else ""
         rows.append(
             {
                 "figure": metric.title,
