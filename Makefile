@@ -10,7 +10,7 @@ ADDRESS ?= localhost
 JOBS ?= 2
 THREADS ?= 1
 # What a browser waited for in vain on a busy machine is waited for once more; pytest's last line says how often.
-AGAIN ?= --reruns 1 --only-rerun TimeoutError
+AGAIN ?= --reruns 1 --only-rerun TimeoutError --only-rerun 'Locator expected'
 
 .PHONY: app install install-test browser slurm test test-slow wheel-test docs lint types clean
 

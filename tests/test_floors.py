@@ -174,3 +174,12 @@ def test_what_is_imported_outside_the_package_is_there() -> None:
 def declared(where: str, name: str) -> bool:
     """Say whether a module has a name for types alone."""
     return bool(re.search(rf"\b{name}\b", MODULES[where].read_text())) if where in MODULES else False
+
+
+AT_ONCE = re.compile(r"assert .*\.(is_(visible|hidden|enabled|disabled|checked)\(\)|count\(\) ==)")
+
+
+def test_browser_tests_wait_for_what_they_expect() -> None:
+    """A header was still there when a busy machine asked whether it was hidden: `expect` and `wait_for` ask again."""
+    files = sorted((ROOT / "tests" / "browser").glob("*.py"))
+    assert files and not [(path.name, found[0]) for path in files if (found := AT_ONCE.search(path.read_text()))]

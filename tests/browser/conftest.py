@@ -45,8 +45,9 @@ class Server:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A Chromium: the system's, or Playwright's own; without one the test skips and says so, in CI it fails."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         system = next((path for name in NAMES if (path := shutil.which(name))), None)
         path = system or playwright.chromium.executable_path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import go
 
@@ -37,7 +38,7 @@ def test_home_has_an_address_of_its_own(server, open_browser):
     open_browser(server.url)  # a cold server forgives it
     page = open_browser(f"{server.url}/home")
     page.get_by_text("Your workspace").wait_for()
-    assert page.get_by_text("Page not found").count() == 0
+    expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [1440, 390])

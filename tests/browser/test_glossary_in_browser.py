@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +23,7 @@ def test_a_term_is_explained_under_the_pointer_and_links_to_its_page(server, ope
     card = page.locator(".gd-card")
     card.get_by_text("How an expression profile is encoded as tokens.").wait_for()
     link = card.get_by_role("link", name="Read more")
-    assert "read=strategy-latent" in link.get_attribute("href")
+    expect(link).to_have_attribute("href", re.compile("read=strategy-latent"))
     page.keyboard.press("Escape")
     card.wait_for(state="hidden")
 
@@ -39,4 +42,4 @@ def test_the_pages_that_terms_link_to_are_there(server, open_browser):
     page = open_browser(f"{server.url}/learn?learn_view=Background&read=flow")
     page.get_by_role("heading", name="From noise to cells").wait_for()
     page.locator(".katex").first.wait_for()
-    assert "include" not in page.locator("[data-testid=stMain]").inner_text()
+    expect(page.locator("[data-testid=stMain]")).not_to_contain_text("include")

@@ -9,6 +9,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from playwright.sync_api import expect
 from scipy import sparse
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def test_a_cold_server_opens_a_deep_link_with_its_frame(cold_server, open_browse
     page.get_by_text("By class").wait_for()
     for name in ("Home", "Data", "Predict", "Compare"):
         page.get_by_role("link", name=name, exact=True).first.wait_for()
-    assert page.get_by_test_id("stTopNavSection").count() == 2  # Model and Explore
-    assert page.get_by_text("Page not found").count() == 0
+    expect(page.get_by_test_id("stTopNavSection")).to_have_count(2)  # Model and Explore
+    expect(page.get_by_text("Page not found")).to_have_count(0)
     assert "dataset=pbmc3k" in page.url
     assert "data_view=Quality" in page.url
 
@@ -52,7 +53,7 @@ def test_a_lasso_on_the_map_says_which_cells_lie_inside(own_server, open_browser
         page.mouse.move(*point, steps=5)
     page.mouse.up()
     page.get_by_text("cells selected").wait_for()
-    assert "2,638 cells selected" in page.locator("body").inner_text()  # all of them: nothing lies outside the frame
+    page.get_by_text("2,638 cells selected").first.wait_for()  # all of them: nothing lies outside the frame
 
 
 def test_a_file_that_is_sent_is_reported_on_imported_and_shown(own_server, open_browser, tmp_path):
@@ -67,7 +68,7 @@ def test_a_file_that_is_sent_is_reported_on_imported_and_shown(own_server, open_
         if box.is_checked():
             page.get_by_text("Draw a UMAP").click()
             page.wait_for_timeout(500)
-    assert not box.is_checked()
+    expect(box).not_to_be_checked()
     page.get_by_role("button", name="Import these cells").click()
     page.get_by_text("are ready as 'mine'").wait_for()
     page.reload()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anndata
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import go, real_cells, shorten
 
@@ -62,7 +63,7 @@ def _generate(page: Page, *, n: int) -> None:
     page.get_by_role("tab", name="Least accurate genes").wait_for(timeout=LONG)
     verdict = page.locator("[data-testid=stAlert]").first.inner_text()
     assert "classifier separates real from generated cells" in verdict
-    assert page.locator(".js-plotly-plot").count() == 2  # the map and the dots
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)  # the map and the dots
     page.wait_for_timeout(3000)  # the page draws itself once more when the verdict is there, and would miss the click
     with page.expect_download() as file:
         page.get_by_role("button", name="Cells (h5ad)").click()

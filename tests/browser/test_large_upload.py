@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import SCREENSHOTS, real_cells
 
@@ -63,7 +65,7 @@ def test_cut_off_and_reloaded_an_upload_goes_on_and_the_doctor_opens(app_server,
     page.reload()
     cut_at.clear()
     page.get_by_text("are here. Choose the same file again to go on.").wait_for()
-    assert page.locator(".waiting").inner_text().startswith("mine.h5ad: ")
+    expect(page.locator(".waiting")).to_contain_text(re.compile("^mine.h5ad: "))
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("heading", name="Columns", exact=True).wait_for()
     assert "file=mine.h5ad" in page.url
@@ -72,7 +74,7 @@ def test_cut_off_and_reloaded_an_upload_goes_on_and_the_doctor_opens(app_server,
     assert hashlib.sha256(arrived.read_bytes()).digest() == hashlib.sha256(file.read_bytes()).digest()
     page.get_by_role("button", name="Choose another file").click()
     page.get_by_text("or drop it here").wait_for()
-    assert page.get_by_text("Choose the same file again").count() == 0
+    expect(page.get_by_text("Choose the same file again")).to_have_count(0)
 
 
 def test_pause_cancel_and_what_cannot_be_sent(app_server, open_browser, tmp_path):
@@ -125,7 +127,7 @@ def test_a_file_on_the_server_is_found_by_walking_to_it(app_server, open_browser
     page.get_by_role("button", name="cells", exact=False).filter(has_text="cells").first.click()
     page.get_by_role("button", name="of-a-project").click()
     page.get_by_role("button", name="there.h5ad").wait_for()
-    assert page.get_by_text("notes.md").count() == 0
+    expect(page.get_by_text("notes.md")).to_have_count(0)
     page.reload()  # the address knows the folder
     page.get_by_role("button", name="there.h5ad").click()
     page.get_by_role("heading", name="Columns", exact=True).wait_for()

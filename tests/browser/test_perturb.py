@@ -65,7 +65,7 @@ def test_from_a_real_screen_to_a_gene_with_an_effect_and_how_far_its_prediction_
     page.get_by_text("STAT1 itself").wait_for(timeout=LONG)
     verdict = page.locator("[data-testid=stAlert]").filter(has_text="STAT1 itself").inner_text()
     assert "times the predicted ones" in verdict and "E-test p = 0.0" in verdict
-    assert page.get_by_text("Replicate experiment").count() or page.locator("[data-testid=stDataFrame]").count()
+    page.get_by_text("Replicate experiment").or_(page.locator("[data-testid=stDataFrame]")).first.wait_for()
     cells = anndata.read_h5ad(taken(page, "Predicted cells (h5ad)", tmp_path))
     stat1 = cells[:, "STAT1"].layers["log_normalised"].toarray().ravel()
     predicted = cells.obs["predicted"].to_numpy()

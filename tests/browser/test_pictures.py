@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -32,8 +33,8 @@ for one in [*found["lasso"], *found["box"]]:
 def test_a_lasso_on_a_picture_holds_all_cells_inside_it(serve_script, open_browser):
     page = open_browser(serve_script(SCRIPT).url)
     page.locator(".js-plotly-plot image").first.wait_for()
-    assert page.locator(".gl-canvas-focus").count() == 0
-    assert page.get_by_text("left · 12,").count() == 1
+    expect(page.locator(".gl-canvas-focus")).to_have_count(0)
+    expect(page.get_by_text("left · 12,")).to_have_count(1)
     box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     points = [
         (box["x"] + box["width"] * x, box["y"] + box["height"] * y)
@@ -56,4 +57,4 @@ def test_a_lasso_on_a_picture_holds_all_cells_inside_it(serve_script, open_brows
     page.wait_for_function(
         "old => document.querySelector('.js-plotly-plot image').getAttribute('href') !== old", arg=before
     )
-    assert page.locator(".gl-canvas-focus").count() == 0
+    expect(page.locator(".gl-canvas-focus")).to_have_count(0)

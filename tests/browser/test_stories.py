@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from genediff.learn import StoryLibrary
 
@@ -29,7 +30,7 @@ def test_a_story_is_walked_to_its_end(server, open_browser, story):
             assert f"{name}={value}" in page.url, f"{step.title}: the page dropped {name}={value}"
         onward = bar.get_by_role("button", name=re.compile("^(Next|Finish)"))
         if step.question is not None:
-            assert onward.is_disabled()
+            expect(onward).to_be_disabled()
             bar.get_by_role("radiogroup").locator("label").nth(step.question.answer).click()
             bar.get_by_text("Right.").wait_for()
         if number == 0 and step.question is None:
@@ -44,4 +45,4 @@ def test_a_story_is_walked_to_its_end(server, open_browser, story):
 def test_presenter_mode_hides_the_menu(server, open_browser):
     page = open_browser(f"{server.url}/data?dataset=pbmc3k&story=what-is-a-token&step=1&present=1")
     page.locator(".st-key-story-bar").wait_for()
-    assert not page.locator("[data-testid=stHeader]").is_visible()
+    page.locator("[data-testid=stHeader]").wait_for(state="hidden")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from genediff.ui.kit import layout
 from tests.browser.conftest import PATIENCE, ROOT, visit
@@ -30,7 +31,7 @@ def test_cells_that_are_too_few_to_be_evaluated_stay(server, open_browser):
     page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_text("200 generated cells").first.wait_for(timeout=4 * PATIENCE)
     page.get_by_text("3 Megakaryocyte test cells").wait_for(timeout=4 * PATIENCE)
-    assert page.get_by_text("200 generated cells").first.is_visible()
+    expect(page.get_by_text("200 generated cells").first).to_be_visible()
 
 
 def test_the_ring_around_a_cell_is_drawn_in_the_layer_of_the_dots(server, open_browser):

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from genediff.core.installation import ASSETS
 from genediff.data.uploads import incoming
@@ -176,7 +177,7 @@ def nothing_is_shared(server: Server, one: Page, other: Page, mine: Workspace, t
     assert [info.id for info in mine.list_models() if not info.shipped] == ["model-ada"]
     one.goto(f"{server.url}/models?model=model-ada")
     one.get_by_role("heading", name="Model of ada").wait_for()
-    assert one.get_by_text("model-ben").count() == 0  # not among what can be restored either
+    expect(one.get_by_text("model-ben")).to_have_count(0)  # not among what can be restored either
 
 
 def test_in_a_class_two_browsers_share_nothing_and_the_teacher_sees_places_and_answers(class_server, chromium):
@@ -200,7 +201,7 @@ def test_in_a_class_two_browsers_share_nothing_and_the_teacher_sees_places_and_a
             one.get_by_role("textbox", name="Code").fill("0000-0000")
             one.get_by_role("button", name="Open the teacher's page").click()
             one.get_by_text("This is not the code").wait_for()
-            assert one.get_by_text("Where they are").count() == 0
+            expect(one.get_by_text("Where they are")).to_have_count(0)
             one.get_by_role("textbox", name="Code").fill(code[1])
             one.get_by_role("button", name="Open the teacher's page").click()
             one.get_by_role("heading", name="Where they are").wait_for()
