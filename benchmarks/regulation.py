@@ -28,7 +28,7 @@ from genediff.data import Dataset, ImportConfig, import_cells
 from genediff.data.simulation.planted import planted_network
 from genediff.data.simulation.simulate import Noise, simulate
 from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
-from genediff.inspection.regulation.edge_probe import Probe, probe
+from genediff.inspection.regulation.probed_cells import probe
 from genediff.inspection.regulation.query import find_paths
 from genediff.inspection.regulation.regulators import regulators_of
 from genediff.inspection.regulation.significance import SUPPORTED
@@ -41,6 +41,7 @@ from genediff.workspace import Workspace
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from genediff.inspection.regulation.edge_probe import Probe
     from genediff.models.generative_model import GenerativeModel
 
 PAGE = Path(__file__).with_suffix(".md")

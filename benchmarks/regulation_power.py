@@ -26,9 +26,9 @@ from benchmarks.resumable import HERE, parser
 from genediff.data import ImportConfig, import_cells
 from genediff.data.simulation.planted import planted_network, planted_truth
 from genediff.data.simulation.simulate import simulate
-from genediff.inspection.regulation.edge_probe import probe
 from genediff.inspection.regulation.held_out_test import within_groups
 from genediff.inspection.regulation.interventions import interventions
+from genediff.inspection.regulation.probed_cells import probe
 from genediff.inspection.regulation.query import find_paths
 from genediff.inspection.regulation.regulators import key_regulators, regulators_of
 from genediff.models.load_model import load_model

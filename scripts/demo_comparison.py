@@ -12,6 +12,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genediff.comparison.comparison_plan import with_baselines
 from genediff.comparison.comparison_results import FILE as TABLE_FILE
@@ -21,10 +22,14 @@ from genediff.comparison.config import ComparisonConfig, Entry
 from genediff.comparison.start_comparison import begin
 from genediff.core.installation import ASSETS
 from genediff.core.json_files import write_json
+from genediff.models.config import ModelConfig
 from genediff.models.model_info import ModelInfo
 from genediff.tokenizers import TOKENIZERS
 from genediff.workspace import DEMO_DATASET, DEMO_MODEL, Workspace
 from scripts.demo_models import ship as ship_model
+
+if TYPE_CHECKING:
+    from genediff.tokenizers import Tokenizer
 
 TITLE = "Every strategy on 2,700 blood cells"
 ROOM = 39_000_000
@@ -34,10 +39,14 @@ ROOM = 39_000_000
 def demo_config(
     *, minutes: float | None, steps: int | None, seeds: int, only: tuple[str, ...] = ()
 ) -> ComparisonConfig:
-    """Return the comparison that ships: every strategy, and the control of each that has one."""
+    """Return the comparison that ships: every strategy in count space, where one currency measures all; its control.
+
+    The default strategy is there in its own space, too, with the flat vector beside it.
+    """
     kinds = [TOKENIZERS[name] for name in only or TOKENIZERS]
-    entries = [Entry(strategy=kind.name) for kind in kinds]
-    entries += [Entry(strategy=kind.name, shuffled=True) for kind in kinds if kind.needs]
+    entries = [Entry(strategy=kind.name) for kind in kinds if kind.name == ModelConfig.model_fields["tokenizer"].default]
+    entries += [_counted(kind) for kind in kinds]
+    entries += [_counted(kind, shuffled=True) for kind in kinds if kind.needs]
     return ComparisonConfig(
         name=TITLE,
         dataset_id=DEMO_DATASET,
@@ -46,6 +55,11 @@ def demo_config(
         minutes=minutes,
         steps=steps,
     )
+
+
+def _counted(kind: type[Tokenizer], *, shuffled: bool = False) -> Entry:
+    own = kind.default_space(has_counts=True) == "counts"
+    return Entry(strategy=kind.name, space=None if own else "counts", shuffled=shuffled)
 
 
 def build(config: ComparisonConfig, workspace: Workspace, *, assets: Path = ASSETS, name: str = "") -> Path:

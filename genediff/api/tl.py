@@ -10,7 +10,7 @@ import pandas as pd
 from genediff.core.errors import InputError
 from genediff.inspection.pathways.decoded_sets import decoded_scores
 from genediff.inspection.regulation.circuit import network_of
-from genediff.inspection.regulation.edge_probe import probe, probe_generated
+from genediff.inspection.regulation.probed_cells import probe, probe_generated
 from genediff.inspection.regulation.regulators import regulators_of
 from genediff.inspection.tokens.activations import activations
 from genediff.inspection.tokens.inspected_cells import read_cells

@@ -94,14 +94,16 @@ class CountDenoiser(nn.Module):
         return (start + self._decoded(tokens, state, library, codes)).softmax(1)
 
     def _decoded(self, tokens: Tensor, state: Tensor, library: Tensor, codes: Tensor) -> Tensor:
-        steering = self._steering(state, library)
-        if self.backbone.graph is None:
-            refined, _ = self.backbone(tokens, *steering, codes)
-        else:
-            active = self.active(state)
-            tokens = tokens * active[..., None]
-            refined = self.backbone.forward_active(tokens, *steering, codes, active)
+        if self.backbone.graph is not None:
+            return self.gain * self.tokenizer.decode(self.refined(tokens, state, *self.steering(state, library), codes))
+        refined, _ = self.backbone(tokens, *self.steering(state, library), codes)
         return self.gain * self.tokenizer.decode(tokens + refined)
+
+    def refined(self, tokens: Tensor, state: Tensor, library: Tensor, depth: Tensor, codes: Tensor) -> Tensor:
+        """Return gene tokens (cell, gene, channel) after the backbone, steered by `steering`; of active genes alone."""
+        active = self.active(state)
+        tokens = tokens * active[..., None]
+        return tokens + self.backbone.forward_active(tokens, library, depth, codes, active)
 
     def active(self, state: Tensor) -> Tensor:
         """Say which gene tokens know anything of a cell, (cell, gene): genes that were read, and their targets.
@@ -126,7 +128,7 @@ class CountDenoiser(nn.Module):
             expected, measured = expected * shown, measured * shown
         return self.tokenizer.encode_read(PartlyRead(expected, measured))
 
-    def _steering(self, state: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
+    def steering(self, state: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
         """Return the standardised log library (cell, 1) and the log depth on a scale of 0 to 1, (cell,)."""
         scaled = (library.clamp(min=1).log() - self.library_scale[0]) / self.library_scale[1]
         return scaled[:, None], torch.log1p(state.sum(1)) / DEEPEST

@@ -91,16 +91,20 @@ class TokenBackbone(nn.Module):
         Returns (cell, token, channel), zero where a token is not active; the other parameters are those of `forward`.
         """
         assert self.graph is not None
-        assert self.lift_library is not None
         out = torch.zeros_like(tokens)
         for rows in packs(active):
             own = ActiveTokens.of(self.graph, active[rows])
-            place = self.place.index_select(0, own.token.flatten()).unflatten(0, own.token.shape)
-            steering = self.steering(t[rows], codes[rows]) + self.lift_library(library[rows])
-            hidden = self.stack(self.lift(own.take(tokens[rows])) + place, steering, own.graph)
-            refined = own.put(self.lower(hidden), self.n_places)  # (cell, token, channel)
+            refined = self.forward_packed(own, tokens[rows], library[rows], t[rows], codes[rows])
             out = out.index_copy(0, rows, refined.to(out.dtype))
         return out
+
+    def forward_packed(self, own: ActiveTokens, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> Tensor:
+        """Map the active tokens of a few cells, which are packed side by side: as `forward_active`."""
+        assert self.lift_library is not None
+        place = self.place.index_select(0, own.token.flatten()).unflatten(0, own.token.shape)
+        steering = self.steering(t, codes) + self.lift_library(library)
+        hidden = self.stack(self.lift(own.take(tokens)) + place, steering, own.graph)
+        return own.put(self.lower(hidden), self.n_places)  # (cell, token, channel)
 
     @torch.no_grad()
     def attention_weights(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> list[Tensor]:

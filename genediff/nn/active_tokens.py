@@ -68,6 +68,17 @@ class ActiveTokens:
         out = x.new_zeros(len(x) * n_tokens, x.shape[2])
         return out.index_copy(0, rows, x[self.filled]).unflatten(0, (len(x), n_tokens))
 
+    def weights(self, packed: Tensor, graph: Graph) -> Tensor:
+        """Unpack attention weights (head, edge of the packed graph) to (cell, head, edge of ``graph``)."""
+        n = graph.n_tokens
+        kept = self.filled.flatten()[self.graph.edges[1]].nonzero()[:, 0]
+        source, target = self.token.flatten()[self.graph.edges[:, kept]]
+        edge = torch.searchsorted(graph.edges[1] * n + graph.edges[0], target * n + source)  # sorted by both
+        cell = self.graph.edges[1, kept] // self.token.shape[1]
+        out = packed.new_zeros(len(self.token), graph.n_edges, len(packed))
+        out[cell, edge] = packed[:, kept].T
+        return out.transpose(1, 2)
+
 
 def packs(active: Tensor) -> Iterator[Tensor]:
     """Yield the cells of active (cell, token), (cell,), in groups of similar numbers of tokens."""

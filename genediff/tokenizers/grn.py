@@ -42,7 +42,7 @@ class GRN(Tokenizer):
     reference: ClassVar[str] = "doi:10.1038/s41592-019-0690-6"  # Pratapa et al. 2020, gene regulatory networks
     Config: ClassVar[type] = GRNConfig
     claims: ClassVar[tuple[str, ...]] = ("correlation_error",)
-    spaces: ClassVar[tuple[str, ...]] = ("gene", "latent", "counts")
+    spaces: ClassVar[tuple[str, ...]] = ("counts", "gene", "latent")
     needs: ClassVar[tuple[Literal["gene_sets", "network"], ...]] = ("network",)
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "quick": {

@@ -14,9 +14,9 @@ from genediff.data import ImportConfig, import_cells
 from genediff.data.simulation.planted import planted_network
 from genediff.data.simulation.simulate import Noise, simulate
 from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
-from genediff.inspection.regulation.edge_probe import probe
 from genediff.inspection.regulation.held_out_test import within_groups
 from genediff.inspection.regulation.interventions import interventions
+from genediff.inspection.regulation.probed_cells import probe
 from genediff.inspection.regulation.regulators import key_regulators, regulators_of
 from genediff.knowledge import Network, make_network
 from genediff.models.config import ModelConfig, RunConfig, TrainConfig

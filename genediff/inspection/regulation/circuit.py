@@ -12,11 +12,16 @@ import torch
 from torch import nn
 
 from genediff.core.errors import InputError
+from genediff.inspection.regulation.count_probe import expected_expression
+from genediff.models.count_denoiser import CountDenoiser
 from genediff.models.denoiser import GeneDenoiser
 from genediff.nn.edge_linear import EdgeLinear
 from genediff.nn.edge_lists import Graph
 from genediff.nn.sparse_attention import EdgeSelfAttention
 from genediff.tokenizers.grn import GRN
+
+PER_GENE = ("log_s", "gain", "mean", "std")
+"""What denoisers hold for every gene, beside tokenizer and backbone."""
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,12 +85,12 @@ class Circuit:
     wiring
         Edges between places.
     denoiser
-        Predicts the clean expression of every place.
+        Predicts the clean expression of every place, or in count space what its molecules still to be read say of it.
     """
 
     genes: np.ndarray
     wiring: Wiring
-    denoiser: GeneDenoiser
+    denoiser: GeneDenoiser | CountDenoiser
 
     @property
     def n_places(self) -> int:
@@ -111,7 +116,7 @@ class Circuit:
         return Circuit(self.genes, wiring, _rewired(self.denoiser, np.arange(self.n_places), wiring))
 
     def state(self, given: Probe) -> Tensor:
-        """Return what the places of a probe's cells start from, (cell, place + library)."""
+        """Return what the places of a probe's cells start from, (cell, place + library) and more in count space."""
         n = given.n_genes
         return torch.cat([given.state[:, torch.from_numpy(self.genes)], given.state[:, n:]], dim=1)
 
@@ -121,13 +126,15 @@ class Circuit:
 
         Places start from ``state`` (cell, place + library) where it is given, else as the probe has them.
         """
-        moved = self.denoiser(self.state(given) if state is None else state, given.t, given.codes)
-        return moved[:, : self.n_places].double().cpu().numpy()
+        state = self.state(given) if state is None else state
+        if isinstance(self.denoiser, CountDenoiser):
+            return expected_expression(self.denoiser, state, given.codes).double().cpu().numpy()
+        return self.denoiser(state, given.t, given.codes)[:, : self.n_places].double().cpu().numpy()
 
 
 def tokens_are_genes(model: GenerativeModel) -> bool:
-    """Say whether a model's tokens are genes on a network, and its flow runs on their expression."""
-    return isinstance(model.tokenizer, GRN) and isinstance(model.denoiser, GeneDenoiser)
+    """Say whether a model's tokens are genes on a network, and what it learned runs on their expression or counts."""
+    return isinstance(model.tokenizer, GRN) and isinstance(model.denoiser, GeneDenoiser | CountDenoiser)
 
 
 def network_of(model: GenerativeModel) -> Network:
@@ -136,17 +143,17 @@ def network_of(model: GenerativeModel) -> Network:
     Raises
     ------
     InputError
-        When the model's tokens are not genes on a network, or its flow does not run on expression.
+        When the model's tokens are not genes on a network, or its flow runs on tokens.
     """
     if not isinstance(model.tokenizer, GRN):
         raise InputError(
             f"the tokens of {model.spec.title!r} are not genes on a network ({type(model.tokenizer).title}); "
             "train a model of GRN tokens"
         )
-    if not isinstance(model.denoiser, GeneDenoiser):
+    if not tokens_are_genes(model):
         raise InputError(
             f"the flow of {model.spec.title!r} runs in {model.spec.run.model.space_name}, where its network "
-            "cannot be followed from gene to gene; train GRN tokens in gene space (the default)"
+            "cannot be followed from gene to gene; train GRN tokens in count or gene space"
         )
     network = model.knowledge.network
     assert network is not None  # the tokenizer was built on it
@@ -158,9 +165,11 @@ def circuit_of(model: GenerativeModel) -> Circuit:
     edges = network_of(model).indices(model.genes)  # (2, edge)
     tokenizer, denoiser = model.tokenizer, model.denoiser
     assert isinstance(tokenizer, GRN)
-    assert isinstance(denoiser, GeneDenoiser)
+    assert isinstance(denoiser, GeneDenoiser | CountDenoiser)
     back = np.argsort(_order(edges, len(model.genes)))  # graphs keep their edges sorted by target
     encoder, decoder = (layer.weight.detach().cpu().numpy()[back] for layer in (tokenizer.heard, tokenizer.said))
+    if isinstance(denoiser, CountDenoiser):  # there every gene reads its own molecules alone
+        encoder = np.zeros_like(encoder)
     wiring = Wiring(edges, tokenizer.signs.cpu().numpy(), encoder, decoder)
     return Circuit(np.arange(len(model.genes)), wiring, denoiser)
 
@@ -172,18 +181,20 @@ def attention_of(block: Any) -> EdgeSelfAttention:
     return attention
 
 
-def _rewired(denoiser: GeneDenoiser, genes: np.ndarray, wiring: Wiring) -> GeneDenoiser:
+def _rewired(denoiser: GeneDenoiser | CountDenoiser, genes: np.ndarray, wiring: Wiring) -> Any:
     """Copy a denoiser to some genes and other edges; what is not tied to a gene or an edge is shared."""
     places, n = torch.from_numpy(genes), len(genes)
     copied = copy_of(denoiser)
     edges, signs = torch.from_numpy(np.ascontiguousarray(wiring.edges)), torch.from_numpy(wiring.signs)
-    device = denoiser.log_s.device
+    device = denoiser.backbone.place.device
     order = torch.from_numpy(_order(wiring.edges, n))
     plain = Graph(edges, n, signs=signs, loops=False).to(device)
     copied.tokenizer = _tokenizer(denoiser.tokenizer, places, plain, wiring, order)
     copied.backbone = _backbone(denoiser.backbone, places, Graph(edges, n, signs=signs).to(device))
-    copied.log_s = nn.Parameter(denoiser.log_s.detach()[places], requires_grad=False)
-    copied.n_genes = n
+    for held in (copied._parameters, copied._buffers):
+        held.update({name: value.detach()[places] for name, value in held.items() if name in PER_GENE})
+    if isinstance(denoiser, GeneDenoiser):
+        copied.n_genes = n
     return copied.eval()
 
 
@@ -210,7 +221,7 @@ def _tokenizer(old: Any, places: Tensor, graph: Graph, wiring: Wiring, order: Te
 def _backbone(old: Any, places: Tensor, graph: Graph) -> Any:
     new = copy_of(old)
     new.place = nn.Parameter(old.place.detach()[places], requires_grad=False)
-    new.graph, new.shape = graph, (len(places), old.shape[1])
+    new.graph, new.shape, new.n_places = graph, (len(places), old.shape[1]), len(places)
     new.stack = copy_of(old.stack)
     blocks = []
     for block in old.stack.blocks:

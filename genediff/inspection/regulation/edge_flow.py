@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,15 @@ import numpy as np
 import torch
 
 from genediff.inspection.regulation.circuit import attention_of
+from genediff.inspection.regulation.count_probe import READ
+from genediff.models.count_denoiser import CountDenoiser
+from genediff.models.recalibration import N_OWN
+from genediff.nn.active_tokens import ActiveTokens, packs
 from genediff.tokenizers.grn import GRN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from genediff.inspection.regulation.circuit import Circuit
@@ -23,6 +30,7 @@ class _Seen:
 
     block: Any
     entered: Tensor  # into the attention, (cell, place, width)
+    weights: Tensor  # of the attention, (cell, head, edge)
     mixed: Tensor  # out of the attention, before the gate
     left: Tensor  # out of the layer
     steering: Tensor  # (cell, width)
@@ -70,10 +78,12 @@ class Meter:
 
     def see(self, state: Tensor, t: Tensor, codes: Tensor) -> None:
         """Pass states (cell, place + library) through the circuit."""
-        n = self.circuit.n_places
-        x = state[:, :n]
-        self._along(0, x, self.encoder)
-        moved, layers = self._watch(self.tokenizer.encode(x), state[:, n:], t, codes)
+        if isinstance(self.circuit.denoiser, CountDenoiser):
+            moved, layers = self._watch_read(self.circuit.denoiser, state, codes)
+        else:
+            n = self.circuit.n_places
+            self._along(0, state[:, :n], self.encoder)
+            moved, layers = self._watch(self.tokenizer.encode(state[:, :n]), state[:, n:], t, codes)
         for number, layer in enumerate(layers):  # all layers again for each part of the cells that memory allows
             self._across(number % len(self.weights), layer)
         self._along(-1, (moved * self.tokenizer.readout).sum(2), self.decoder)
@@ -101,7 +111,7 @@ class Meter:
     def _across(self, number: int, layer: _Seen) -> None:
         """Measure the attention of a layer: out = gate x W sum over heads and sources of weight x value."""
         attention = attention_of(layer.block)
-        weights = attention.weights(layer.entered)  # (cell, head, edge)
+        weights = layer.weights  # (cell, head, edge)
         self.weights[number] = self.weights[number] + weights.mean(1).double().sum(0)
         gate = layer.block.modulation(layer.steering).chunk(layer.block.n_parts, dim=1)[-1][:, None]
         value = attention.value(layer.entered)  # (cell, place, width)
@@ -113,25 +123,65 @@ class Meter:
         self.own[number + 1].add(layer.left - gate * layer.mixed + looped)
 
     def _watch(self, tokens: Tensor, library: Tensor, t: Tensor, codes: Tensor) -> tuple[Tensor, list[_Seen]]:
-        outer: list[tuple[Any, Tensor, Tensor]] = []
-        inner: list[tuple[Tensor, Tensor]] = []
-
-        def leave(block: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            outer.append((block, output, inputs[1]))
-
-        def attend(_: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            inner.append((inputs[0], output))
-
         backbone = self.circuit.denoiser.backbone
-        hooks = [block.register_forward_hook(leave) for block in backbone.stack.blocks]
-        hooks += [attention_of(block).register_forward_hook(attend) for block in backbone.stack.blocks]
-        try:
+        with _recorded(backbone) as layers:
             moved, _ = backbone(tokens, library, t, codes)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        seen = [
-            _Seen(block, entered, mixed, left, steering)
-            for (block, left, steering), (entered, mixed) in zip(outer, inner, strict=True)
+        return moved, [
+            _Seen(
+                one.block, one.entered, attention_of(one.block).weights(one.entered), one.mixed, one.left, one.steering
+            )
+            for one in layers
         ]
-        return moved, seen
+
+    def _watch_read(self, denoiser: CountDenoiser, state: Tensor, codes: Tensor) -> tuple[Tensor, list[_Seen]]:
+        """Watch the active tokens of partly read cells; what is not active has and passes on nothing."""
+        own, read, cell = state[:, :-1, :N_OWN], state[:, :-1, READ], state[:, -1]
+        assert denoiser.reader is not None
+        active = denoiser.active(read)
+        tokens = denoiser.reader(own) * active[..., None]
+        self._along(0, own[..., 0], self.encoder)
+        backbone, n = denoiser.backbone, self.circuit.n_places
+        graph = backbone.graph
+        assert graph is not None
+        moved, seen = torch.empty_like(tokens), []
+        for rows in packs(active):
+            packed = ActiveTokens.of(graph, active[rows])
+            with _recorded(backbone) as layers:
+                moved[rows] = backbone.forward_packed(packed, tokens[rows], cell[rows, :1], cell[rows, 3], codes[rows])
+            for one in layers:
+                weights = packed.weights(attention_of(one.block).weights(one.entered, packed.graph)[0], graph)
+                entered, mixed, left = (packed.put(x, n) for x in (one.entered, one.mixed, one.left))
+                seen.append(_Seen(one.block, entered, weights, mixed, left, one.steering))
+        return tokens + moved, seen
+
+
+@dataclass(frozen=True, eq=False)
+class _Recorded:
+    """What one layer was given and gave, in tokens that may be packed."""
+
+    block: Any
+    entered: Tensor
+    mixed: Tensor
+    left: Tensor
+    steering: Tensor
+
+
+@contextmanager
+def _recorded(backbone: Any) -> Iterator[list[_Recorded]]:
+    """Record the layers of a backbone while it is called."""
+    layers: list[_Recorded] = []
+    attended: list[tuple[Tensor, Tensor]] = []
+
+    def leave(block: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        layers.append(_Recorded(block, *attended.pop(), output, inputs[1]))
+
+    def attend(_: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        attended.append((inputs[0], output))
+
+    hooks = [block.register_forward_hook(leave) for block in backbone.stack.blocks]
+    hooks += [attention_of(block).register_forward_hook(attend) for block in backbone.stack.blocks]
+    try:
+        yield layers
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,11 +199,10 @@ def _ablations(circuit: Circuit, given: Probe) -> pd.DataFrame:
 
 def _silenced_parts(circuit: Circuit) -> list[tuple[str, Circuit]]:
     wiring, zero = circuit.wiring, np.zeros_like(circuit.wiring.encoder)
-    parts = [
-        ("all edges", circuit.rewired(wiring.take(np.zeros(0, dtype=np.int64)))),
-        ("encoder edges", circuit.rewired(type(wiring)(wiring.edges, wiring.signs, zero, wiring.decoder))),
-        ("decoder edges", circuit.rewired(type(wiring)(wiring.edges, wiring.signs, wiring.encoder, zero))),
-    ]
+    parts = [("all edges", circuit.rewired(wiring.take(np.zeros(0, dtype=np.int64))))]
+    if wiring.encoder.any():
+        parts.append(("encoder edges", circuit.rewired(replace(wiring, encoder=zero))))
+    parts.append(("decoder edges", circuit.rewired(replace(wiring, decoder=zero))))
     for layer, block in enumerate(circuit.denoiser.backbone.stack.blocks):
         for head in range(attention_of(block).heads):
             parts.append((f"layer {layer + 1}, head {head + 1}", _without_head(circuit, layer, head)))

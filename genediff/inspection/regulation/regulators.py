@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 
 from genediff.core.stats import adaptive_discovery_rates, false_discovery_rates
 from genediff.inspection.regulation.attention_flow import flow_of
@@ -156,7 +155,8 @@ def exchange(
     for copy, before in zip(noisy, own, strict=True):
         order = within_groups(copy.groups, draw)
         exchanged.append(part.predict(copy.exchanged(place, order))[:, here])
-        moved = (copy.state[:, place] - copy.state[torch.from_numpy(order), place]).double().cpu().numpy()
+        own_value = copy.value(place).double().cpu().numpy()
+        moved = own_value - own_value[order]
         slope += moved[:, None] * (before - exchanged[-1]) / max(float((moved**2).mean()), 1e-12) / len(noisy)
     every, others = np.stack(own), np.stack(exchanged)  # (copy, cell, gene)
     test, improved = gain_test(truth, every, others), improvements(truth, every, others)

@@ -217,7 +217,7 @@ def compared(
 
 
 def _probe(model: GenerativeModel, dataset: Dataset, cells: Population, settings: Settings) -> Probe:
-    from genediff.inspection.regulation.edge_probe import probe, probe_generated
+    from genediff.inspection.regulation.probed_cells import probe, probe_generated
 
     if cells.rows is not None:
         rows = held_out(model.spec.dataset_id, dataset, cells.rows)
@@ -238,7 +238,7 @@ def held_out(trained_on: str, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
 
     Where fewer than 50 were, training cells were taken, whose noise the model knows.
     """
-    from genediff.inspection.regulation.edge_probe import FEWEST_CELLS
+    from genediff.inspection.regulation.probed_cells import FEWEST_CELLS
 
     if trained_on != dataset.info.id:
         return rows

@@ -1,0 +1,112 @@
+"""Cells of which a share of the molecules was read: what a network in count space is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from genediff.diffusion.thinning import thin
+from genediff.inspection.regulation.edge_probe import Probe
+from genediff.models.recalibration import N_OWN, own_features
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from genediff.models.count_denoiser import CountDenoiser
+
+READ, START = N_OWN, N_OWN + 1
+"""Where a gene's molecules, and the closed form's answer for it, stand behind what its token is made of."""
+_CELLS = 128  # at once: the closed form weighs some hundred components for every cell and gene
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CountProbe(Probe):
+    """Partly read cells.
+
+    ``state`` holds what is known of each gene by itself, (cell, gene, number); its last row is the cell's: standardised
+    log library size, library size, molecules read, and depth as the backbone is told it. Exchanging a gene's value
+    exchanges all that is known of it, while the closed form's answer for other genes stays: what changes came along
+    edges.
+
+    Attributes
+    ----------
+    counts
+        The whole cells, (cell, gene).
+    denoiser
+        Knows the closed form.
+    """
+
+    counts: Tensor
+    denoiser: CountDenoiser
+
+    def take(self, rows: np.ndarray) -> CountProbe:
+        """Return some of the cells, by position."""
+        taken = super().take(rows)
+        assert isinstance(taken, CountProbe)
+        return replace(taken, counts=self.counts[torch.from_numpy(rows)])
+
+    def with_noise(self, draw: np.random.Generator, copies: int) -> list[Probe]:
+        """Return the same cells with other molecules read of each."""
+        return [replace(self, state=self._read(int(draw.integers(2**31)))) for _ in range(copies)]
+
+    def value(self, place: int) -> Tensor:
+        """Return a gene's expression as far as it was read, in standard deviations, (cell,)."""
+        read, n = self.state[:, place, READ], self.state[:, -1, 2].clamp(min=1)
+        known = self.denoiser
+        return (torch.log1p(known.target_sum * read / n) - known.mean[place]) / known.std[place]
+
+    @torch.no_grad()
+    def _read(self, seed: int) -> Tensor:
+        draw, known, states = torch.Generator().manual_seed(seed), self.denoiser, []
+        for rows in torch.arange(self.n_cells).split(_CELLS):
+            counts, codes = self.counts[rows], self.codes[rows]
+            read = thin(counts.cpu(), self.t[rows].cpu(), generator=draw).to(counts.device)
+            library = counts.sum(1)
+            start = known.start_log_shares(read, library, codes)
+            genes = torch.stack([*own_features(read, start, known.log_profile), read, start], dim=2)
+            size, depth = known.steering(read, library)
+            cell = genes.new_zeros(len(rows), 1, genes.shape[2])
+            cell[:, 0, :4] = torch.stack([size[:, 0], library, read.sum(1), depth], dim=1)
+            states.append(torch.cat([genes, cell], dim=1))
+        return torch.cat(states)
+
+
+def count_probe(
+    denoiser: CountDenoiser, counts: Tensor, clean: Tensor, codes: Tensor, groups: np.ndarray, *, t: float, seed: int
+) -> CountProbe:
+    """Read a share t of the molecules of cells: counts, and standardised expression ``clean``, (cell, gene) each."""
+    share = torch.full((len(counts),), t, device=counts.device)
+    given = CountProbe(
+        clean=clean, state=clean, t=share, codes=codes, n_genes=counts.shape[1], groups=groups, counts=counts,
+        denoiser=denoiser,
+    )  # fmt: skip
+    return replace(given, state=given._read(seed))
+
+
+def expected_expression(denoiser: CountDenoiser, state: Tensor, codes: Tensor) -> Tensor:
+    """Return the standardised expression (cell, place) that is expected once cells are read to their ends.
+
+    Parameters
+    ----------
+    denoiser
+        On the places of a circuit.
+    state
+        Of a `CountProbe`, (cell, place + 1, number).
+    codes
+        Level codes, (cell, column).
+
+    Notes
+    -----
+    Shares of the molecules still to be read are as the network corrects them, before all of a cell are brought to a
+    sum of one: a gene's answer depends on what is upstream of it alone.
+    """
+    own, read, start, cell = state[:, :-1, :N_OWN], state[:, :-1, READ], state[:, :-1, START], state[:, -1]
+    library, n = cell[:, 1:2].clamp(min=1), cell[:, 2:3]
+    assert denoiser.reader is not None  # tokens are genes
+    refined = denoiser.refined(denoiser.reader(own), read, cell[:, :1], cell[:, 3], codes)
+    log_share = start + denoiser.gain * denoiser.tokenizer.decode(refined)  # (cell, place)
+    level = (read + (library - n) * log_share.exp()) / library
+    return (torch.log1p(denoiser.target_sum * level) - denoiser.mean) / denoiser.std
