@@ -26,6 +26,7 @@ from benchmarks.resumable import HERE, parser
 from genediff.data import ImportConfig, import_cells
 from genediff.data.simulation.planted import planted_network, planted_truth
 from genediff.data.simulation.simulate import simulate
+from genediff.inspection.regulation.count_probe import CountProbe
 from genediff.inspection.regulation.held_out_test import within_groups
 from genediff.inspection.regulation.interventions import interventions
 from genediff.inspection.regulation.probed_cells import probe
@@ -137,10 +138,13 @@ def _paths(model: GenerativeModel, given: Probe, world: World, targets: list[str
 
 def _exchanged(given: Probe, sources: Any, model: GenerativeModel) -> Probe:
     draw, clean = np.random.default_rng(0), given.clean.clone()
+    counts = given.counts.clone() if isinstance(given, CountProbe) else None
     for gene in sorted(set(sources)):
-        place = model.genes.index(gene)
-        clean[:, place] = clean[torch.from_numpy(within_groups(given.groups, draw)), place]
-    return replace(given, clean=clean)
+        place, order = model.genes.index(gene), torch.from_numpy(within_groups(given.groups, draw))
+        clean[:, place] = clean[order, place]
+        if counts is not None:
+            counts[:, place] = counts[order, place]
+    return replace(given, clean=clean) if counts is None else replace(given, clean=clean, counts=counts)
 
 
 def _shares(table: Any, mask: np.ndarray) -> dict[str, Any]:

@@ -44,7 +44,9 @@ def demo_config(
     The default strategy is there in its own space, too, with the flat vector beside it.
     """
     kinds = [TOKENIZERS[name] for name in only or TOKENIZERS]
-    entries = [Entry(strategy=kind.name) for kind in kinds if kind.name == ModelConfig.model_fields["tokenizer"].default]
+    entries = [
+        Entry(strategy=kind.name) for kind in kinds if kind.name == ModelConfig.model_fields["tokenizer"].default
+    ]
     entries += [_counted(kind) for kind in kinds]
     entries += [_counted(kind, shuffled=True) for kind in kinds if kind.needs]
     return ComparisonConfig(

@@ -39,8 +39,8 @@ class GeneDiff:
     preset
         "quick", "standard" or "large"; "paper", "cfgen-style" and "scldm-style" for latent tokens.
     space
-        "latent" (the flow runs on tokens of a count autoencoder) or "gene" (on expression); the strategy's usual one
-        where None.
+        "latent" (the flow runs on tokens of a count autoencoder), "gene" (on expression) or "counts" (molecules are
+        read one after the other); the strategy's usual one where None.
     conditions
         Columns of obs that steer generation; the label of the cells where None.
     steps, tokenizer_steps, batch_size

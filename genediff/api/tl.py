@@ -37,8 +37,8 @@ def regulators(
 ) -> pd.DataFrame:
     """Rank the regulators of a gene by how much the model's prediction of it depends on each.
 
-    For models of gene tokens in gene space (``tokenizers.GRN``): all edges that leave a regulator are removed, and the
-    change of the predicted gene is measured.
+    For models of gene tokens (``tokenizers.GRN``) in count or gene space: each regulator is given the value of another
+    cell of the same group, and the change of the predicted gene is measured.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def regulators(
     n_cells
         How many of them.
     t
-        The time between noise (0) and data (1) at which the network is asked.
+        The time between noise (0) and data (1) at which the network is asked; in count space the share of molecules
+        that it is shown.
 
     Returns
     -------

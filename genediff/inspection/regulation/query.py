@@ -72,7 +72,7 @@ def find_paths(
     Parameters
     ----------
     model
-        Of gene tokens in gene space.
+        Of gene tokens, in count or gene space.
     given
         Cells at a time t, from ``probe`` or ``probe_generated``.
     gene

@@ -22,12 +22,16 @@ _MEASURES: dict[str, Measure] = {"What arrives": "variation", "Attention weights
 _ANY = "any"
 
 
-def settings() -> Settings:
+def settings(info: ModelInfo) -> Settings:
     """Draw how paths are measured, behind one button."""
+    counted = info.space == "counts"
+    title, most = ("Molecules read (share of each cell)", 0.9) if counted else ("Time t", 1.0)
     with st.popover("Settings", icon=":material/tune:", width="stretch"):
         t = st.slider(
-            "Time t", 0.1, 1.0, DEFAULT.t, 0.1, key="t", bind="query-params",
-            help="0 is noise, 1 the cell itself. Regulators matter most at intermediate noise.",
+            title, 0.1, most, DEFAULT.t, 0.1, key="t", bind="query-params",
+            help="The model sees so many and predicts the rest. Regulators matter most where about half is known."
+            if counted
+            else "0 is noise, 1 the cell itself. Regulators matter most at intermediate noise.",
         )  # fmt: skip
         steps = st.segmented_control(
             "Longest path (edges)", [1, 2, 3], default=DEFAULT.steps, required=True, key="steps", bind="query-params"
@@ -47,6 +51,11 @@ def settings() -> Settings:
             "trained on. More cells: more edges can be found.",
         )  # fmt: skip
     return Settings(float(t), int(steps), _MEASURES[measure], int(n_cells), int(n_shuffled))
+
+
+def moment(info: ModelInfo, t: float) -> str:
+    """Say how much of the cells a model was shown."""
+    return f"{t:.0%} of the molecules read" if info.space == "counts" else f"t = {t:g}"
 
 
 def population(

@@ -35,7 +35,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         left, first_place, second_place = st.columns([0.3, 0.35, 0.35], gap="medium")
         with left:
             gene = regulation_choice.target(known)
-            settings = regulation_choice.settings()
+            settings = regulation_choice.settings(info)
         with first_place:
             first = regulation_choice.population(info, dataset, key="first", label="First group", default=one)
         with second_place:

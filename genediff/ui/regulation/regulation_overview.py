@@ -26,7 +26,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         with left:
             cells = regulation_choice.population(info, dataset)
         with right:
-            settings = regulation_choice.settings()
+            settings = regulation_choice.settings(info)
     found = regulation_data.interventions(info, dataset, cells, settings)
     _headline(found)
     left, right = st.columns([0.55, 0.45], gap="large")

@@ -33,7 +33,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         with middle:
             cells = regulation_choice.population(info, dataset)
         with right:
-            settings = regulation_choice.settings()
+            settings = regulation_choice.settings(info)
     end: End = "source" if target is None else "target"
     gene = regulator if target is None else target
     assert gene is not None  # the choice names one of them
@@ -69,9 +69,9 @@ def _network(answer: PathSearch, info: ModelInfo, dataset: Dataset, cells: Popul
     event = figures.show_figure(
         plots.network(edges, paths, gene=answer.gene),
         how_to_read=f"Expression travels from left to right. Width: how much flows ({answer.n_cells} cells of "
-        f"{cells.title}, t = {answer.t:g}); colour: whether the edge raises or lowers its target in the model; dotted: "
-        "on no supported path. Rest on a diamond for sign, prior and layer. It shows what the model uses, not what "
-        "acts in the cell.",
+        f"{cells.title}, {regulation_choice.moment(info, answer.t)}); colour: whether the edge raises or lowers its "
+        "target in the model; dotted: on no supported path. Rest on a diamond for sign, prior and layer. It shows what "
+        "the model uses, not what acts in the cell.",
         name=f"regulation-{answer.gene}",
         table=edges,
         publication=lambda: plots.network_on_paper(edges, paths, gene=answer.gene),

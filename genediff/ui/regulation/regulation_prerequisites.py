@@ -26,7 +26,7 @@ _WHY = {
 
 def suitable(info: ModelInfo) -> bool:
     """Say whether the page can look into a model."""
-    return info.strategy == STRATEGY and info.space == "gene"
+    return info.strategy == STRATEGY and info.space != "latent"
 
 
 def show(info: ModelInfo) -> None:
@@ -36,8 +36,8 @@ def show(info: ModelInfo) -> None:
     with st.container(border=True):
         st.subheader("This model has no paths between genes", anchor=False)
         st.markdown(
-            f"“{explain.plain(info.title)}” was trained with **{title}**. {why} This page needs **GRN tokens in gene "
-            "space**: one token per gene, with attention restricted to its known regulators."
+            f"“{explain.plain(info.title)}” was trained with **{title}**. {why} This page needs **GRN tokens in "
+            "count or gene space**: one token per gene, with attention restricted to its known regulators."
         )
         others = [one for one in caching.workspace().list_models() if suitable(one)]
         for one in others[:4]:
@@ -57,8 +57,11 @@ def how_it_works() -> None:
         st.markdown(
             """
 **The model.** Every gene is a token. Besides its own expression, a token receives information only along the edges of
-the network that the model was trained with: once in the encoder, once in each attention layer, once in the decoder. So
-whatever reaches a gene came along a path with names, such as *STAT1 → IRF1 → CXCL10*.
+the network that the model was trained with: once in each attention layer and once in the decoder, in gene space also
+once in the encoder. So whatever reaches a gene came along a path with names, such as *STAT1 → IRF1 → CXCL10*.
+
+**The question.** A model in count space is shown a share of each cell's molecules and asked for the rest; one in gene
+space is shown cells with noise and asked for the cells without it.
 
 **Flow.** For each of these steps we measure which share of a gene's token was its own and which came along each edge.
 Shares are multiplied along a path and summed over the layers in which its steps can be made (attention rollout, Abnar &

@@ -32,7 +32,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         with middle:
             cells = regulation_choice.population(info, dataset)
         with right:
-            settings = regulation_choice.settings()
+            settings = regulation_choice.settings(info)
     if gene is not None:
         _of_gene(info, dataset, cells, settings, gene)
     else:
