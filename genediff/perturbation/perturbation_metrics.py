@@ -15,13 +15,17 @@ Better = Literal["high", "low"]
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of the table: title, which way is better, what it says; ``name`` is cell-eval's where it has it."""
+    """A figure of the table: title, which way is better, what it says; ``name`` is cell-eval's where it has it.
+
+    ``bounds``: the values that it can have.
+    """
 
     name: str
     title: str
     better: Better
     sentence: str
     in_cell_eval: bool = True
+    bounds: tuple[float, float] = (0.0, 1.0)
 
 
 METRICS: dict[str, Metric] = {
@@ -33,6 +37,7 @@ METRICS: dict[str, Metric] = {
             "high",
             "Correlation over genes of the predicted and the measured mean change against control. A change that all "
             "perturbations share raises it for every predictor.",
+            bounds=(-1.0, 1.0),
         ),
         Metric(
             "pearson_perturbed",
@@ -41,6 +46,7 @@ METRICS: dict[str, Metric] = {
             "The same against the mean of all perturbed training cells instead of control (Systema): only what is "
             "particular to the perturbation counts.",
             in_cell_eval=False,
+            bounds=(-1.0, 1.0),
         ),
         Metric(
             "discrimination_score_l1",
@@ -51,14 +57,17 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("discrimination_score_l2", "Discrimination, Euclidean", "high", "The same by Euclidean distance."),
         Metric("discrimination_score_cosine", "Discrimination, cosine", "high", "The same by the cosine."),
-        Metric("mse", "Squared error", "low", "Mean over genes of the squared error of mean x."),
-        Metric("mae", "Absolute error", "low", "Mean over genes of the absolute error of mean x."),
+        Metric("mse", "Squared error", "low", "Mean over genes of the squared error of mean x.", bounds=(0.0, np.inf)),
+        Metric(
+            "mae", "Absolute error", "low", "Mean over genes of the absolute error of mean x.", bounds=(0.0, np.inf)
+        ),
         Metric(
             "weighted_mse",
             "Squared error, weighted",
             "low",
             "The squared error with genes weighted by how clearly they respond (squared t statistic against control).",
             in_cell_eval=False,
+            bounds=(0.0, np.inf),
         ),
         Metric(
             "e_distance",
@@ -66,6 +75,7 @@ METRICS: dict[str, Metric] = {
             "low",
             "Energy distance between predicted and measured cells, unbiased; 0 where they are alike in every way.",
             in_cell_eval=False,
+            bounds=(-np.inf, np.inf),
         ),
         Metric(
             "overlap_at_N",
@@ -91,6 +101,7 @@ METRICS: dict[str, Metric] = {
             "DE fold change",
             "high",
             "Rank correlation of predicted and measured fold changes over the genes that respond.",
+            bounds=(-1.0, 1.0),
         ),
         Metric("de_sig_genes_recall", "DE recall", "high", "Share of responding genes that are predicted to respond."),
         Metric("pr_auc", "DE precision-recall area", "high", "Area under precision and recall of responding genes."),

@@ -110,7 +110,8 @@ class Scores:
         for metric in shown:
             for predictor in self.titles:
                 values = self.per_perturbation(predictor, metric)
-                one = mean_interval(values.groupby(independent_cases(values.index)).mean().to_numpy())
+                cases = values.groupby(independent_cases(values.index)).mean().to_numpy()
+                one = mean_interval(cases, bounds=METRICS[metric].bounds)
                 found |= {(metric, figure, predictor): getattr(one, figure) for figure in ("mean", "low", "high")}
         wide = pd.Series(found).unstack(level=2).T.reindex(list(self.titles))
         return wide[[(metric, figure) for metric in shown for figure in ("mean", "low", "high")]]

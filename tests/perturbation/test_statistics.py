@@ -44,6 +44,8 @@ def test_mean_gains_are_called_real_as_rarely_as_the_level_says(n: int) -> None:
 def test_below_six_perturbations_nothing_is_called_real() -> None:
     assert all(mean_interval(np.full(n, 0.5) + 1e-3 * np.arange(n)).sign is None for n in range(6))
     assert mean_interval([0.5, 0.51, 0.52, 0.5, 0.49, 0.5]).sign == 1
+    bounded = mean_interval([1.0, 1.0, 1.0, 1.0, 1.0, 0.5], bounds=(0.0, 1.0))
+    assert bounded.high == 1.0 and 0 < bounded.low < bounded.mean  # a share above 100% stood in the table
 
 
 @pytest.mark.parametrize("n", [6, 12, 30])
