@@ -11,7 +11,6 @@ import hashlib
 import re
 import threading
 import time
-import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -211,13 +210,9 @@ def _work(job: Job) -> None:
                 _generate(job)
     except Cancelled:
         return
-    except InputError as error:
-        job.problem = str(error)
-    except MemoryError:
-        job.problem = "There is not enough memory for so many cells; ask for fewer."
-    except Exception as error:
-        job.problem = f"The generation stopped unexpectedly ({type(error).__name__}); the server's log says more."
-        raise
+    except Exception as error:  # noqa: BLE001
+        memory = "There is not enough memory for so many cells; ask for fewer."
+        job.problem = background.in_a_sentence(error, memory=memory, otherwise="The generation stopped unexpectedly")
     else:
         job.unjudged = _evaluated(job)
         job.stage = "done"
@@ -229,13 +224,9 @@ def _evaluated(job: Job) -> str | None:
         _compare(job)
     except Cancelled:
         return "The evaluation was stopped; Generate resumes it."
-    except InputError as error:
-        return str(error)
-    except MemoryError:
-        return "There is not enough memory to evaluate so many cells; they can be downloaded all the same."
     except Exception as error:  # noqa: BLE001  drawn cells are worth more than their evaluation
-        traceback.print_exc()
-        return f"These cells could not be evaluated ({type(error).__name__}); the server's log says more."
+        memory = "There is not enough memory to evaluate so many cells; they can be downloaded all the same."
+        return background.in_a_sentence(error, memory=memory, otherwise="These cells could not be evaluated")
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -155,10 +156,16 @@ def _run(work: Work, make: Callable[[Report], Any]) -> None:
         work.done = True
     except Cancelled:
         pass
-    except InputError as error:
-        work.problem = str(error)
-    except MemoryError:
-        work.problem = "Not enough memory; choose a smaller model or data set."
-    except Exception as error:
-        work.problem = f"This stopped unexpectedly ({type(error).__name__}); the server's log says more."
-        raise
+    except Exception as error:  # noqa: BLE001
+        memory = "Not enough memory; choose a smaller model or data set."
+        work.problem = in_a_sentence(error, memory=memory, otherwise="This stopped unexpectedly")
+
+
+def in_a_sentence(error: Exception, *, memory: str, otherwise: str) -> str:
+    """Return what a reader is told of an error in the background; what is not foreseen goes to the server's log."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return memory
+    traceback.print_exception(error)
+    return f"{otherwise} ({type(error).__name__}); the server's log says more."
