@@ -37,22 +37,24 @@ def pair() -> tuple[str, str]:
     return str(ends["source"].iloc[0]), str(ends["target"].iloc[0])
 
 
-@pytest.mark.parametrize(("strategy", "space"), [case for case in SPACES if case != ("grn", "gene")])
+@pytest.mark.parametrize(("strategy", "space"), [(s, t) for s, t in SPACES if s != "grn" or t == "latent"])
 def test_another_strategy_is_told_what_is_needed(planted, open_page, strategy: str, space: str) -> None:  # noqa: F811
     app = open_page("regulation", {"model": f"{strategy}-{space}"})
     assert not app.exception
-    assert "GRN tokens in gene space" in texts(app)
+    assert "GRN tokens in count or gene space" in texts(app)
     assert TOKENIZERS[strategy].title in texts(app)
-    assert any("grn gene" in button.label for button in app.button)  # the one that has what is needed
+    there = " ".join(button.label for button in app.button)
+    assert "grn gene" in there and "grn counts" in there  # those that have what is needed
 
 
 def test_without_a_model_the_page_leads_to_train(no_data, open_page) -> None:
     assert "No model yet" in texts(open_page("regulation"))
 
 
-def test_the_first_view_says_how_many_regulators_have_an_effect(opened) -> None:
+@pytest.mark.parametrize("model", ["grn-gene", "grn-counts"])
+def test_the_first_view_says_how_many_regulators_have_an_effect(opened, model) -> None:
     """It was "None of the 29 paths": a null result whose power nobody knew."""
-    app = opened(view="Overview")
+    app = opened(view="Overview", model=model)
     said = texts(app)
     assert "regulators have a target-specific effect in this model" in said and "on a shuffled network" in said
     assert "planted edges" in said  # the power of the test
@@ -63,8 +65,10 @@ def test_the_first_view_says_how_many_regulators_have_an_effect(opened) -> None:
     assert app.session_state[layout.view_key("regulation")] == "Paths"
 
 
-def test_a_target_is_asked_about_without_any_choice(opened) -> None:
-    app = opened()
+@pytest.mark.parametrize("model", ["grn-gene", "grn-counts"])
+def test_a_target_is_asked_about_without_any_choice(opened, model) -> None:
+    app = opened(model=model)
+    assert app.slider(key="t").label.startswith("Molecules read" if model == "grn-counts" else "Time t")
     assert "shuffled networks" in texts(app)
     assert len(app.get("plotly_chart")) == 1
     assert app.dataframe[0].value[["p", "flow_p"]].stack().between(0, 1).all()
