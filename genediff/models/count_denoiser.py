@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from genediff.models.count_mixture import CountMixture
 from genediff.models.denoiser import TokenBackbone
 from genediff.models.recalibration import N_OWN, Recalibration, own_features
+from genediff.nn.edge_linear import EdgeLinear
+from genediff.nn.edge_lists import Graph
 from genediff.tokenizers import PartlyRead
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 DEEPEST = 12.0
 """Log of a depth that no cell reaches (160,000 molecules): log depth over it is the time of the backbone."""
+MOST_SURPRISED = 5.0
+"""Standard deviations beyond which a gene's molecules say no more of its targets."""
 FEWEST_READ = 8
 """Molecules that must be read before the network is asked: of fewer, the mixture's answer is as good and costs less."""
 
@@ -53,8 +57,11 @@ class CountDenoiser(nn.Module):
         layout = tokenizer.layout
         self.backbone = TokenBackbone(layout, config, n_levels, library=True)
         self.reader: nn.Module | None = None
+        self.linear: EdgeLinear | None = None
         if layout.edges is not None:  # tokens are genes, and what a gene says of itself must not pass through others
             self.reader = nn.Sequential(nn.Linear(N_OWN, 16), nn.GELU(), nn.Linear(16, layout.n_channels), nn.Tanh())
+            self.linear = EdgeLinear(Graph(layout.edges, n_genes, signs=layout.signs, loops=False), start=0.0)
+            self.linear.requires_grad_(False)  # fitted before the network, and fixed from then on
         self.gain = nn.Parameter(torch.zeros(n_genes))
         self.register_buffer("mean", known.mean.clone())
         self.register_buffer("std", known.std.clone())
@@ -85,19 +92,27 @@ class CountDenoiser(nn.Module):
     def correction(
         self, state: Tensor, library: Tensor, codes: Tensor, start: Tensor, shown: Tensor | None = None
     ) -> Tensor:
-        """Return what the network adds to the log shares ``start``, (cell, gene)."""
-        return self._decoded(self.tokens(state, start, shown), state, library, codes)
+        """Return what genes say of one another, which is added to the log shares ``start``, (cell, gene)."""
+        return self._decoded(self.tokens(state, start, shown), state, library, codes, start)
 
     def shares_of(self, tokens: Tensor, state: Tensor, library: Tensor, codes: Tensor) -> Tensor:
         """Return the shares (cell, gene) of the next molecule if the tokens (cell, token, channel) were these."""
         start = self.start_log_shares(state, library, codes)
-        return (start + self._decoded(tokens, state, library, codes)).softmax(1)
+        return (start + self._decoded(tokens, state, library, codes, start)).softmax(1)
 
-    def _decoded(self, tokens: Tensor, state: Tensor, library: Tensor, codes: Tensor) -> Tensor:
-        if self.backbone.graph is not None:
-            return self.gain * self.tokenizer.decode(self.refined(tokens, state, *self.steering(state, library), codes))
-        refined, _ = self.backbone(tokens, *self.steering(state, library), codes)
+    def _decoded(self, tokens: Tensor, state: Tensor, library: Tensor, codes: Tensor, start: Tensor) -> Tensor:
+        steering = self.steering(state, library)
+        if self.linear is not None:
+            decoded = self.tokenizer.decode(self.refined(tokens, state, *steering, codes))
+            return self.gain * decoded + self.linear(self.surprise(state, start))
+        refined, _ = self.backbone(tokens, *steering, codes)
         return self.gain * self.tokenizer.decode(tokens + refined)
+
+    @staticmethod
+    def surprise(state: Tensor, start: Tensor) -> Tensor:
+        """Return how many more molecules were read of each gene than expected, in standard deviations, (cell, gene)."""
+        expected = state.sum(1, keepdim=True) * start.exp()
+        return ((state - expected) / (expected + 1).sqrt()).clamp(-MOST_SURPRISED, MOST_SURPRISED)
 
     def refined(self, tokens: Tensor, state: Tensor, library: Tensor, depth: Tensor, codes: Tensor) -> Tensor:
         """Return gene tokens (cell, gene, channel) after the backbone, steered by `steering`; of active genes alone."""
@@ -132,3 +147,9 @@ class CountDenoiser(nn.Module):
         """Return the standardised log library (cell, 1) and the log depth on a scale of 0 to 1, (cell,)."""
         scaled = (library.clamp(min=1).log() - self.library_scale[0]) / self.library_scale[1]
         return scaled[:, None], torch.log1p(state.sum(1)) / DEEPEST
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        """Take models from before there were linear edges."""
+        if self.linear is not None:
+            state_dict.setdefault(f"{prefix}linear.weight", torch.zeros_like(self.linear.weight))
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -14,6 +14,7 @@ from genediff.models.count_mixture import CountMixture, fit_count_mixture
 from genediff.training.batches import dense, stream
 from genediff.training.denoiser_stage import DenoiserStage
 from genediff.training.disk import MOST_SAMPLED, DiskCells
+from genediff.training.fit_edges import fit_edges
 from genediff.training.fit_recalibration import fit_recalibration, share_read, strata
 from genediff.training.rng_shards import Draws
 
@@ -117,6 +118,8 @@ def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> 
         rows = start_rows(cells)
         model.denoiser.start = fit_start(cells, rows, model.null.tolist())
         yield from fit_recalibration(model.denoiser, cells, rows, seed=seed)
+        if model.denoiser.linear is not None:
+            fit_edges(model.denoiser, cells, rows, seed=seed)
 
 
 def start_rows(cells: TrainingCells) -> np.ndarray:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 VIEWS = ("All tokens", "One token", "Cells by tokens", "Validation")
-SPACES = [(name, space) for name, kind in TOKENIZERS.items() for space in kind.spaces[:1]] + [("latent", "gene"), ("grn", "gene")]
+SPACES = [(name, space) for name, kind in TOKENIZERS.items() for space in kind.spaces[:1]] + [
+    ("latent", "gene"),
+    ("grn", "gene"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,8 @@ class Wiring:
     signs
         What the network says: 1 activates, -1 represses, 0 unknown, (edge,).
     encoder, decoder
-        Learned weights of the encoder and the decoder, (edge,).
+        Learned weights of the encoder (in count space: of the linear edges beside the tokens) and of the decoder,
+        (edge,).
     """
 
     edges: np.ndarray
@@ -167,9 +168,9 @@ def circuit_of(model: GenerativeModel) -> Circuit:
     assert isinstance(tokenizer, GRN)
     assert isinstance(denoiser, GeneDenoiser | CountDenoiser)
     back = np.argsort(_order(edges, len(model.genes)))  # graphs keep their edges sorted by target
-    encoder, decoder = (layer.weight.detach().cpu().numpy()[back] for layer in (tokenizer.heard, tokenizer.said))
-    if isinstance(denoiser, CountDenoiser):  # there every gene reads its own molecules alone
-        encoder = np.zeros_like(encoder)
+    heard = denoiser.linear if isinstance(denoiser, CountDenoiser) else tokenizer.heard
+    assert heard is not None
+    encoder, decoder = (layer.weight.detach().cpu().numpy()[back] for layer in (heard, tokenizer.said))
     wiring = Wiring(edges, tokenizer.signs.cpu().numpy(), encoder, decoder)
     return Circuit(np.arange(len(model.genes)), wiring, denoiser)
 
@@ -195,6 +196,8 @@ def _rewired(denoiser: GeneDenoiser | CountDenoiser, genes: np.ndarray, wiring: 
         held.update({name: value.detach()[places] for name, value in held.items() if name in PER_GENE})
     if isinstance(denoiser, GeneDenoiser):
         copied.n_genes = n
+    else:
+        copied.linear = copied.tokenizer.heard
     return copied.eval()
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from genediff.models.count_denoiser import CountDenoiser
 
-READ, START = N_OWN, N_OWN + 1
-"""Where a gene's molecules, and the closed form's answer for it, stand behind what its token is made of."""
+READ, START, SURPRISE = N_OWN, N_OWN + 1, N_OWN + 2
+"""Where a gene's molecules, the closed form's answer and what linear edges carry stand, behind what its token is of."""
 _CELLS = 128  # at once: the closed form weighs some hundred components for every cell and gene
 
 
@@ -66,7 +66,8 @@ class CountProbe(Probe):
             read = thin(counts.cpu(), self.t[rows].cpu(), generator=draw).to(counts.device)
             library = counts.sum(1)
             start = known.start_log_shares(read, library, codes)
-            genes = torch.stack([*own_features(read, start, known.log_profile), read, start], dim=2)
+            known_of_it = (*own_features(read, start, known.log_profile), read, start, known.surprise(read, start))
+            genes = torch.stack(known_of_it, dim=2)
             size, depth = known.steering(read, library)
             cell = genes.new_zeros(len(rows), 1, genes.shape[2])
             cell[:, 0, :4] = torch.stack([size[:, 0], library, read.sum(1), depth], dim=1)
@@ -103,10 +104,12 @@ def expected_expression(denoiser: CountDenoiser, state: Tensor, codes: Tensor) -
     Shares of the molecules still to be read are as the network corrects them, before all of a cell are brought to a
     sum of one: a gene's answer depends on what is upstream of it alone.
     """
-    own, read, start, cell = state[:, :-1, :N_OWN], state[:, :-1, READ], state[:, :-1, START], state[:, -1]
+    genes, cell = state[:, :-1], state[:, -1]
+    own, read, start = genes[..., :N_OWN], genes[..., READ], genes[..., START]
     library, n = cell[:, 1:2].clamp(min=1), cell[:, 2:3]
     assert denoiser.reader is not None  # tokens are genes
+    assert denoiser.linear is not None
     refined = denoiser.refined(denoiser.reader(own), read, cell[:, :1], cell[:, 3], codes)
-    log_share = start + denoiser.gain * denoiser.tokenizer.decode(refined)  # (cell, place)
+    log_share = start + denoiser.gain * denoiser.tokenizer.decode(refined) + denoiser.linear(genes[..., SURPRISE])
     level = (read + (library - n) * log_share.exp()) / library
     return (torch.log1p(denoiser.target_sum * level) - denoiser.mean) / denoiser.std

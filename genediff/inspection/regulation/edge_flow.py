@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from genediff.inspection.regulation.circuit import attention_of
-from genediff.inspection.regulation.count_probe import READ
+from genediff.inspection.regulation.count_probe import READ, START, SURPRISE
 from genediff.models.count_denoiser import CountDenoiser
 from genediff.models.recalibration import N_OWN
 from genediff.nn.active_tokens import ActiveTokens, packs
@@ -79,25 +79,29 @@ class Meter:
     def see(self, state: Tensor, t: Tensor, codes: Tensor) -> None:
         """Pass states (cell, place + library) through the circuit."""
         if isinstance(self.circuit.denoiser, CountDenoiser):
-            moved, layers = self._watch_read(self.circuit.denoiser, state, codes)
+            layers = self._see_read(self.circuit.denoiser, state, codes)
         else:
             n = self.circuit.n_places
             self._along(0, state[:, :n], self.encoder)
             moved, layers = self._watch(self.tokenizer.encode(state[:, :n]), state[:, n:], t, codes)
+            self._along(-1, (moved * self.tokenizer.readout).sum(2), self.decoder)
         for number, layer in enumerate(layers):  # all layers again for each part of the cells that memory allows
             self._across(number % len(self.weights), layer)
-        self._along(-1, (moved * self.tokenizer.readout).sum(2), self.decoder)
         self.n_cells += len(state)
 
     def attention(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return own (pass, place) and carried (pass, edge) by attention weights, not yet shares."""
-        ones = np.ones(self.circuit.n_places)
-        own, carried = [ones], [np.abs(self.circuit.wiring.encoder).astype(np.float64)]
+        ones, wiring = np.ones(self.circuit.n_places), self.circuit.wiring
+        encoder, decoder = np.abs(wiring.encoder).astype(np.float64), np.abs(wiring.decoder).astype(np.float64)
+        if isinstance(self.circuit.denoiser, CountDenoiser):
+            gain = self.circuit.denoiser.gain.detach().abs().cpu().numpy()
+            encoder, decoder = np.zeros_like(encoder), gain[wiring.edges[1]] * decoder + encoder
+        own, carried = [ones], [encoder]
         for total in self.weights:
             mean = (total / self.n_cells).cpu().numpy()
             own.append(0.5 + 0.5 * mean[self.loop.cpu().numpy()])
             carried.append(0.5 * mean[self.edge.cpu().numpy()])
-        return [*own, ones], [*carried, np.abs(self.circuit.wiring.decoder).astype(np.float64)]
+        return [*own, ones], [*carried, decoder]
 
     def variation(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return own (pass, place) and carried (pass, edge) by what differs between cells, not yet shares."""
@@ -133,13 +137,17 @@ class Meter:
             for one in layers
         ]
 
-    def _watch_read(self, denoiser: CountDenoiser, state: Tensor, codes: Tensor) -> tuple[Tensor, list[_Seen]]:
-        """Watch the active tokens of partly read cells; what is not active has and passes on nothing."""
-        own, read, cell = state[:, :-1, :N_OWN], state[:, :-1, READ], state[:, -1]
+    def _see_read(self, denoiser: CountDenoiser, state: Tensor, codes: Tensor) -> list[_Seen]:
+        """Watch the active tokens of partly read cells; what is not active has and passes on nothing.
+
+        Linear edges lead where those of the decoder do: to the log share, of which the closed form is a gene's own.
+        """
+        genes, cell = state[:, :-1], state[:, -1]
+        own, read, start = genes[..., :N_OWN], genes[..., READ], genes[..., START]
         assert denoiser.reader is not None
         active = denoiser.active(read)
         tokens = denoiser.reader(own) * active[..., None]
-        self._along(0, own[..., 0], self.encoder)
+        self._along(0, own[..., 0], torch.zeros_like(self.encoder))
         backbone, n = denoiser.backbone, self.circuit.n_places
         graph = backbone.graph
         assert graph is not None
@@ -152,7 +160,13 @@ class Meter:
                 weights = packed.weights(attention_of(one.block).weights(one.entered, packed.graph)[0], graph)
                 entered, mixed, left = (packed.put(x, n) for x in (one.entered, one.mixed, one.left))
                 seen.append(_Seen(one.block, entered, weights, mixed, left, one.steering))
-        return tokens + moved, seen
+        level = ((tokens + moved) * self.tokenizer.readout).sum(2)  # (cell, place)
+        target = self.circuit.wiring.edges[1]
+        said = denoiser.gain[target] * self.decoder * torch.tanh(level)[:, self.source]
+        heard = self.encoder * genes[..., SURPRISE][:, self.source]
+        self.own[-1].add((start + denoiser.gain * level)[..., None])
+        self.carried[-1].add((said + heard)[..., None])
+        return seen
 
 
 @dataclass(frozen=True, eq=False)

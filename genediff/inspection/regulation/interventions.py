@@ -15,6 +15,7 @@ from genediff.inspection.regulation.held_out_test import gain_test, improvements
 from genediff.inspection.regulation.knockout_effects import EXCHANGES
 from genediff.inspection.regulation.regulators import exchange, part_of
 from genediff.inspection.regulation.significance import LEVEL
+from genediff.models.count_denoiser import CountDenoiser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,8 +201,8 @@ def _ablations(circuit: Circuit, given: Probe) -> pd.DataFrame:
 def _silenced_parts(circuit: Circuit) -> list[tuple[str, Circuit]]:
     wiring, zero = circuit.wiring, np.zeros_like(circuit.wiring.encoder)
     parts = [("all edges", circuit.rewired(wiring.take(np.zeros(0, dtype=np.int64))))]
-    if wiring.encoder.any():
-        parts.append(("encoder edges", circuit.rewired(replace(wiring, encoder=zero))))
+    heard = "linear edges" if isinstance(circuit.denoiser, CountDenoiser) else "encoder edges"
+    parts.append((heard, circuit.rewired(replace(wiring, encoder=zero))))
     parts.append(("decoder edges", circuit.rewired(replace(wiring, decoder=zero))))
     for layer, block in enumerate(circuit.denoiser.backbone.stack.blocks):
         for head in range(attention_of(block).heads):
