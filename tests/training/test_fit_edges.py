@@ -45,9 +45,6 @@ def fitted(ends: np.ndarray) -> SimpleNamespace:
         surprise=CountDenoiser.surprise,
         start_log_shares=start.log_shares,
         log_profile=torch.zeros(N_GENES),
-        surprise=CountDenoiser.surprise,
-        start_log_shares=start.log_shares,
-        log_profile=torch.zeros(N_GENES),
     )
     of = SimpleNamespace(
         train=csr_matrix(train.numpy()), validation=csr_matrix(held.numpy()), n_validation=len(held), train_codes=codes,

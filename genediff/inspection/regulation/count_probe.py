@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from scipy.stats import binom
 
-from genediff.diffusion.thinning import thin
 from genediff.inspection.regulation.edge_probe import Probe
 from genediff.models.recalibration import N_OWN, own_features
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from genediff.models.count_denoiser import CountDenoiser
@@ -49,8 +49,12 @@ class CountProbe(Probe):
         return replace(taken, counts=self.counts[torch.from_numpy(rows)])
 
     def with_noise(self, draw: np.random.Generator, copies: int) -> list[Probe]:
-        """Return the same cells with other molecules read of each."""
-        return [replace(self, state=self._read(int(draw.integers(2**31)))) for _ in range(copies)]
+        """Return the same cells with other molecules read of each, in pairs: where one reads many, the other few."""
+        found: list[Probe] = []
+        for _ in range(copies // 2):
+            chance = torch.from_numpy(draw.random(self.counts.shape))  # (cell, gene)
+            found += [replace(self, state=self._read(one)) for one in (chance, 1 - chance)]
+        return found
 
     def value(self, place: int) -> Tensor:
         """Return a gene's expression as far as it was read, in standard deviations, (cell,)."""
@@ -59,11 +63,11 @@ class CountProbe(Probe):
         return (torch.log1p(known.target_sum * read / n) - known.mean[place]) / known.std[place]
 
     @torch.no_grad()
-    def _read(self, seed: int) -> Tensor:
-        draw, known, states = torch.Generator().manual_seed(seed), self.denoiser, []
+    def _read(self, chance: Tensor) -> Tensor:
+        known, states = self.denoiser, []
         for rows in torch.arange(self.n_cells).split(_CELLS):
             counts, codes = self.counts[rows], self.codes[rows]
-            read = thin(counts.cpu(), self.t[rows].cpu(), generator=draw).to(counts.device)
+            read = _thinned(counts, self.t[rows], chance[rows])
             library = counts.sum(1)
             start = known.start_log_shares(read, library, codes)
             known_of_it = (*own_features(read, start, known.log_profile), read, start, known.surprise(read, start))
@@ -84,7 +88,15 @@ def count_probe(
         clean=clean, state=clean, t=share, codes=codes, n_genes=counts.shape[1], groups=groups, counts=counts,
         denoiser=denoiser,
     )  # fmt: skip
-    return replace(given, state=given._read(seed))
+    return replace(given, state=given._read(torch.from_numpy(np.random.default_rng(seed).random(counts.shape))))
+
+
+def _thinned(counts: Tensor, share: Tensor, chance: Tensor) -> Tensor:
+    """Read each molecule of counts (cell, gene) with probability share (cell,), by where chance (cell, gene) points."""
+    cell, gene = counts.cpu().nonzero(as_tuple=True)
+    kept = binom.ppf(chance[cell, gene].numpy(), counts.cpu()[cell, gene].numpy(), share.cpu()[cell].numpy())
+    read = torch.zeros(counts.shape).index_put((cell, gene), torch.from_numpy(kept).float())
+    return read.to(counts.device)
 
 
 def expected_expression(denoiser: CountDenoiser, state: Tensor, codes: Tensor) -> Tensor:
