@@ -1,15 +1,16 @@
 """Power and false findings of Regulation's tests on planted truth: cells of `genediff simulate` as it stands.
 
     python -m benchmarks.regulation_power                       # what is there already is not repeated
-    python -m benchmarks.regulation_power --only planted-64     # one case
+    python -m benchmarks.regulation_power --only counts-planted-64     # one case
     python -m benchmarks.regulation_power --table               # the table of all results so far, also into the .md
 
-A model of GRN tokens (preset quick) is trained on the planted network and one on its shuffled control, which has the
-same degrees. For numbers of held-out cells it measures, at FDR < 5 %: the edges that are supported, the regulators that
-are found, and the paths of up to two edges at 40 genes. An edge *acts* where its source regulates its target directly
-or through others. One that does not act may still be *associated* with it: the target acts on the source, or both
-follow the same regulator or pathway, and then the source's value does predict the target. *Exchanged* are the same
-edges in cells in which every regulator has the value of another cell of its type, so that none can say anything.
+A model of GRN tokens (preset quick), in count and in gene space, is trained on the planted network and one on its
+shuffled control, which has the same degrees. For numbers of held-out cells it measures, at FDR < 5 %: the edges that
+are supported, the regulators that are found, and the paths of up to two edges at 40 genes. An edge *acts* where its
+source regulates its target directly or through others. One that does not act may still be *associated* with it: the
+target acts on the source, or both follow the same regulator or pathway, and then the source's value does predict the
+target. *Exchanged* are the same edges in cells in which every regulator has the value of another cell of its type, so
+that none can say anything.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from genediff.inspection.regulation.interventions import interventions
 from genediff.inspection.regulation.probed_cells import probe
 from genediff.inspection.regulation.query import find_paths
 from genediff.inspection.regulation.regulators import key_regulators, regulators_of
+from genediff.models.config import SPACE_NAMES
 from genediff.models.load_model import load_model
 from genediff.training.presets import preset_run
 from genediff.training.train import train_model
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 
 CELLS = (64, 128, 256, 512, 800)
 STEPS = 2000
-NETWORKS = ("planted", "shuffled")
+MODELS = tuple((space, network) for space in ("counts", "gene") for network in ("planted", "shuffled"))
 N_TARGETS, LEVEL = 40, 0.05
 
 
@@ -71,7 +73,7 @@ class World:
 def main() -> None:
     """Measure what is missing, and print the table."""
     ask = parser(__doc__, "regulation_power", data=[])
-    ask.add_argument("--only", choices=[f"{name}-{n}" for name in NETWORKS for n in CELLS])
+    ask.add_argument("--only", choices=[f"{space}-{name}-{n}" for space, name in MODELS for n in CELLS])
     asked = ask.parse_args()
     torch.set_num_threads(1)
     asked.results.mkdir(parents=True, exist_ok=True)
@@ -81,14 +83,14 @@ def main() -> None:
         place = Workspace(asked.home / "regulation_power", assets=asked.home / "nothing-ships")
         dataset = _dataset(cells, place)
         key = place.library().add_network(network)
-        for name, n in ((name, n) for name in NETWORKS for n in CELLS):
-            path = asked.results / f"{name}-{n}.json"
-            if not path.exists() and asked.only in (None, f"{name}-{n}"):
-                model = _model(name, dataset, place, key)
+        for space, name, n in ((*model, n) for model in MODELS for n in CELLS):
+            path = asked.results / f"{space}-{name}-{n}.json"
+            if not path.exists() and asked.only in (None, path.stem):
+                model = _model(space, name, dataset, place, key)
                 path.write_text(json.dumps(measure(model, dataset, world, n), indent=1))
                 print(path.name, path.read_text(), flush=True)
-    found = {(name, n): json.loads(path.read_text()) for name in NETWORKS for n in CELLS
-             if (path := asked.results / f"{name}-{n}.json").exists()}  # fmt: skip
+    found = {(*model, n): json.loads(path.read_text()) for model in MODELS for n in CELLS
+             if (path := asked.results / f"{'-'.join(model)}-{n}.json").exists()}  # fmt: skip
     (HERE / "regulation_power.md").write_text(table(found))
     print(table(found))
 
@@ -169,10 +171,10 @@ def _dataset(cells: Any, place: Workspace) -> Dataset:
     return import_cells(place.root / "cells.h5ad", how, place.datasets)
 
 
-def _model(name: str, dataset: Dataset, place: Workspace, network: str) -> GenerativeModel:
-    folder: Path = place.root / name
+def _model(space: str, name: str, dataset: Dataset, place: Workspace, network: str) -> GenerativeModel:
+    folder: Path = place.root / f"{space}-{name}"
     if not (folder / "model" / "model.json").exists():
-        run = preset_run("quick", dataset.info, strategy="grn")
+        run = preset_run("quick", dataset.info, strategy="grn", space=space)
         chosen = run.model.model_copy(update={"network": network, "shuffled": name == "shuffled"})
         train = run.train.model_copy(update={"steps": STEPS})
         run = run.model_copy(update={"model": chosen, "train": train, "device": "cpu"})
@@ -181,7 +183,7 @@ def _model(name: str, dataset: Dataset, place: Workspace, network: str) -> Gener
     return load_model(folder / "model", device="cpu")
 
 
-def table(found: dict[tuple[str, int], dict[str, Any]]) -> str:
+def table(found: dict[tuple[str, str, int], dict[str, Any]]) -> str:
     """Return what was measured as markdown."""
     columns = [
         ("edges", "planted", "planted edges"), ("edges", "indirect", "edges that act indirectly"),
@@ -197,14 +199,20 @@ def table(found: dict[tuple[str, int], dict[str, Any]]) -> str:
         "Written by `python -m benchmarks.regulation_power`, whose head says what the rows are. Each field: share "
         "found at FDR < 5 % (share with p < .05 before correction; how many there are).",
     ]
-    for name in NETWORKS:
-        cells = [n for n in CELLS if (name, n) in found]
+    for space, name in MODELS:
+        cells = [n for n in CELLS if (space, name, n) in found]
         if not cells:
             continue
         head = " | ".join(f"{n} cells" for n in cells)
-        lines += ["", f"## Model trained on the {name} network", "", f"| | {head} |", "|---" * (len(cells) + 1) + "|"]
+        lines += [
+            "",
+            f"## {SPACE_NAMES[space].capitalize()}, trained on the {name} network",
+            "",
+            f"| | {head} |",
+            "|---" * (len(cells) + 1) + "|",
+        ]
         for group, kind, title in columns:
-            row = [found[name, n][group][kind] for n in cells]
+            row = [found[space, name, n][group][kind] for n in cells]
             if row[0]["n"]:
                 fields = [f"{one['found']:.1%} ({one['p']:.1%}; {one['n']})" for one in row]
                 lines.append(f"| {title} | " + " | ".join(fields) + " |")

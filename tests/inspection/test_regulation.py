@@ -238,12 +238,14 @@ def test_a_path_is_supported_by_the_cells_and_not_by_attention() -> None:
 
 def test_a_null_result_is_said_with_its_power() -> None:
     table = pd.DataFrame({"path": ["a → b"], "verdict": ["not significant"], "p": [0.4]})
-    said = in_words(table, "b", end="target", n_cells=128)
+    said = in_words(table, "b", end="target", n_cells=128, space="gene")
     assert "None of 1 paths into **b** is supported in 128 cells" in said
-    assert f"finds about {power(128, 'path'):.0%} of planted paths" in said
-    for what in POWER:
-        assert power(64, what) < power(400, what) <= power(2000, what) <= 1
-        assert power(800, what) >= (0.57 if what == "direct regulator" else 0.6)
+    assert f"finds about {power(128, 'path', space='gene'):.0%} of planted paths" in said
+    for space, tested in POWER.items():
+        for what in tested:
+            few, many, most = (power(n, what, space=space) for n in (64, 400, 2000))
+            assert few < many <= most <= 1
+            assert power(800, what, space=space) >= (0.57 if what == "direct regulator" else 0.6)
 
 
 @pytest.mark.parametrize("joint", [False, True])

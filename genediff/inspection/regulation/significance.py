@@ -25,22 +25,29 @@ WORDS = {
 }
 
 Tested = Literal["edge", "regulator", "path", "direct regulator"]
-# What each test finds of what is planted, by cells looked at, on cells of `genediff simulate` as it stands: a model of
-# GRN tokens trained on the planted network (benchmarks/regulation_power.md). Paths: of one edge. Direct regulators: of
-# one gene, among all that reach it.
-POWER: dict[Tested, tuple[tuple[int, float], ...]] = {
+# What each test finds of what is planted, by the model's space and cells looked at, on cells of `genediff simulate` as
+# it stands: a model of GRN tokens trained on the planted network (benchmarks/regulation_power.md). Paths: of one edge.
+# Direct regulators: of one gene, among all that reach it.
+_IN_COUNTS: dict[Tested, tuple[tuple[int, float], ...]] = {
+    "edge": ((64, 0.02), (800, 0.64)),
+    "regulator": ((64, 0.38), (800, 1.0)),
+    "path": ((64, 0.08), (800, 0.66)),
+    "direct regulator": ((64, 0.05), (800, 0.57)),
+}
+_IN_GENES: dict[Tested, tuple[tuple[int, float], ...]] = {
     "edge": ((64, 0.02), (128, 0.18), (256, 0.44), (512, 0.68), (800, 0.73)),
     "regulator": ((64, 0.38), (128, 0.54), (256, 0.79), (512, 0.96), (800, 1.0)),
     "path": ((64, 0.08), (128, 0.20), (256, 0.24), (512, 0.50), (800, 0.66)),
     "direct regulator": ((64, 0.05), (128, 0.18), (256, 0.28), (512, 0.53), (800, 0.57)),
 }
+POWER = {"counts": _IN_COUNTS, "gene": _IN_GENES}
 ON_SIMULATED = "On simulated cells, which are simpler than real ones, the test finds about"
 ASSOCIATED = "A regulator that only shares a cause with a gene predicts it too, so support is no proof of regulation."
 
 
-def power(n_cells: int, what: Tested) -> float:
+def power(n_cells: int, what: Tested, *, space: str) -> float:
     """Return the share of what is planted that the test finds with so many cells, 0 to 1, on simulated cells."""
-    cells, shares = zip(*POWER[what], strict=True)
+    cells, shares = zip(*POWER[space][what], strict=True)
     return float(np.interp(np.log(max(n_cells, 1)), np.log(cells), shares))
 
 
@@ -71,7 +78,7 @@ def verdicts(q: np.ndarray, flow_q: np.ndarray) -> list[str]:
     ]
 
 
-def in_words(table: pd.DataFrame, gene: str, *, end: str, n_cells: int) -> str:
+def in_words(table: pd.DataFrame, gene: str, *, end: str, n_cells: int, space: str) -> str:
     """Say what the tests found in a table of paths; a null result with the power that the test had."""
     where = f"{'into' if end == 'target' else 'out of'} **{gene}**"
     paths = table.loc[table["verdict"] == SUPPORTED].sort_values("p", kind="stable")["path"]
@@ -82,14 +89,14 @@ def in_words(table: pd.DataFrame, gene: str, *, end: str, n_cells: int) -> str:
             f"{n_cells:,} cells (FDR < 5%): {first}{' and others' if len(paths) > 3 else ''}."
         )
     none = f"None of {len(table):,} paths {where} is supported in {n_cells:,} cells (FDR < 5%)."
-    return f"{none} {null_result(n_cells, 'path')}"
+    return f"{none} {null_result(n_cells, 'path', space=space)}"
 
 
-def null_result(n_cells: int, what: Tested) -> str:
+def null_result(n_cells: int, what: Tested, *, space: str) -> str:
     """Say how much a null result means."""
     return (
-        f"{ON_SIMULATED} {power(n_cells, what):.0%} of planted {what}s with so many cells; a{'n' * (what == 'edge')} "
-        f"{what} that is not supported may still be real."
+        f"{ON_SIMULATED} {power(n_cells, what, space=space):.0%} of planted {what}s with so many cells; "
+        f"a{'n' * (what == 'edge')} {what} that is not supported may still be real."
     )
 
 

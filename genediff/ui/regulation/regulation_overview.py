@@ -28,7 +28,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         with right:
             settings = regulation_choice.settings(info)
     found = regulation_data.interventions(info, dataset, cells, settings)
-    _headline(found)
+    _headline(found, info.space)
     left, right = st.columns([0.55, 0.45], gap="large")
     with left:
         _edges(found)
@@ -54,7 +54,7 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
     )
 
 
-def _headline(found: Interventions) -> None:
+def _headline(found: Interventions, space: str) -> None:
     table = found.regulators
     k, n = int(table["specific"].sum()), len(table)
     shuffled = found.controls.loc[found.controls["what"].str.contains("shuffled"), "specific"]
@@ -68,8 +68,9 @@ def _headline(found: Interventions) -> None:
     st.markdown(
         f"**{k} of {n} regulators have a target-specific effect in this model**{beside}{which}. **{len(edges):,}** of "
         f"{len(found.edges):,} edges of the network {verb} supported in {n_cells:,} cells (FDR < 5%)"
-        f"{': ' + first if first else ''}. {ON_SIMULATED} {power(n_cells, 'regulator'):.0%} of planted regulators and "
-        f"{power(n_cells, 'edge'):.0%} of planted edges with so many cells, so others may be real too."
+        f"{': ' + first if first else ''}. {ON_SIMULATED} {power(n_cells, 'regulator', space=space):.0%} of planted "
+        f"regulators and {power(n_cells, 'edge', space=space):.0%} of planted edges with so many cells, so others may "
+        "be real too."
     )
 
 

@@ -40,15 +40,17 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
     answer = regulation_data.answer(
         info, dataset, cells, settings, gene=gene, end=end, regulator=regulator if end == "target" else None
     )
-    _words(answer)
+    _words(answer, info.space)
     _network(answer, info, dataset, cells, settings)
     _table(answer)
 
 
-def _words(answer: PathSearch) -> None:
+def _words(answer: PathSearch, space: str) -> None:
     from genediff.inspection.regulation.significance import in_words
 
-    words = in_words(_plain(answer.paths), explain.plain(answer.gene), end=answer.end, n_cells=answer.n_cells)
+    words = in_words(
+        _plain(answer.paths), explain.plain(answer.gene), end=answer.end, n_cells=answer.n_cells, space=space
+    )
     if answer.n_shuffled:
         words += (
             f" Of the paths of {answer.n_shuffled} shuffled networks {answer.shuffled_share:.0%} reach p < 0.05 "

@@ -57,8 +57,8 @@ def how_it_works() -> None:
         st.markdown(
             """
 **The model.** Every gene is a token. Besides its own expression, a token receives information only along the edges of
-the network that the model was trained with: once in each attention layer and once in the decoder, in gene space also
-once in the encoder. So whatever reaches a gene came along a path with names, such as *STAT1 → IRF1 → CXCL10*.
+the network that the model was trained with: once in each attention layer and once in the decoder (in gene space also in
+the encoder). So whatever reaches a gene came along a path with names, such as *STAT1 → IRF1 → CXCL10*.
 
 **The question.** A model in count space is shown a share of each cell's molecules and asked for the rest; one in gene
 space is shown cells with noise and asked for the cells without it.

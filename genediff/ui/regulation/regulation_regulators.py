@@ -45,10 +45,11 @@ def _of_gene(info: ModelInfo, dataset: Dataset, cells: Population, settings: Set
     reaching = table[table["effect"] > 0]
     supported = table[table["q"] < LEVEL]
     names = ", ".join(explain.plain(name) for name in supported["regulator"].head(5))
+    doubt = "" if len(supported) else f" {null_result(n_cells, 'direct regulator', space=info.space)}"
     st.markdown(
         f"**{len(reaching)}** of {len(table)} regulators change the prediction of **{explain.plain(gene)}**; "
         f"**{len(supported)}** of them are supported in {n_cells:,} cells (FDR < 5%)"
-        f"{': ' + names if names else ''}." + ("" if len(supported) else f" {null_result(n_cells, 'direct regulator')}")
+        f"{': ' + names if names else ''}.{doubt}"
         if len(reaching)
         else f"No regulator changes the prediction of **{explain.plain(gene)}** in this model."
     )
@@ -75,9 +76,10 @@ def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, setting
     n_cells = regulation_data.n_cells(info, dataset, cells, settings)
     sure = table[table["q"] < LEVEL]
     names = ", ".join(explain.plain(name) for name in sure["regulator"].head(5))
+    doubt = "" if len(sure) else f" {null_result(n_cells, 'regulator', space=info.space)}"
     st.markdown(
         f"**{len(sure)}** of {len(table)} regulators are supported by their targets in {n_cells:,} cells (FDR < 5%)"
-        f"{': ' + names if names else ''}." + ("" if len(sure) else f" {null_result(n_cells, 'regulator')}")
+        f"{': ' + names if names else ''}.{doubt}"
     )
     figures.show_figure(
         plots.bars(table.sort_values("effect", ascending=False), value="effect", title="change of its targets (SD)"),
