@@ -49,7 +49,7 @@ def test_tokens_move_cells_each_in_its_own_way(steered: tuple[Steered, Steered])
     assert min(own.nearest.min(), control.nearest.min()) >= 0
 
 
-def test_a_model_in_gene_space_is_refused_in_words(tmp_path) -> None:
+def test_a_model_without_tokens_of_clean_cells_is_refused_in_words(tmp_path) -> None:
     workspace = Workspace()
     dataset = workspace.open_dataset(DEMO_DATASET)
     model = load_model(workspace.model_folder("pbmc3k-grn"), device="cpu")
