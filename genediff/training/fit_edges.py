@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 SPREADS = (0.02, 0.05, 0.1, 0.2)
 """Standard deviations of edge weights before any cell is seen, of which held-out cells choose one, or none at all."""
-MOST_READ, MOST_NUMBERS = 12_288, 2**25
+MOST_READ, MOST_NUMBERS = 12_288, 2**24
 """Cells, each read to one depth, that are regressed on, and values (cell, gene) of them."""
+MOST_PRODUCTS = 10**11
+LOOKS = 4
+"""Depths to which every held-out cell is read."""
 _AT_ONCE = 256
-_STEPS = 40
 
 
 @torch.no_grad()
@@ -41,63 +43,63 @@ def fit_edges(denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, *
     """
     edges = denoiser.linear
     assert edges is not None
-    n = min(MOST_READ, MOST_NUMBERS // len(denoiser.log_profile))
+    n = min(MOST_READ, MOST_NUMBERS // len(denoiser.log_profile), MOST_PRODUCTS // _products(edges))
     copies = max(1, min(8, n // len(rows)))
     generator = stream(seed, 7)
     chosen = torch.cat([torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)] for _ in range(copies)])
     known = _read(denoiser, cells.train, cells.train_codes, chosen[:n], generator)
-    held = torch.linspace(0, cells.n_validation - 1, min(cells.n_validation, MOST_LOOKED_AT)).long()
+    held = torch.linspace(0, cells.n_validation - 1, min(cells.n_validation, MOST_LOOKED_AT)).long().repeat(LOOKS)
     looked_at = _read(denoiser, cells.validation, cells.validation_codes, held, generator)
     best, kept = looked_at.loss(edges), edges.weight.clone()
+    equations = _normal_equations(edges, known)
     for spread in SPREADS:
-        _solve(edges, known, penalty=copies / spread**2)
+        for part, left, right in equations:
+            edges.weight[part] = torch.linalg.solve(left + copies / spread**2 * torch.eye(len(right)), right)
         if (loss := looked_at.loss(edges)) < best:
             best, kept = loss, edges.weight.clone()
     edges.weight.copy_(kept)
 
 
 class _Read:
-    """Partly read cells: what was surprising (cell, gene), the log shares expected, and the cells themselves."""
+    """Partly read cells: surprise, log shares that are expected of the rest, and the rest itself, (cell, gene) each."""
 
-    def __init__(self, surprise: Tensor, start: Tensor, counts: Tensor, read: Tensor) -> None:
-        self.surprise, self.start, self.counts, self.read = surprise, start, counts, read
+    def __init__(self, surprise: Tensor, start: Tensor, unread: Tensor) -> None:
+        self.surprise, self.start, self.unread = surprise, start, unread
 
     def loss(self, edges: EdgeLinear) -> float:
         """Return the mean nats per unread molecule with these edges."""
         moved = (self.start + edges(self.surprise)).log_softmax(1)
-        return float(unread_loss(moved, self.counts, self.read).mean())
+        return float(unread_loss(moved, self.unread, torch.zeros_like(self.unread)).mean())
 
 
 def _read(
     denoiser: CountDenoiser, cells: csr_matrix | CellsByRow, codes: Tensor, rows: Tensor, generator: torch.Generator
 ) -> _Read:
-    parts: list[tuple[Tensor, ...]] = []
-    for some in rows.split(_AT_ONCE):
-        counts = dense(cells, some)
+    shape = len(rows), len(denoiser.log_profile)
+    found = _Read(torch.empty(shape), torch.empty(shape), torch.empty(shape))
+    for at in torch.arange(len(rows)).split(_AT_ONCE):
+        counts = dense(cells, rows[at])
         library = counts.sum(1).clamp(min=1)
-        read = thin(counts, share_read(library, strata(torch.arange(len(some)))), generator=generator)
-        start = denoiser.start_log_shares(read, library, codes[some])
-        parts.append((denoiser.surprise(read, start), start, counts, read))
-    return _Read(*(torch.cat(one) for one in zip(*parts, strict=True)))
+        read = thin(counts, share_read(library, strata(at)), generator=generator)
+        found.start[at] = start = denoiser.start_log_shares(read, library, codes[rows[at]])
+        found.surprise[at], found.unread[at] = denoiser.surprise(read, start), counts - read
+    return found
 
 
-def _solve(edges: EdgeLinear, known: _Read, *, penalty: float) -> None:
-    """Minimise the quadratic form of the regression, which conjugate directions do in a few steps."""
-    unread = known.counts - known.read
-    expected = unread.sum(1, keepdim=True) * known.start.exp()  # (cell, gene)
-    missed = unread - expected
-    weight = edges.weight
-    optimizer = torch.optim.LBFGS([weight], max_iter=_STEPS, history_size=10, line_search_fn="strong_wolfe")
+def _normal_equations(edges: EdgeLinear, known: _Read) -> list[tuple[slice, Tensor, Tensor]]:
+    """Return for each target which edges lead there, and both sides of the regression on their sources."""
+    n, start = known.unread.sum(1), edges.graph.start.tolist()
+    source = edges.graph.edges[0]
+    found = []
+    for target in edges.graph.start.diff().nonzero()[:, 0].tolist():
+        part = slice(start[target], start[target + 1])
+        told = known.surprise[:, source[part]]  # (cell, edge)
+        expected = n * known.start[:, target].exp()  # (cell,)
+        left = told.T @ (expected[:, None] * told)
+        found.append((part, left, told.T @ (known.unread[:, target] - expected)))
+    return found
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        with torch.enable_grad():
-            moved = edges(known.surprise)
-            loss = (0.5 * expected * moved.square() - missed * moved).sum() + 0.5 * penalty * weight.square().sum()
-            loss.backward()
-        return loss.detach()
 
-    weight.requires_grad_(True)
-    optimizer.step(closure)
-    weight.requires_grad_(False)
-    weight.grad = None
+def _products(edges: EdgeLinear) -> int:
+    """Return how many products a cell takes part in: of all pairs of regulators of a target."""
+    return int(edges.graph.start.diff().square().sum())
