@@ -21,7 +21,7 @@ from genediff.inspection.regulation.compare_groups import compare, detectable, s
 from genediff.inspection.regulation.edge_probe import Probe
 from genediff.inspection.regulation.held_out_test import gain_test, improvements, joint_p, within_groups
 from genediff.inspection.regulation.interventions import interventions
-from genediff.inspection.regulation.knockout_effects import EXCHANGES, Effects, effects_of, path_gains, upstream
+from genediff.inspection.regulation.knockout_effects import Effects, effects_of, path_gains, upstream
 from genediff.inspection.regulation.path_table import NAMESPACE, to_graphml, to_tsv
 from genediff.inspection.regulation.query import find_paths
 from genediff.inspection.regulation.regulators import key_regulators, regulators_of
@@ -262,9 +262,9 @@ def test_the_test_of_values_keeps_its_level(joint: bool) -> None:
         shape = (n, 5 if joint else 1)
         truth = groups[:, None] + draw.normal(size=shape) + draw.normal(size=(n, 1))
         shared, value = truth + draw.normal(size=shape), draw.standard_gamma(1, n) + groups
-        values = [value, *(value[within_groups(groups, draw)] for _ in range(EXCHANGES))]
+        values = [value, *(value[within_groups(groups, draw)] for _ in range(Probe.exchanges))]
         own, *other = (shared * (1 + 0.3 * v[:, None]) for v in values)
-        sides = truth, np.stack([own] * EXCHANGES), np.stack(other)
+        sides = truth, np.stack([own] * Probe.exchanges), np.stack(other)
         p.append(joint_p(improvements(*sides)) if joint else gain_test(*sides).p[0])
     for level in (0.01, 0.05):
         assert np.mean(np.array(p) < level) - level < 2.5 * np.sqrt(level * (1 - level) / 4000), level
@@ -274,8 +274,8 @@ def test_a_value_that_says_something_of_its_gene_is_found() -> None:
     draw, n = np.random.default_rng(0), 200
     groups, value = np.zeros(n, dtype=int), draw.normal(size=n)
     truth = (value + draw.normal(size=n))[:, None]
-    others = np.stack([0.5 * value[within_groups(groups, draw), None] for _ in range(EXCHANGES)])
-    assert gain_test(truth, np.stack([0.5 * value[:, None]] * EXCHANGES), others).p[0] < 1e-4
+    others = np.stack([0.5 * value[within_groups(groups, draw), None] for _ in range(Probe.exchanges)])
+    assert gain_test(truth, np.stack([0.5 * value[:, None]] * Probe.exchanges), others).p[0] < 1e-4
 
 
 def test_noise_that_was_added_to_the_cells_does_not_bury_a_weak_edge() -> None:
@@ -286,7 +286,7 @@ def test_noise_that_was_added_to_the_cells_does_not_bury_a_weak_edge() -> None:
         value = draw.normal(size=n)
         truth = (0.2 * value + draw.normal(size=n))[:, None]
         own, other = [], []
-        for noise in draw.normal(size=(EXCHANGES // 2, 2, n)):
+        for noise in draw.normal(size=(Probe.exchanges // 2, 2, n)):
             for sign in (1, -1):  # a gene reads its own value with noise, and its regulator's
                 read = 0.7 * (truth[:, 0] + sign * noise[0]) + 0.2 * noise[0] ** 2
                 seen = value + sign * noise[1]
@@ -346,7 +346,7 @@ def test_a_path_carries_the_exchanged_value_and_nothing_else_changes() -> None:
     told = path_gains(circuit, given, [Path((0, 20), (0,), 0.1, np.zeros((1, 4)))])
     draw, truth = np.random.default_rng([0, 6]), given.clean.double().numpy()[:, [20]]
     own, other = [], []
-    for noisy in given.with_noise(draw, EXCHANGES):
+    for noisy in given.with_noise(draw, given.exchanges):
         order = within_groups(given.groups, draw)
         own.append(circuit.predict(noisy)[:, [20]])
         other.append(circuit.predict(noisy.exchanged(0, order))[:, [20]])

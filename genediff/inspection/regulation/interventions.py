@@ -12,7 +12,6 @@ from torch import nn
 from genediff.core.stats import adaptive_discovery_rates, false_discovery_rates
 from genediff.inspection.regulation.circuit import attention_of, circuit_of, copy_of, network_of
 from genediff.inspection.regulation.held_out_test import gain_test, improvements, joint_p, within_groups
-from genediff.inspection.regulation.knockout_effects import EXCHANGES
 from genediff.inspection.regulation.regulators import exchange, part_of
 from genediff.inspection.regulation.significance import LEVEL
 from genediff.models.count_denoiser import CountDenoiser
@@ -121,7 +120,7 @@ def _exchanged(
     few = given.take(np.sort(draw.permutation(given.n_cells)[:MOST_CELLS_OF_OTHERS]))
     whole, places = part_of(circuit, np.unique(wiring.edges[1]))  # genes without an edge cannot change
     before = whole.predict(few)
-    noisy = given.with_noise(draw, EXCHANGES)
+    noisy = given.with_noise(draw, given.exchanges)
     own = [whole.predict(copy) for copy in noisy]  # (cell, place of whole) each
     rows, edges = [], []
     for number, place in enumerate(acting.tolist()):
@@ -164,7 +163,7 @@ def _linear(circuit: Circuit, given: Probe, known: np.ndarray, known_groups: np.
     """Return how many regulators, and which share of edges, pass with ridge regression in the model's place."""
     edges, draw = circuit.wiring.edges, np.random.default_rng(7)
     x, clean = centred(known, known_groups), centred(given.clean.double().cpu().numpy(), given.groups)
-    own = np.zeros((EXCHANGES, given.n_cells, edges.shape[1]))  # (copy, cell, edge)
+    own = np.zeros((given.exchanges, given.n_cells, edges.shape[1]))  # (copy, cell, edge)
     exchanged = np.zeros_like(own)
     for target in np.unique(edges[1]):
         into = np.flatnonzero(edges[1] == target)
@@ -172,7 +171,7 @@ def _linear(circuit: Circuit, given: Probe, known: np.ndarray, known_groups: np.
         slopes = np.linalg.solve(fitted.T @ fitted + RIDGE * len(into) * np.eye(len(into)), fitted.T @ x[:, target])
         values = clean[:, edges[0, into]]
         own[:, :, into] = (values @ slopes)[:, None]
-        for copy in range(EXCHANGES):
+        for copy in range(given.exchanges):
             moved = values[within_groups(given.groups, draw)] - values
             exchanged[copy][:, into] = own[copy][:, into] + moved * slopes
     truth = clean[:, edges[1]]

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from genediff.inspection.regulation.edge_probe import Probe
 
 
-EXCHANGES = 4  # times that values are exchanged, in pairs of a noise and its opposite
-
-
 @dataclass(frozen=True, eq=False)
 class Effects:
     """What cutting each of some paths changes.
@@ -137,7 +134,7 @@ def path_gains(circuit: Circuit, given: Probe, paths: Sequence[Path], *, seed: i
     part = circuit.wired(wiring.take(numbers, edges), circuit.genes[np.concatenate([held, twins.genes])])
     truth = given.clean.double().cpu().numpy()[:, circuit.genes[ends]]
     own, exchanged = [], []
-    for noisy in given.with_noise(draw, EXCHANGES):
+    for noisy in given.with_noise(draw, given.exchanges):
         order = torch.from_numpy(within_groups(given.groups, draw))
         state = part.state(noisy)
         for gene, at in starts.items():

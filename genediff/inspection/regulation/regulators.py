@@ -12,7 +12,7 @@ from genediff.core.stats import adaptive_discovery_rates, false_discovery_rates
 from genediff.inspection.regulation.attention_flow import flow_of
 from genediff.inspection.regulation.circuit import circuit_of, network_of
 from genediff.inspection.regulation.held_out_test import GainTest, gain_test, improvements, joint_p, within_groups
-from genediff.inspection.regulation.knockout_effects import EXCHANGES, upstream
+from genediff.inspection.regulation.knockout_effects import upstream
 from genediff.inspection.regulation.query import place_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def regulators_of(
     truth = given.clean.double().cpu().numpy()[:, [target]]
     into = set(whole.wiring.edges[0, whole.wiring.edges[1] == target].tolist())
     draw, rows = np.random.default_rng(8), []
-    noisy = given.with_noise(draw, EXCHANGES)
+    noisy = given.with_noise(draw, given.exchanges)
     own = [circuit.predict(copy)[:, here] for copy in noisy]
     for number, regulator in enumerate(acting.tolist()):
         progress(number / len(acting))
@@ -94,7 +94,7 @@ def key_regulators(
     acting, counts = np.unique(edges[0], return_counts=True)
     total = n_shuffled + len(acting)
     clean, rows, draw = given.clean.double().cpu().numpy(), [], np.random.default_rng([seed, 9])
-    noisy = given.with_noise(draw, EXCHANGES)
+    noisy = given.with_noise(draw, given.exchanges)
     own = [circuit.predict(copy) for copy in noisy]
     for number, place in enumerate(acting.tolist()):
         progress(number / total)
