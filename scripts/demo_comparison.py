@@ -114,7 +114,9 @@ def ship_models(comparison: Comparison, workspace: Workspace, assets: Path, *, r
     for run_id, (folder, entry, title) in sorted(models.items(), key=lambda item: _bytes(item[1][0])):
         if _bytes(assets) + _bytes(folder) <= room:
             names[run_id] = _shipped_id(comparison, entry)
-            said = f"{title} of {comparison.title.rsplit(' on ', 1)[-1]}, {comparison.config.budget.split(' of ')[0]}"
+            minutes = comparison.config.minutes
+            budget = f"{minutes:g} min" if minutes else comparison.config.preset
+            said = f"{title} of {comparison.title.rsplit(' on ', 1)[-1]}, {budget}"
             ship_model(folder, assets / "models" / names[run_id], title=said)
     path = assets / "comparisons" / comparison.config.dataset_id / TABLE_FILE
     table = json.loads(path.read_text(encoding="utf-8"))

@@ -41,7 +41,7 @@ def test_shipped_models_are_those_of_their_rows(shipped):
     there = {info.id: info for info in workspace.list_models() if info.shipped}
     assert next(iter(there)) == DEMO_MODEL  # what the app opens with
     found = {result.model_id: comparison.rows[result.place] for result in results.results if result.model_id in there}
-    assert {row.entry.strategy for row in found.values()} >= {"pathway", "grn"}  # pages are full at first sight
+    assert {row.entry.strategy for row in found.values()} >= {"grn"}  # Regulation is full at first sight
     for model_id, row in found.items():
         assert there[model_id].strategy == row.entry.strategy
         assert not row.entry.shuffled
