@@ -68,14 +68,17 @@ def test_what_ships_is_read_where_no_run_is(planted, workspace, tmp_path):
         elsewhere.delete_comparison(shipped.id)
 
 
-def test_the_shipped_comparison_holds_every_strategy_every_control_and_an_mlp_in_every_space():
+def test_the_shipped_comparison_holds_every_strategy_and_control_in_one_currency_and_an_mlp_in_every_space():
     config = demo_config(minutes=5, steps=None, seeds=3)
-    keys = {entry.key for entry in config.entries}
-    assert set(TOKENIZERS) <= keys
-    assert {f"{name}:shuffled" for name, kind in TOKENIZERS.items() if kind.needs} <= keys
-    own = {kind.default_space(has_counts=True) for kind in TOKENIZERS.values()}
-    flat = {entry.space or TOKENIZERS["mlp"].spaces[0] for entry in config.entries if entry.strategy == "mlp"}
-    assert own <= flat
+
+    def space(entry):
+        return entry.space or TOKENIZERS[entry.strategy].default_space(has_counts=True)
+
+    counted = {(entry.strategy, entry.shuffled) for entry in config.entries if space(entry) == "counts"}
+    assert counted >= {(name, False) for name in TOKENIZERS}
+    assert counted >= {(name, True) for name, kind in TOKENIZERS.items() if kind.needs}
+    flat = {space(entry) for entry in config.entries if entry.strategy == "mlp"}
+    assert flat == {space(entry) for entry in config.entries} == {"counts", "latent"}
 
 
 def test_a_comparison_is_found_by_the_start_of_its_id_and_others_are_named(planted, workspace):

@@ -29,10 +29,10 @@ Tested = Literal["edge", "regulator", "path", "direct regulator"]
 # it stands: a model of GRN tokens trained on the planted network (benchmarks/regulation_power.md). Paths: of one edge.
 # Direct regulators: of one gene, among all that reach it.
 _IN_COUNTS: dict[Tested, tuple[tuple[int, float], ...]] = {
-    "edge": ((64, 0.02), (800, 0.64)),
-    "regulator": ((64, 0.38), (800, 1.0)),
-    "path": ((64, 0.08), (800, 0.66)),
-    "direct regulator": ((64, 0.05), (800, 0.57)),
+    "edge": ((64, 0.0), (128, 0.01), (256, 0.14), (512, 0.54), (800, 0.72)),
+    "regulator": ((64, 0.50), (128, 0.71), (256, 0.75), (512, 1.0), (800, 1.0)),
+    "path": ((64, 0.03), (128, 0.10), (256, 0.20), (512, 0.33), (800, 0.40)),
+    "direct regulator": ((64, 0.02), (128, 0.05), (256, 0.11), (512, 0.31), (800, 0.43)),
 }
 _IN_GENES: dict[Tested, tuple[tuple[int, float], ...]] = {
     "edge": ((64, 0.02), (128, 0.18), (256, 0.44), (512, 0.68), (800, 0.73)),
