@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from genediff.comparison.config import BASELINE, Entry
 from genediff.core.errors import InputError
+from genediff.models.config import SPACE_NAMES
 from genediff.training.presets import preset_run
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def title_of(entry: Entry) -> str:
     words = {field.name: str(field.metadata.get("title", field.name)).lower() for field in fields(kind.Config)}
     parts = [kind.title]
     if entry.space and entry.space != kind.spaces[0]:
-        parts.append(f"{entry.space} space")
+        parts.append(SPACE_NAMES[entry.space])
     parts += [f"{value} {words.get(name, name)}" for name, value in entry.options.items()]
     if entry.shuffled:
         parts.append("shuffled")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from genediff.comparison.table_metrics import FIGURES, GROUPS
+from genediff.models.config import SPACE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ def judge(
         return Verdict("open", "The MLP has no results yet.")
     sentence, level = _claims(row, claimed)
     if row.space != flat.space:
-        sentence += f" (The MLP ran in {flat.space} space.)"
+        sentence += f" (The MLP ran in {SPACE_NAMES[flat.space]}.)"
     if has_control and row.claims:
         sentence += f" {_control(over_control)}"
     return Verdict(level, f"{sentence} {_summary(gains)}".strip())

@@ -151,7 +151,7 @@ def check_counts(model: GenerativeModel, counts: csr_matrix) -> None:
     """Raise an InputError unless a model can go on from these counts."""
     if not model.in_count_space:
         raise InputError(
-            f"{model.spec.title!r} is in {model.spec.run.model.space} space; cells are read deeper by a model in count "
+            f"{model.spec.title!r} is in {model.spec.run.model.space_name}; cells are read deeper by a model in count "
             "space (train --space counts)"
         )
     if counts.shape[0] == 0:

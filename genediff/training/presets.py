@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genediff.core.errors import InputError
-from genediff.models.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
+from genediff.models.config import SPACE_NAMES, ModelConfig, RunConfig, SampleConfig, TrainConfig
 
 if TYPE_CHECKING:
     from genediff.data.cells.dataset import DatasetInfo
@@ -240,7 +240,9 @@ def _in_space(run: RunConfig, kind: type[Tokenizer], space: str | None, *, has_c
         raise InputError("These data hold no counts, so no model can work in count space; choose latent or gene.")
     if space not in kind.spaces:
         *others, last = kind.spaces
-        raise InputError(f"{kind.title} do not work in {space} space; choose {', '.join(others)} or {last}.")
+        raise InputError(
+            f"{kind.title} do not work in {SPACE_NAMES.get(space, space)}; choose {', '.join(others)} or {last}."
+        )
     if space == "counts":
         return _in_count_space(run)
     if space == "gene":  # the network then predicts the data

@@ -18,10 +18,13 @@ def model_card(spec: ModelSpec) -> str:
     )
     known = "".join(f"\nBuilt on {what.replace('_', ' ')}: {title}." for what, title in spec.knowledge.items())
     ended = "" if spec.trained.get("finished", True) else "\n**Training was stopped before its end.**\n"
+    how = "molecules read one by one"
+    if model.space != "counts":
+        how = f"{model.path.replace('_', ' ')} ({model.predict} prediction)"
     return f"""# {spec.title}
 
-A generative model of single cells: {model.tokenizer} tokens, {model.space} space, {model.path.replace("_", " ")}
-({model.predict} prediction), {spec.n_parameters:,} parameters. It generates {values} of {len(spec.genes):,} genes.
+A generative model of single cells: {model.tokenizer} tokens, {model.space_name}, {how},
+{spec.n_parameters:,} parameters. It generates {values} of {len(spec.genes):,} genes.
 {ended}
 ## Data
 Trained on the training cells of **{spec.dataset_name}** (data set `{spec.dataset_id}`). Genes, statistics and labels
