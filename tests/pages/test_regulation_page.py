@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from genediff.tokenizers import TOKENIZERS
 from genediff.ui.kit import caching, layout
-from genediff.ui.regulation import regulation_data
+from genediff.ui.regulation import regulation_data, regulation_overview
 
 from .conftest import texts
 from .test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixtures: a model of every strategy
@@ -63,6 +65,16 @@ def test_the_first_view_says_how_many_regulators_have_an_effect(opened, model) -
     assert len(app.get("plotly_chart")) == 1  # ablations
     app.button(key="regulation-open-paths").click().run()  # once it wrote a name that no view had, and stayed
     assert app.session_state[layout.view_key("regulation")] == "Paths"
+
+
+def test_edges_that_a_shuffled_network_has_too_are_no_evidence() -> None:
+    """Twenty-one edges with effects of a thousandth were named where a shuffled network had thirty-one."""
+    edges = pd.DataFrame({"source": ["A", "B"], "target": ["C", "D"], "q": [0.01, 0.2]})
+    found = SimpleNamespace(edges=edges, n_cells=100)
+    many, few = (pd.DataFrame({"specific": [0.0], "edges": [share]}) for share in (0.5, 0.0))
+    assert "no evidence" in regulation_overview._edges_in_words(found, many)
+    assert "A → C" not in regulation_overview._edges_in_words(found, many)
+    assert "(0 on a shuffled network): A → C." in regulation_overview._edges_in_words(found, few)
 
 
 @pytest.mark.parametrize("model", ["grn-gene", "grn-counts"])

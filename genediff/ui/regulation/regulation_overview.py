@@ -12,6 +12,8 @@ from genediff.ui.kit import explain, figures, layout, small_table
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from genediff.data import Dataset
     from genediff.inspection.regulation.interventions import Interventions
     from genediff.models.model_info import ModelInfo
@@ -57,21 +59,34 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
 def _headline(found: Interventions, space: str) -> None:
     table = found.regulators
     k, n = int(table["specific"].sum()), len(table)
-    shuffled = found.controls.loc[found.controls["what"].str.contains("shuffled"), "specific"]
-    beside = f" ({float(shuffled.iloc[0]):g} on a shuffled network)" if len(shuffled) else ""
+    shuffled = found.controls.loc[found.controls["what"].str.contains("shuffled")]
+    beside = f" ({float(shuffled['specific'].iloc[0]):g} on a shuffled network)" if len(shuffled) else ""
     names = ", ".join(explain.plain(name) for name in table.loc[table["specific"], "regulator"].head(5))
     which = f": {names}" if names else ""
-    edges, n_cells = found.edges[found.edges["q"] < LEVEL], found.n_cells
-    pairs = zip(edges["source"].head(3), edges["target"].head(3), strict=True)
-    first = ", ".join(f"{explain.plain(source)} → {explain.plain(target)}" for source, target in pairs)
-    verb = "is" if len(edges) == 1 else "are"
+    n_cells = found.n_cells
     st.markdown(
-        f"**{k} of {n} regulators have a target-specific effect in this model**{beside}{which}. **{len(edges):,}** of "
-        f"{len(found.edges):,} edges of the network {verb} supported in {n_cells:,} cells (FDR < 5%)"
-        f"{': ' + first if first else ''}. {ON_SIMULATED} {power(n_cells, 'regulator', space=space):.0%} of planted "
+        f"**{k} of {n} regulators have a target-specific effect in this model**{beside}{which}. "
+        f"{_edges_in_words(found, shuffled)} {ON_SIMULATED} {power(n_cells, 'regulator', space=space):.0%} of planted "
         f"regulators and {power(n_cells, 'edge', space=space):.0%} of planted edges with so many cells, so others may "
         "be real too."
     )
+
+
+def _edges_in_words(found: Interventions, shuffled: pd.DataFrame) -> str:
+    """Say how many edges are supported; where a shuffled network has as many, none is named."""
+    edges = found.edges[found.edges["q"] < LEVEL]
+    verb = "is" if len(edges) == 1 else "are"
+    said = (
+        f"**{len(edges):,}** of {len(found.edges):,} edges of the network {verb} supported in {found.n_cells:,} cells "
+        "(FDR < 5%)"
+    )
+    by_chance = len(found.edges) * float(shuffled["edges"].iloc[0]) if len(shuffled) else 0.0
+    if len(edges) and len(edges) <= by_chance:
+        return f"{said}, no more than the {by_chance:.0f} of a shuffled network: no evidence that the network matters."
+    pairs = zip(edges["source"].head(3), edges["target"].head(3), strict=True)
+    first = ", ".join(f"{explain.plain(source)} → {explain.plain(target)}" for source, target in pairs)
+    beside = f" ({by_chance:.0f} on a shuffled network)" if len(shuffled) else ""
+    return f"{said}{beside}{': ' + first if first else ''}."
 
 
 def _edges(found: Interventions) -> None:
