@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genediff.models.config import SPACE_NAMES
 from genediff.tokenizers import TOKENIZERS
 from genediff.ui.kit import region
 from genediff.ui.pathways import group_comparison
@@ -41,7 +42,7 @@ def test_every_view_says_what_applies_to_every_strategy(planted, open_page, stra
         assert "none of this model's tokens is a pathway" in said["One cell"]
     else:
         assert "computed from the cells alone" in said["Token-pathway agreement"]
-        assert "gene space" in said["One cell"]
+        assert SPACE_NAMES[space] in said["One cell"]
 
 
 def test_two_groups_come_from_the_address(planted, open_page) -> None:  # noqa: F811
