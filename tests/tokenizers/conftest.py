@@ -146,12 +146,12 @@ def tiny_model(world: World, strategy: str, space: str, *, seed: int = 0, **trai
     return GenerativeModel(spec, world.training.statistics(), knowledge=world.knowledge)
 
 
-def stirred(module: torch.nn.Module, *, seed: int = 0) -> torch.nn.Module:
+def stirred(module: torch.nn.Module, *, seed: int = 0, by: float = 0.2) -> torch.nn.Module:
     """Move every weight a little: what starts at zero would hide what it leads to."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in module.parameters():
-            p.add_(0.2 * torch.randn(p.shape, generator=generator))
+            p.add_(by * torch.randn(p.shape, generator=generator))
     return module
 
 
