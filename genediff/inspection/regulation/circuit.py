@@ -197,7 +197,7 @@ def _rewired(denoiser: GeneDenoiser | CountDenoiser, genes: np.ndarray, wiring: 
     if isinstance(denoiser, GeneDenoiser):
         copied.n_genes = n
     else:
-        copied.linear = copied.tokenizer.heard
+        copied.linear = copied.tokenizer.heard  # with the weights of the wiring's encoder
     return copied.eval()
 
 
