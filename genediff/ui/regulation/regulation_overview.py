@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genediff.inspection.regulation.interventions import Interventions
     from genediff.models.model_info import ModelInfo
 
+LEAST_RISE = 1e-4  # of the error; smaller ones would be written as 0.00%
 MOST_EDGES = 20
 
 
@@ -138,7 +139,8 @@ def _controls(found: Interventions) -> None:
 
 def _ablations(found: Interventions) -> None:
     rise, error = found.ablations.set_index("part").loc["all edges", ["rise", "error"]]
-    st.markdown(f"Without any edge the error of regulated genes changes by **{rise:+.2%}** (± {error:.2%}).")
+    changed = f"**{rise:+.2%}** (± {error:.2%})" if max(abs(rise), error) >= LEAST_RISE else "less than 0.01%"
+    st.markdown(f"Without any edge the error of regulated genes changes by {changed}.")
     figures.show_figure(
         plots.ablations(found.ablations),
         how_to_read="How much the error of all regulated genes rises when one part is silenced (standard error over "
