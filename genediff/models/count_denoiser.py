@@ -103,10 +103,14 @@ class CountDenoiser(nn.Module):
     def _decoded(self, tokens: Tensor, state: Tensor, library: Tensor, codes: Tensor, start: Tensor) -> Tensor:
         steering = self.steering(state, library)
         if self.linear is not None:
-            decoded = self.tokenizer.decode(self.refined(tokens, state, *steering, codes))
-            return self.gain * decoded + self.linear(self.surprise(state, start))
+            return self.from_gene_tokens(self.refined(tokens, state, *steering, codes), self.surprise(state, start))
         refined, _ = self.backbone(tokens, *steering, codes)
         return self.gain * self.tokenizer.decode(tokens + refined)
+
+    def from_gene_tokens(self, refined: Tensor, surprise: Tensor) -> Tensor:
+        """Return what gene tokens (cell, gene, channel) and linear edges add to the log shares, (cell, gene)."""
+        assert self.linear is not None
+        return self.gain * self.tokenizer.decode(refined) + self.linear(surprise)
 
     @staticmethod
     def surprise(state: Tensor, start: Tensor) -> Tensor:

@@ -20,15 +20,15 @@ from genediff.nn.edge_lists import Graph
 from genediff.nn.sparse_attention import EdgeSelfAttention
 from genediff.tokenizers.grn import GRN
 
-PER_GENE = ("log_s", "gain", "mean", "std")
-"""What denoisers hold for every gene, beside tokenizer and backbone."""
-
 if TYPE_CHECKING:
     from torch import Tensor
 
     from genediff.inspection.regulation.edge_probe import Probe
     from genediff.knowledge.network import Network
     from genediff.models.generative_model import GenerativeModel
+
+PER_GENE = ("log_s", "gain", "mean", "std")
+"""What denoisers hold for every gene, beside tokenizer and backbone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +168,9 @@ def circuit_of(model: GenerativeModel) -> Circuit:
     assert isinstance(tokenizer, GRN)
     assert isinstance(denoiser, GeneDenoiser | CountDenoiser)
     back = np.argsort(_order(edges, len(model.genes)))  # graphs keep their edges sorted by target
-    heard = denoiser.linear if isinstance(denoiser, CountDenoiser) else tokenizer.heard
-    assert heard is not None
-    encoder, decoder = (layer.weight.detach().cpu().numpy()[back] for layer in (heard, tokenizer.said))
+    first = denoiser.linear if isinstance(denoiser, CountDenoiser) else tokenizer.heard
+    assert first is not None
+    encoder, decoder = (layer.weight.detach().cpu().numpy()[back] for layer in (first, tokenizer.said))
     wiring = Wiring(edges, tokenizer.signs.cpu().numpy(), encoder, decoder)
     return Circuit(np.arange(len(model.genes)), wiring, denoiser)
 

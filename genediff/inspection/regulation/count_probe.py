@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -17,19 +17,41 @@ if TYPE_CHECKING:
 
     from genediff.models.count_denoiser import CountDenoiser
 
-READ, START, SURPRISE = N_OWN, N_OWN + 1, N_OWN + 2
-"""Where a gene's molecules, the closed form's answer and what linear edges carry stand, behind what its token is of."""
 _CELLS = 128  # at once: the closed form weighs some hundred components for every cell and gene
+
+
+class ReadState(NamedTuple):
+    """What the state of a `CountProbe` holds, taken apart.
+
+    Of genes, (cell, gene): ``own`` (…, number), what a token is made of; molecules ``read``; the log share ``start`` of
+    the closed form; the ``surprise`` that linear edges carry. Of cells: ``size``, the standardised log library,
+    ``library`` and molecules read ``n``, (cell, 1) each, and ``depth``, (cell,), as the backbone is told it.
+    """
+
+    own: Tensor
+    read: Tensor
+    start: Tensor
+    surprise: Tensor
+    size: Tensor
+    library: Tensor
+    n: Tensor
+    depth: Tensor
+
+    @classmethod
+    def of(cls, state: Tensor) -> ReadState:
+        """Take a state (cell, gene + 1, number) apart."""
+        genes, cell = state[:, :-1], state[:, -1]
+        read, start, surprise = genes[..., N_OWN:].unbind(2)
+        return cls(genes[..., :N_OWN], read, start, surprise, cell[:, :1], cell[:, 1:2], cell[:, 2:3], cell[:, 3])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CountProbe(Probe):
     """Partly read cells.
 
-    ``state`` holds what is known of each gene by itself, (cell, gene, number); its last row is the cell's: standardised
-    log library size, library size, molecules read, and depth as the backbone is told it. Exchanging a gene's value
-    exchanges all that is known of it, while the closed form's answer for other genes stays: what changes came along
-    edges.
+    ``state`` holds what is known of each gene by itself and, in a last row, of the cell, (cell, gene + 1, number): see
+    `ReadState`. Exchanging a gene's value exchanges all that is known of it, while the closed form's answer for other
+    genes stays: what changes came along edges.
 
     Attributes
     ----------
@@ -59,9 +81,9 @@ class CountProbe(Probe):
 
     def value(self, place: int) -> Tensor:
         """Return a gene's expression as far as it was read, in standard deviations, (cell,)."""
-        read, n = self.state[:, place, READ], self.state[:, -1, 2].clamp(min=1)
-        known = self.denoiser
-        return (torch.log1p(known.target_sum * read / n) - known.mean[place]) / known.std[place]
+        known, cells = self.denoiser, ReadState.of(self.state)
+        level = cells.read[:, place] / cells.n[:, 0].clamp(min=1)
+        return (torch.log1p(known.target_sum * level) - known.mean[place]) / known.std[place]
 
     @torch.no_grad()
     def _read(self, chance: Tensor) -> Tensor:
@@ -117,12 +139,10 @@ def expected_expression(denoiser: CountDenoiser, state: Tensor, codes: Tensor) -
     Shares of the molecules still to be read are as the network corrects them, before all of a cell are brought to a
     sum of one: a gene's answer depends on what is upstream of it alone.
     """
-    genes, cell = state[:, :-1], state[:, -1]
-    own, read, start = genes[..., :N_OWN], genes[..., READ], genes[..., START]
-    library, n = cell[:, 1:2].clamp(min=1), cell[:, 2:3]
+    cells = ReadState.of(state)
     assert denoiser.reader is not None  # tokens are genes
-    assert denoiser.linear is not None
-    refined = denoiser.refined(denoiser.reader(own), read, cell[:, :1], cell[:, 3], codes)
-    log_share = start + denoiser.gain * denoiser.tokenizer.decode(refined) + denoiser.linear(genes[..., SURPRISE])
-    level = (read + (library - n) * log_share.exp()) / library
+    refined = denoiser.refined(denoiser.reader(cells.own), cells.read, cells.size, cells.depth, codes)
+    log_share = cells.start + denoiser.from_gene_tokens(refined, cells.surprise)
+    library = cells.library.clamp(min=1)
+    level = (cells.read + (library - cells.n) * log_share.exp()) / library
     return (torch.log1p(denoiser.target_sum * level) - denoiser.mean) / denoiser.std

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from genediff.inspection.regulation.circuit import attention_of
-from genediff.inspection.regulation.count_probe import READ, START, SURPRISE
+from genediff.inspection.regulation.count_probe import ReadState
 from genediff.models.count_denoiser import CountDenoiser
-from genediff.models.recalibration import N_OWN
 from genediff.nn.active_tokens import ActiveTokens, packs
 from genediff.tokenizers.grn import GRN
 
@@ -142,12 +141,11 @@ class Meter:
 
         Linear edges lead where those of the decoder do: to the log share, of which the closed form is a gene's own.
         """
-        genes, cell = state[:, :-1], state[:, -1]
-        own, read, start = genes[..., :N_OWN], genes[..., READ], genes[..., START]
+        cells = ReadState.of(state)
         assert denoiser.reader is not None
-        active = denoiser.active(read)
-        tokens = denoiser.reader(own) * active[..., None]
-        self._along(0, own[..., 0], torch.zeros_like(self.encoder))
+        active = denoiser.active(cells.read)
+        tokens = denoiser.reader(cells.own) * active[..., None]
+        self._along(0, cells.own[..., 0], torch.zeros_like(self.encoder))
         backbone, n = denoiser.backbone, self.circuit.n_places
         graph = backbone.graph
         assert graph is not None
@@ -155,17 +153,19 @@ class Meter:
         for rows in packs(active):
             packed = ActiveTokens.of(graph, active[rows])
             with _recorded(backbone) as layers:
-                moved[rows] = backbone.forward_packed(packed, tokens[rows], cell[rows, :1], cell[rows, 3], codes[rows])
+                moved[rows] = backbone.forward_packed(
+                    packed, tokens[rows], cells.size[rows], cells.depth[rows], codes[rows]
+                )
             for one in layers:
                 weights = packed.weights(attention_of(one.block).weights(one.entered, packed.graph)[0], graph)
                 entered, mixed, left = (packed.put(x, n) for x in (one.entered, one.mixed, one.left))
                 seen.append(_Seen(one.block, entered, weights, mixed, left, one.steering))
         level = ((tokens + moved) * self.tokenizer.readout).sum(2)  # (cell, place)
         target = self.circuit.wiring.edges[1]
-        said = denoiser.gain[target] * self.decoder * torch.tanh(level)[:, self.source]
-        heard = self.encoder * genes[..., SURPRISE][:, self.source]
-        self.own[-1].add((start + denoiser.gain * level)[..., None])
-        self.carried[-1].add((said + heard)[..., None])
+        decoded = denoiser.gain[target] * self.decoder * torch.tanh(level)[:, self.source]  # (cell, edge)
+        linear = self.encoder * cells.surprise[:, self.source]
+        self.own[-1].add((cells.start + denoiser.gain * level)[..., None])
+        self.carried[-1].add((decoded + linear)[..., None])
         return seen
 
 

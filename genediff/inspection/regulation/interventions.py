@@ -199,10 +199,12 @@ def _ablations(circuit: Circuit, given: Probe) -> pd.DataFrame:
 
 def _silenced_parts(circuit: Circuit) -> list[tuple[str, Circuit]]:
     wiring, zero = circuit.wiring, np.zeros_like(circuit.wiring.encoder)
-    parts = [("all edges", circuit.rewired(wiring.take(np.zeros(0, dtype=np.int64))))]
-    heard = "linear edges" if isinstance(circuit.denoiser, CountDenoiser) else "encoder edges"
-    parts.append((heard, circuit.rewired(replace(wiring, encoder=zero))))
-    parts.append(("decoder edges", circuit.rewired(replace(wiring, decoder=zero))))
+    first = "linear edges" if isinstance(circuit.denoiser, CountDenoiser) else "encoder edges"
+    parts = [
+        ("all edges", circuit.rewired(wiring.take(np.zeros(0, dtype=np.int64)))),
+        (first, circuit.rewired(replace(wiring, encoder=zero))),
+        ("decoder edges", circuit.rewired(replace(wiring, decoder=zero))),
+    ]
     for layer, block in enumerate(circuit.denoiser.backbone.stack.blocks):
         for head in range(attention_of(block).heads):
             parts.append((f"layer {layer + 1}, head {head + 1}", _without_head(circuit, layer, head)))

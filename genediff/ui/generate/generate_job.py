@@ -210,7 +210,7 @@ def _work(job: Job) -> None:
                 _generate(job)
     except Cancelled:
         return
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  said to the reader, and to the log where it is not foreseen
         memory = "There is not enough memory for so many cells; ask for fewer."
         job.problem = background.in_a_sentence(error, memory=memory, otherwise="The generation stopped unexpectedly")
     else:

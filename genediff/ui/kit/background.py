@@ -156,7 +156,7 @@ def _run(work: Work, make: Callable[[Report], Any]) -> None:
         work.done = True
     except Cancelled:
         pass
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  said to the reader, and to the log where it is not foreseen
         memory = "Not enough memory; choose a smaller model or data set."
         work.problem = in_a_sentence(error, memory=memory, otherwise="This stopped unexpectedly")
 
