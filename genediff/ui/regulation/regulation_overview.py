@@ -68,8 +68,8 @@ def _headline(found: Interventions, space: str) -> None:
     st.markdown(
         f"**{k} of {n} regulators have a target-specific effect in this model**{beside}{which}. "
         f"{_edges_in_words(found, shuffled)} {ON_SIMULATED} {power(n_cells, 'regulator', space=space):.0%} of planted "
-        f"regulators and {power(n_cells, 'edge', space=space):.0%} of planted edges with so many cells, so others may "
-        "be real too."
+        f"regulators and {power(n_cells, 'edge', space=space):.0%} of planted edges with so many cells; one that is "
+        "not supported may still be real."
     )
 
 
