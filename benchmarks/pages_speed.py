@@ -139,7 +139,7 @@ def serve(workspace: Workspace, app: Path) -> tuple[subprocess.Popen[bytes], str
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GENEDIFF_HOME": str(workspace.root), "GENEDIFF_WARM_UP": "0"}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "genediff", "app", "--port", str(port), "--no-browser"]
     process = subprocess.Popen(command, cwd=app, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     address = f"http://localhost:{port}"
     for _ in range(300):
