@@ -80,7 +80,7 @@ def measure(case: str, row: str, seed: int, data: Path, home: Path) -> dict[str,
             covered.append(float(((ends[0] <= truth_) & (truth_ <= ends[1]))[keep].mean()))
     weights = {} if model.identity.priors is None else dict(model.identity.priors.weights)
     return {
-        "r": {str(name): column.tolist() for name, column in scores.wide().items()}, "model": model.name,
+        "r": {str(name): column.tolist() for name, column in scores.wide.items()}, "model": model.name,
         "gains": scores.gains.tolist(), "covered": covered, "weights": weights,
         "weight": model.gates["single"].weight, "prior": model.gates["single"].recipe.prior,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,11 +52,12 @@ class ChangeScores:
         """The name of the predictor that is not a baseline; None where baselines alone were scored."""
         return next((name for name in self.titles if name not in self.baselines), None)
 
-    def wide(self, column: str = "r") -> pd.DataFrame:
-        """Return a score with one row per held-out group and one column per predictor."""
-        return self.table.pivot(index=CASE, columns="predictor", values=column)
+    @cached_property
+    def wide(self) -> pd.DataFrame:
+        """Pearson's r with one row per held-out group and one column per predictor."""
+        return self.table.pivot(index=CASE, columns="predictor", values="r")
 
-    @property
+    @cached_property
     def cases(self) -> pd.DataFrame:
         """One row per held-out group: cells, replicate and attainable, indexed by perturbation and context."""
         return self.table.drop_duplicates(CASE).set_index(CASE)[["cells", "replicate", "attainable"]]
@@ -65,7 +67,7 @@ class ChangeScores:
         """Independent cases: distinct perturbations, or contexts where there are more of these."""
         return len(set(self._units))
 
-    @property
+    @cached_property
     def best(self) -> str:
         """The baseline with the highest mean r on these groups: a choice in its favour, so that beating it counts."""
         means = self.table.groupby("predictor")[["r", "error"]].mean().loc[list(self.baselines)]
@@ -74,14 +76,14 @@ class ChangeScores:
     @property
     def means(self) -> pd.Series:
         """Mean r of every predictor, the highest first; of baselines that tie, the best one."""
-        means, best = self.wide().mean(), self.best
+        means, best = self.wide.mean(), self.best
         return means[sorted(means.index, key=lambda name: (-round(float(means[name]), 6), name != best))]
 
     @property
     def gains(self) -> pd.Series:
         """Gain in r over the best baseline, one per independent case."""
         assert self.predictor is not None
-        wide = self.wide()
+        wide = self.wide
         return (wide[self.predictor] - wide[self.best]).groupby(self._units).mean()
 
     @property
@@ -107,9 +109,9 @@ class ChangeScores:
         weight = rows["predicted_size"] ** 2
         return float((rows["slope"] * weight).sum() / weight.sum()) if weight.sum() > 0 else float("nan")
 
-    @property
+    @cached_property
     def _units(self) -> pd.Index:
-        return independent_cases(self.wide().index)
+        return independent_cases(self.wide.index)
 
 
 def score_changes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
     from genediff.data.cells.dataset import Dataset
@@ -32,17 +33,15 @@ def between_neighbours(dataset: Dataset, pcs: np.ndarray) -> np.ndarray:
     rows = dataset.rows("train")
     if len(rows) > _MOST:
         rows = np.sort(np.random.default_rng(0).choice(rows, _MOST, replace=False))
-    known, places = dataset.pcs[rows], dataset.umap[rows]
+    known, places = torch.from_numpy(dataset.pcs[rows]), dataset.umap[rows]
     k = min(NEIGHBOURS, len(rows))
-    size = (known**2).sum(axis=1)  # (training cell,)
     out = np.empty((len(pcs), 2), dtype=np.float32)
     for start in range(0, len(pcs), _BLOCK):
-        block = pcs[start : start + _BLOCK]
-        far = np.maximum((block**2).sum(axis=1)[:, None] + size - 2 * block @ known.T, 0)  # squared distances
-        nearest = np.argpartition(far, k - 1, axis=1)[:, :k]
-        distance = np.sqrt(np.take_along_axis(far, nearest, axis=1))
-        beyond = distance - distance.min(axis=1, keepdims=True)
+        block = torch.as_tensor(pcs[start : start + _BLOCK], dtype=known.dtype)
+        far = torch.cdist(block, known)  # (cell, training cell)
+        near = far.topk(k, largest=False)  # (cell, neighbour)
+        beyond = (near.values - near.values[:, :1]).numpy()
         weight = np.exp(-beyond / np.maximum(beyond.mean(axis=1, keepdims=True), 1e-9))
         weight /= weight.sum(axis=1, keepdims=True)
-        out[start : start + _BLOCK] = (weight[:, :, None] * places[nearest]).sum(axis=1)
+        out[start : start + _BLOCK] = (weight[:, :, None] * places[near.indices.numpy()]).sum(axis=1)
     return out

@@ -254,7 +254,8 @@ def contexts_of(task: Task) -> np.ndarray:
 
 def n_measured(task: Task, label: str) -> int:
     """Return how many cells of the data have a perturbation, in groups of any size."""
-    counts = task.dataset.obs[task.config.column].astype(str).value_counts()
+    counts = task.dataset.obs[task.config.column].value_counts()
+    counts.index = counts.index.astype(str)
     return int(sum(counts.get(level, 0) for level, one in task.levels.of.items() if one.label == label))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.figure
 import numpy as np
@@ -12,7 +11,7 @@ import plotly.graph_objects as go
 
 from genediff.plots.palettes import GENERATED, GREY
 from genediff.plots.picture import with_pictures
-from genediff.plots.style import style
+from genediff.plots.style import arrow_between, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ UMAP_AXES = ("UMAP 1 (arbitrary unit)", "UMAP 2 (arbitrary unit)")
 PC_AXES = ("principal component 1", "principal component 2")
 _MOST_DOTS = 1_000  # of a cloud; of more the browser gets a picture
 _FEWEST = 5  # cells behind an arrow
+_SHORTEST = 0.015  # of the map's width: a shorter arrow is a head without a direction
 _STEPS = 25  # places along an arrow that are looked at
 _WIDEST = 3.0  # of a gap in the cells, in the distance that most cells have to their nearest one
 
@@ -102,7 +102,7 @@ def shift_map(
 ) -> go.Figure:
     """Draw control, predicted and measured cells over all others, with an arrow per group from control to each.
 
-    On a UMAP only arrows that lie among cells from end to end are drawn.
+    Arrows too short to show a direction are left out, and on a UMAP those that do not lie among cells from end to end.
 
     Parameters
     ----------
@@ -124,17 +124,16 @@ def shift_map(
         fig.add_scatter(
             x=[None], y=[None], mode="markers", name=words, hoverinfo="skip", marker={"size": 9, "color": colour}
         )
-    for arrow in _arrows(clouds, ground if axes == UMAP_AXES else None):
+    notes = []  # given to the figure together: one by one, each looks at all before it
+    arrows = _arrows(clouds)
+    for arrow in _drawn(arrows, ground, is_umap=axes == UMAP_AXES):
         # A head grows with its line: the rim's is scaled back, so that it shows as a rim and not as a second head.
         rim = {"arrowcolor": "#11161C" if dark else "white", "arrowwidth": 5, "arrowsize": 0.75, "opacity": 0.85}
         own = COLOURS[arrow.kind]
         line = {"arrowcolor": own if dark else _dark(own), "arrowwidth": 2.6, "arrowsize": 1.1}
         for look in (rim, {**line, "hovertext": f"{arrow.group}: {arrow.kind}"}):
-            fig.add_annotation(
-                x=arrow.end[0], y=arrow.end[1], ax=arrow.start[0], ay=arrow.start[1], xref="x", yref="y", axref="x",
-                ayref="y", showarrow=True, text="", arrowhead=2, **look,
-            )  # fmt: skip
-    _label_groups(fig, clouds, dark=dark)
+            notes.append(arrow_between(arrow.start, arrow.end, **look))
+    fig.update_layout(annotations=[*notes, *_group_labels(clouds[0], arrows, dark=dark)])
     style(fig, height=height)
     quiet = {"showticklabels": False, "showgrid": False, "ticks": "", "showline": True, "mirror": True}
     fig.update_xaxes(title_text=axes[0], **quiet)
@@ -157,12 +156,13 @@ def shift_map_on_paper(
             cloud.xy[:, 0], cloud.xy[:, 1], s=5, color=COLOURS[cloud.kind], alpha=0.7, linewidths=0, rasterized=True,
             label=f"{cloud.kind} ({len(cloud.xy):,})",
         )  # fmt: skip
-    for arrow in _arrows(clouds, ground if axes == UMAP_AXES else None):
+    arrows = _arrows(clouds)
+    for arrow in _drawn(arrows, ground, is_umap=axes == UMAP_AXES):
         panel.annotate(
             "", xy=arrow.end, xytext=arrow.start,
             arrowprops={"arrowstyle": "-|>", "color": _dark(COLOURS[arrow.kind]), "linewidth": 1.8},
         )  # fmt: skip
-    for group, (x, y) in _group_places(clouds).items():
+    for group, (x, y) in _group_places(clouds[0], arrows).items():
         panel.annotate(group, (x, y), fontsize=8, ha="center", va="bottom", xytext=(0, 6), textcoords="offset points")
     panel.set(xlabel=axes[0], ylabel=axes[1], xticks=[], yticks=[])
     panel.legend(frameon=False, fontsize=7, markerscale=2)
@@ -310,13 +310,12 @@ def route(
         The genes that are perturbed.
     """
     places, fig = _columns(distance, change), go.Figure()
-    for _, edge in edges.iterrows():
-        (x0, y0), (x1, y1) = places[edge["source"]], places[edge["target"]]
-        colour = {1: "#0072B2", -1: "#D55E00"}.get(int(edge["sign"]), GREY)
-        fig.add_annotation(
-            x=x1, y=y1, ax=x0, ay=y0, xref="x", yref="y", axref="x", ayref="y", showarrow=True, text="",
-            arrowhead=2, arrowwidth=1.6, arrowcolor=colour, opacity=0.75, standoff=12, startstandoff=10,
-        )  # fmt: skip
+    look = {"arrowwidth": 1.6, "opacity": 0.75, "standoff": 12, "startstandoff": 10}
+    fig.update_layout(annotations=[
+        arrow_between(places[source], places[target], **look,
+                      arrowcolor={1: "#0072B2", -1: "#D55E00"}.get(int(sign), GREY))
+        for source, target, sign in zip(edges["source"], edges["target"], edges["sign"], strict=True)
+    ])  # fmt: skip
     names = list(places)
     top = max((abs(change.get(one, 0.0)) for one in names if one not in targets), default=1.0) or 1.0
     fig.add_scatter(
@@ -383,28 +382,32 @@ def _points(xy: np.ndarray, colour: str, opacity: float) -> go.Scattergl:
     )  # fmt: skip
 
 
-def _arrows(clouds: Sequence[Cloud], ground: np.ndarray | None = None) -> list[Arrow]:
-    """Return all arrows, or those that the ground supports; the longest first: a short one lies on top of it."""
+def _arrows(clouds: Sequence[Cloud]) -> list[Arrow]:
+    """Return all arrows, the longest first: a short one lies on top of it."""
     arrows = [arrow for other in clouds[1:] for arrow in mean_shifts(clouds[0], other)]
-    arrows = arrows if ground is None else supported(arrows, ground)
-    return sorted(arrows, key=lambda arrow: math.dist(arrow.start, arrow.end), reverse=True)
+    return sorted(arrows, key=lambda arrow: arrow.length, reverse=True)
 
 
-def _group_places(clouds: Sequence[Cloud]) -> dict[str, tuple[float, float]]:
+def _drawn(arrows: Sequence[Arrow], ground: np.ndarray, *, is_umap: bool) -> list[Arrow]:
+    """Return the arrows that show a direction, and on a UMAP lie among cells."""
+    long = [arrow for arrow in arrows if arrow.length > _SHORTEST * float(np.ptp(ground, axis=0).max())]
+    return supported(long, ground) if is_umap else long
+
+
+def _group_places(control: Cloud, arrows: Sequence[Arrow]) -> dict[str, tuple[float, float]]:
     """Return where the name of each group with an arrow stands: above its control cells."""
-    control, places = clouds[0], {}
-    for group in {arrow.group for arrow in _arrows(clouds)}:
-        xy = control.xy[control.groups.astype(str) == group]
+    places = {}
+    for group in sorted({arrow.group for arrow in arrows}):
+        xy = control.xy[control.groups == group]
         places[group] = (float(np.median(xy[:, 0])), float(np.quantile(xy[:, 1], 0.98)))
     return places
 
 
-def _label_groups(fig: go.Figure, clouds: Sequence[Cloud], *, dark: bool) -> None:
+def _group_labels(control: Cloud, arrows: Sequence[Arrow], *, dark: bool) -> list[dict[str, Any]]:
     ground = "rgba(17,22,28,0.7)" if dark else "rgba(255,255,255,0.7)"  # names stay legible over cells and arrows
-    for group, (x, y) in sorted(_group_places(clouds).items()):
-        fig.add_annotation(
-            x=x, y=y, text=f"<b>{group}</b>", showarrow=False, yshift=16, font={"size": 13}, bgcolor=ground
-        )
+    look = {"showarrow": False, "yshift": 16, "font": {"size": 13}, "bgcolor": ground}
+    places = _group_places(control, arrows)
+    return [{"x": x, "y": y, "text": f"<b>{group}</b>", **look} for group, (x, y) in places.items()]
 
 
 def _columns(distance: Mapping[str, int], change: Mapping[str, float]) -> dict[str, tuple[float, float]]:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from genediff.plots.palettes import GREY
-from genediff.plots.style import style
+from genediff.plots.style import arrow_between, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def network(edges: pd.DataFrame, paths: pd.DataFrame, *, gene: str, height: int 
         The one that was asked about.
     """
     places, fig = places_of(paths), go.Figure()
-    widths = _widths(edges)
+    widths, heads = _widths(edges), []
     for (_, edge), width in zip(edges.iterrows(), widths, strict=True):
         x, y = _line(places[edge["source"]], places[edge["target"]])
         colour, dash = (
@@ -63,10 +63,9 @@ def network(edges: pd.DataFrame, paths: pd.DataFrame, *, gene: str, height: int 
             x=x, y=y, mode="lines", line={"width": width, "color": colour, "dash": dash, "shape": "spline"},
             opacity=0.75, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-        fig.add_annotation(
-            x=x[-1], y=y[-1], ax=x[-2], ay=y[-2], xref="x", yref="y", axref="x", ayref="y", showarrow=True, text="",
-            arrowhead=2, arrowsize=1.0, arrowwidth=max(1.5, 0.5 * width), arrowcolor=colour, standoff=14,
-        )  # fmt: skip
+        look = {"arrowsize": 1.0, "arrowwidth": max(1.5, 0.5 * width), "arrowcolor": colour, "standoff": 14}
+        heads.append(arrow_between((x[-2], y[-2]), (x[-1], y[-1]), **look))
+    fig.update_layout(annotations=heads)
     middles = [_middle(places[a], places[b]) for a, b in zip(edges["source"], edges["target"], strict=True)]
     fig.add_scatter(
         x=[x for x, _ in middles], y=[y for _, y in middles], mode="markers", name="edges", showlegend=False,

@@ -40,6 +40,13 @@ def style(fig: go.Figure, *, height: int = 380) -> go.Figure:
     return fig
 
 
+def arrow_between(start: tuple[float, float], end: tuple[float, float], **look: Any) -> dict[str, Any]:
+    """Return the annotation that draws an arrow between two places of a plot; `look` as Plotly has it."""
+    places = {"x": end[0], "y": end[1], "ax": start[0], "ay": start[1]}
+    axes = {"xref": "x", "yref": "y", "axref": "x", "ayref": "y"}
+    return {**places, **axes, "showarrow": True, "text": "", "arrowhead": 2, **look}
+
+
 def without_links(fig: go.Figure) -> go.Figure:
     """Take links out of the texts of a figure, in place: Plotly reads a few tags, and names come from files of others.
 

@@ -135,7 +135,7 @@ def test_an_oracle_is_better_and_its_opposite_worse_than_baselines(task: Task) -
         return score_changes(task, everyone, baselines=tuple(shifts))
 
     found = judged()
-    assert found.n == len({g.perturbation.label for g in task.part("test")}) < len(found.wide())
+    assert found.n == len({g.perturbation.label for g in task.part("test")}) < len(found.wide)
     assert found.level == "better" and found.harm == 0
     assert found.means["oracle"] == pytest.approx(1) and found.slope("oracle") == pytest.approx(1)
     assert (found.cases["replicate"] <= found.cases["attainable"]).all() and found.cases["attainable"].max() <= 1
@@ -244,5 +244,8 @@ def test_no_arrow_crosses_empty_space_on_a_umap() -> None:
     assert [one.kind for one in plots.supported(arrows, ground)] == [plots.MEASURED]
     drawn = plots.shift_map(ground, [control, far, close])
     assert {one.hovertext for one in drawn.layout.annotations if one.showarrow and one.hovertext} == {"T: measured"}
+    still = plots.Cloud(plots.MEASURED, island[:100] + 0.1, groups)
+    hardly = plots.shift_map(ground, [control, still])
+    assert not [one for one in hardly.layout.annotations if one.showarrow], "a head without a direction"
     components = plots.shift_map(ground, [control, far, close], axes=plots.PC_AXES)
     assert len([one for one in components.layout.annotations if one.showarrow and one.hovertext]) == 2

@@ -80,8 +80,8 @@ def _words(question: Question, found: Result, clouds: list[plots.Cloud]) -> str:
     )
     return (
         f"Arrows lead from the middle of the control cells of a {each} to the middle of its predicted (orange) or "
-        "measured "
-        f"(green) cells.{measured} {where}: small shifts of many genes can vanish here, so read the genes below."
+        f"measured (green) cells; a shift too short to show a direction has none.{measured} {where}: small shifts of "
+        "many genes can vanish here, so read the genes below."
     )
 
 

@@ -168,7 +168,7 @@ def cases(scores: ChangeScores | None, *, name: str) -> None:
     """Draw every held-out case, folded away; nothing where there are none."""
     if scores is None:
         return
-    wide = scores.wide().join(scores.cases).reset_index()
+    wide = scores.wide.join(scores.cases).reset_index()
     one = len(wide) == 1
     with st.expander("The held-out case" if one else f"Each of the {len(wide)} held-out cases"):
         many = wide["context"].nunique() > 1
