@@ -139,7 +139,10 @@ def test_a_baseline_predicts_a_pair_that_is_held_out(opened):
     said = texts(app)
     assert "held out here" in said and "pairs never measured together in training" in said
     assert "the baseline Additive reaches r =" in said and "REG11 itself" in said and "E-test p" in said
-    assert len(app.get("plotly_chart")) >= 3  # the map, the genes, the held-out cases
+    assert len(app.get("plotly_chart")) == 2  # the map, the genes; what is folded away is drawn when it is opened
+    app.session_state["cases-open"] = True
+    settled(app.run())
+    assert len(app.get("plotly_chart")) == 3
     rows = panel_rows(app)
     assert {"Replicate experiment", "Additive", "No change"} <= {row.removesuffix(" · best baseline") for row in rows}
     assert [row.endswith("best baseline") for row in rows].index(True) == 2, "below what noise allows is the best one"
@@ -182,6 +185,7 @@ def test_where_the_model_loses_the_baseline_is_shown_first(opened, monkeypatch):
 
 def test_the_verdict_and_the_panel_name_one_best_baseline_and_know_other_measures(opened):
     app = opened(by=MODEL)
+    app.session_state["measures-open"] = True
     settled(next(one for one in app.button if "never measured together" in one.label).click().run())
     measures = next(one.value for one in app.dataframe if "worse on" in one.value)
     best = next(row for row in panel_rows(app) if row.endswith("best baseline")).removesuffix(" · best baseline")

@@ -59,7 +59,10 @@ def show(question: Question, found: Sequence[BaselineComparison] | None) -> None
     if not found:
         return
     who = "model" if question.source.is_model else "baseline"
-    with st.expander("Other measures, each against its best baseline"):
+    folded = st.expander("Other measures, each against its best baseline", key="measures-open", on_change="rerun")
+    if not folded.open:
+        return
+    with folded:
         table = pd.DataFrame([_row(one, who) for one in found])
         st.dataframe(
             table.style.map(_colour, subset=["verdict"]).apply(_greyed, axis=1), hide_index=True,

@@ -170,7 +170,11 @@ def cases(scores: ChangeScores | None, *, name: str) -> None:
         return
     wide = scores.wide.join(scores.cases).reset_index()
     one = len(wide) == 1
-    with st.expander("The held-out case" if one else f"Each of the {len(wide)} held-out cases"):
+    folded = st.expander("The held-out case" if one else f"Each of the {len(wide)} held-out cases",
+                         key="cases-open", on_change="rerun")  # fmt: skip
+    if not folded.open:
+        return
+    with folded:
         many = wide["context"].nunique() > 1
         pairs = zip(wide["perturbation"], wide["context"], strict=True)
         first, second = [scores.predictor, scores.best] if scores.predictor else list(scores.means.index[:2])

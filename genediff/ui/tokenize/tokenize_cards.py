@@ -148,7 +148,7 @@ def _network(tokenization: Tokenization, context: DatasetContext, cell: Cell, st
         focus = st.selectbox("Regulator", [None, *totals.index], key=f"regulator-{strategy}",
                              format_func=lambda one: "all: the strongest edges" if one is None else one)  # fmt: skip
     with right:
-        most = st.slider("Edges", 5, 40, 20, key=f"edges-{strategy}")
+        most = st.segmented_control("Edges", (10, 20, 40), default=20, required=True, key=f"edges-{strategy}")
     shown = strongest_edges(cell, network, context.genes, most=most, regulator=focus)
     figures.show_figure(
         plots.neighbourhood(shown),
