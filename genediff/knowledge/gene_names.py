@@ -83,12 +83,17 @@ def hidden_names(genes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         Former symbols and aliases in capitals that are no gene of the data set, by the genes of it that they stand for;
         several where genes share one.
     """
-    known, upper = set(genes), [gene.upper() for gene in genes]
-    parts = {name[i:j] for name in upper for i in range(len(name)) for j in range(i + 2, len(name) + 1)}
+    known, parts = set(genes), parts_of(genes)
     by_name = _index(_species(genes))[1]
-    whole = set(upper)
+    whole = {gene.upper() for gene in genes}
     meant = {name: _best(found, known) for name, found in by_name.items() if name in parts and name not in whole}
     return {name: found for name, found in meant.items() if found}
+
+
+def parts_of(names: Iterable[str]) -> set[str]:
+    """Return all that stands within names, in capitals, from two letters on."""
+    upper = [name.upper() for name in names]
+    return {name[i:j] for name in upper for i in range(len(name)) for j in range(i + 2, len(name) + 1)}
 
 
 def _species(genes: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-TYPED = {"CD20": "MS4A1", "CD8": "CD8A", "ENSG00000156738": "MS4A1"}
+TYPED = {"CD20": "MS4A1", "CD8": "CD8A", "ENSG00000156738": "MS4A1", "CD207": "CD207"}
+"""CD207 is in too few cells to be in the list."""
 
 
 def test_enter_takes_the_gene_whose_name_was_typed(server, open_browser):
@@ -23,5 +24,6 @@ def test_enter_takes_the_gene_whose_name_was_typed(server, open_browser):
         page.wait_for_timeout(800)
         box.press("Enter")
         page.wait_for_url(re.compile(rf"genes={gene}(&|$)"))
-        page.get_by_text(f"{typed} is {gene}").wait_for()
+        if typed != gene:
+            page.get_by_text(f"{typed} is {gene}").wait_for()
         page.goto(f"{server.url}/data?dataset=pbmc3k")

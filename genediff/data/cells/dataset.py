@@ -84,6 +84,12 @@ class Dataset:
             return get_names(store, "gene_ids")
 
     @cached_property
+    def detected(self) -> np.ndarray:
+        """In how many cells each of ``all_genes`` was detected, (all gene,)."""
+        with open_store(self.info.folder) as store:
+            return np.diff(store["by_gene/indptr"][:])
+
+    @cached_property
     def chosen(self) -> np.ndarray:
         """Positions of the chosen genes in ``all_genes`` (gene,), ascending."""
         with open_store(self.info.folder) as store:

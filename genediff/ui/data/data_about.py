@@ -80,7 +80,11 @@ def _genes(dataset: Dataset) -> None:
         f"cells.{target} The map can be coloured by any gene."
     )
     name = gene_search.gene_search(
-        dataset.all_genes, key="is_chosen", label="Is my gene among them?", ids=dataset.gene_ids
+        dataset.all_genes,
+        key="is_chosen",
+        label="Is my gene among them?",
+        ids=dataset.gene_ids,
+        detected=dataset.detected,
     )
     if name:
         known = name in set(dataset.genes)

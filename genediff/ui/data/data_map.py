@@ -89,6 +89,7 @@ def _controls(dataset: Dataset, columns: obs_columns.Columns) -> Colours:
             label="or by genes (up to 6, side by side)",
             placeholder="Symbol, Ensembl id or alias: CD3E",
             ids=dataset.gene_ids,
+            detected=dataset.detected,
             below=questions,
         )
     coloured_by_class = column in columns.classes and not chosen

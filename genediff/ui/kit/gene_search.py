@@ -2,6 +2,9 @@
 
 The browser offers the names that contain what is typed, in the order of the list, and Enter takes the first. Sorted by
 length, the name that was typed in full is the first of them, so aliases that are part of a symbol are in the list too.
+
+With a list of 37,000 names the browser stands still for three seconds upon Enter. So of very many genes those detected
+in most cells are listed, and any other that is part of their names; the rest is found by its full name.
 """
 
 from __future__ import annotations
@@ -9,18 +12,22 @@ from __future__ import annotations
 import difflib
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from genediff.core.one_at_a_time import one_at_a_time
-from genediff.knowledge.gene_names import find_gene, hidden_names
+from genediff.knowledge.gene_names import find_gene, hidden_names, parts_of
 from genediff.ui.kit import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
     from streamlit.delta_generator import DeltaGenerator
+
+LISTED = 8_000
 
 
 def gene_search(
@@ -30,6 +37,7 @@ def gene_search(
     label: str = "Gene",
     placeholder: str = "Symbol, Ensembl id or alias: CD3E",
     ids: Sequence[str] = (),
+    detected: NDArray[Any] | None = None,
     below: DeltaGenerator | None = None,
 ) -> str | None:
     """Offer one gene; the choice stands in the address under `key`.
@@ -37,11 +45,13 @@ def gene_search(
     Parameters
     ----------
     genes
-        Names to choose from, tens of thousands at most.
+        Names to choose from.
     key
         Name of the widget and of its part of the address.
     ids
         Ids of the genes, in their order, where the data set has them; others are looked up in the shipped table.
+    detected
+        In how many cells each gene was detected, (gene,): which are listed where there are more than 8,000.
     below
         Where questions about a name stand: a container below the row that the widget is in, so that they do not push
         its neighbours apart. Under the widget unless given.
@@ -56,7 +66,7 @@ def gene_search(
 
     chosen: str | None = st.selectbox(
         label,
-        _names(tuple(genes)),
+        _names(tuple(genes), _listed(genes, detected)),
         index=None,
         key=key,
         placeholder=placeholder,
@@ -89,6 +99,7 @@ def genes_search(
     placeholder: str = "Symbols, Ensembl ids or aliases: CD3E, CD45",
     most: int = 6,
     ids: Sequence[str] = (),
+    detected: NDArray[Any] | None = None,
     below: DeltaGenerator | None = None,
 ) -> list[str]:
     """Offer several genes; the choice stands in the address under `key`.
@@ -96,13 +107,15 @@ def genes_search(
     Parameters
     ----------
     genes
-        Names to choose from, tens of thousands at most.
+        Names to choose from.
     key
         Name of the widget and of its part of the address.
     most
         How many may be chosen at once.
     ids
         Ids of the genes, in their order, where the data set has them; others are looked up in the shipped table.
+    detected
+        In how many cells each gene was detected, (gene,): which are listed where there are more than 8,000.
     below
         Where questions about a name stand: a container below the row that the widget is in, so that they do not push
         its neighbours apart. Under the widget unless given.
@@ -116,7 +129,7 @@ def genes_search(
 
     chosen: list[str] = st.multiselect(
         label,
-        _names(tuple(genes)),
+        _names(tuple(genes), _listed(genes, detected)),
         key=key,
         placeholder=placeholder,
         max_selections=most,
@@ -146,16 +159,23 @@ def _meant(name: str, genes: Sequence[str], ids: Sequence[str]) -> tuple[str, ..
     return find_gene(name, genes, ids=ids)
 
 
+def _listed(genes: Sequence[str], detected: NDArray[Any] | None) -> tuple[str, ...]:
+    if detected is None or len(genes) <= LISTED:
+        return tuple(genes)
+    return tuple(genes[i] for i in np.argsort(-detected, kind="stable")[:LISTED])
+
+
 @one_at_a_time
 @lru_cache(maxsize=8)
-def _names(genes: tuple[str, ...]) -> list[str]:
-    """Return genes and the aliases that hide behind them, shorter ones first: what is typed in full is the first.
+def _names(genes: tuple[str, ...], listed: tuple[str, ...]) -> list[str]:
+    """Return some genes and all names that hide behind them, shorter ones first: what is typed in full is the first.
 
     Before anything is typed the list begins with genes, not with aliases of a letter or two.
     """
-    known = set(genes)
-    hidden = set(hidden_names(genes)) - known
-    return sorted(known | hidden, key=lambda name: (name in hidden and len(name) < 3, len(name), name in hidden, name))
+    parts, known = parts_of(listed), set(genes)
+    hidden = {name for name in hidden_names(genes) if name in parts} - known
+    shown = {*listed, *hidden, *(gene for gene in genes if gene.upper() in parts)}
+    return sorted(shown, key=lambda name: (name in hidden and len(name) < 3, len(name), name in hidden, name))
 
 
 def _said(key: str) -> str:

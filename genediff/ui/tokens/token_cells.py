@@ -38,7 +38,9 @@ def show(one: Subject) -> None:
             filter_mode="contains",
         )  # fmt: skip
     with search:
-        gene = gene_search.gene_search(one.dataset.all_genes, key="cells_gene", label="or by a gene")
+        gene = gene_search.gene_search(
+            one.dataset.all_genes, key="cells_gene", label="or by a gene", detected=one.dataset.detected
+        )
     with how:
         shapes = ["2-D", "3-D"] if n_axes >= 3 else ["2-D"]
         flat = st.segmented_control(
