@@ -1,15 +1,17 @@
 """Does the biology matter? Pathway and GRN tokens on planted knowledge, and on the same knowledge shuffled.
 
-    python -m benchmarks.controls [--seeds 0 1 2] [--cells 2000]
+    python -m benchmarks.controls [--seeds 0 1 2 3 4] [--cells 2000] [--cases grn-counts]
 
 Cells are simulated from a known network and known pathways. Each strategy is trained twice with everything alike but
 the knowledge: once the planted sets or network, once shuffled (same set sizes and sets per gene; same in- and
-out-degrees). Everything is measured on cells that were not trained on. Writes ``benchmarks/controls.md``.
+out-degrees). Everything is measured on cells that were not trained on, in count space on the very same molecules.
+Writes ``benchmarks/results/controls/`` and ``benchmarks/controls.md``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -17,11 +19,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
+import scipy.stats
 
+from genediff.core.stats import false_discovery_rates, mean_interval
 from genediff.data import ImportConfig, import_cells
 from genediff.data.simulation.planted import planted_gene_sets, planted_network
 from genediff.data.simulation.simulate import simulate
 from genediff.evaluation import evaluate
+from genediff.evaluation.held_out_nats import held_out_nats
 from genediff.knowledge import Library
 from genediff.models.load_model import load_model
 from genediff.training.presets import preset_run
@@ -29,13 +34,18 @@ from genediff.training.train import Training
 from genediff.workspace import Workspace
 
 PAGE = Path(__file__).with_suffix(".md")
+RESULTS = Path(__file__).parent / "results" / "controls"
 CASES = {
-    "pathway": {"tokenizer_steps": 1000, "steps": 800, "batch_size": 64},
-    "grn": {"steps": 1200, "batch_size": 32},
-}
+    "grn-counts": ("GRN tokens, count space", "grn", "counts", {"steps": 600}),
+    "pathway-counts": ("pathway tokens, count space", "pathway", "counts", {"steps": 600}),
+    "pathway-latent": (
+        "pathway tokens, latent space", "pathway", "latent", {"tokenizer_steps": 1000, "steps": 800, "batch_size": 64}
+    ),
+}  # fmt: skip
+DEPTHS = (30, 100, 300)
 METRICS = {
+    **{f"nats_{depth}": f"held-out surprise after {depth} molecules (1/1,000 nat per molecule)" for depth in DEPTHS},
     "autoencoder": "held-out bound (nats per cell)",
-    "flow": "held-out flow loss",
     "correlation_error": "gene–gene correlation error",
     "c2st_genes": "C2ST genes",
     "w2_debiased": "W2² debiased",
@@ -44,14 +54,15 @@ HEAD = """# Planted knowledge against its shuffled control
 
 Written by `python -m benchmarks.controls`. Simulated cells with a known network and known pathways; the control has
 the same set sizes and sets per gene, or the same in- and out-degrees. All figures are of held-out cells; lower is
-better in each (C2ST: .5 is best). The flow loss of pathway tokens is not comparable between rows: each has a latent
-space of its own. "wins": in how many seeds the planted knowledge was better.
+better in each (C2ST: .5 is best). Difference: planted less shuffled, paired over seeds, with its 95 % t interval;
+FDR: Benjamini and Hochberg's, over all figures of the page. "wins": in how many seeds the planted knowledge was better.
 
 """
 
 
-def measure(strategy: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[str, float]:
+def measure(case: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[str, float]:
     """Train once and return what held-out cells say."""
+    _, strategy, space, options = CASES[case]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         cells = simulate(n_cells=n_cells, seed=seed)
@@ -65,11 +76,11 @@ def measure(strategy: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[s
             "network": library.add_network(planted_network(cells)),
             "shuffled": shuffled,
         }
-        run = preset_run("quick", dataset.info, strategy=strategy, seed=seed)
+        run = preset_run("quick", dataset.info, strategy=strategy, space=space, seed=seed)
         run = run.model_copy(
             update={
                 "model": run.model.model_copy(update=knowledge),
-                "train": run.train.model_copy(update={"validate_every": 100_000, **CASES[strategy]}),
+                "train": run.train.model_copy(update={"validate_every": 100_000, **options}),
             }
         )
         last: dict[str, float] = {}
@@ -77,42 +88,53 @@ def measure(strategy: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[s
             if event.validation is not None:
                 last[event.stage] = event.validation
         model = load_model(folder / "run" / "model")
+        nats = {}
+        if model.in_count_space:
+            found = held_out_nats(model, dataset, depths=DEPTHS)
+            nats = {f"nats_{row.depth}": 1000 * row.model for row in found.rows}
         asked = dataset.obs.loc[dataset.obs["split"] == "test", list(model.conditions)]
         report = evaluate(model.generate(conditions=asked, seed=seed), dataset, seeds=(seed,), baselines=())
         scores = {m: report.score("model", m) for m in METRICS}
-        return last | {m: s.mean for m, s in scores.items() if s is not None}
+        return last | nats | {m: s.mean for m, s in scores.items() if s is not None}
 
 
-def table(results: dict[tuple[str, bool], list[dict[str, float]]]) -> str:
-    """Return the Markdown table: mean ± standard deviation over seeds, and how often the planted knowledge won."""
-    lines = ["| strategy | figure | planted | shuffled | difference | wins |", "|---|---|---|---|---|---|"]
-    for strategy in CASES:
-        planted, control = results[strategy, False], results[strategy, True]
-        for metric, title in METRICS.items():
-            ours, theirs = (np.array([r[metric] for r in rows if metric in r]) for rows in (planted, control))
-            if not len(ours):
+def table() -> str:
+    """Return the Markdown table of all results that are there."""
+    rows, p_values = [], []
+    for case, (title, *_) in CASES.items():
+        found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{case}-*.json"))]
+        for metric, words in METRICS.items():
+            pairs = np.array(
+                [[one[k][metric] for k in ("planted", "shuffled")] for one in found if metric in one["planted"]]
+            )
+            if len(pairs) < 2:
                 continue
-            gap = ours - theirs
-            shown = [f"{v.mean():.3f} ± {v.std(ddof=1) if len(v) > 1 else 0:.3f}" for v in (ours, theirs, gap)]
-            lines.append(f"| {strategy} | {title} | " + " | ".join(shown) + f" | {(gap < 0).sum()} of {len(gap)} |")
-    return "\n".join(lines) + "\n"
+            gap = pairs[:, 0] - pairs[:, 1]
+            shift = mean_interval(gap)
+            shown = [f"{v.mean():.3f} ± {v.std(ddof=1):.3f}" for v in pairs.T]
+            rows.append(f"| {title} | {words} | " + " | ".join(shown) + f" | {shift.mean:+.3f} ({shift.low:+.3f} to "
+                        f"{shift.high:+.3f}) | {{p}} | {(gap < 0).sum()} of {len(gap)} |")  # fmt: skip
+            p_values.append(float(scipy.stats.ttest_1samp(gap, 0).pvalue))
+    rates = false_discovery_rates(np.array(p_values))
+    lines = [row.format(p=f"{rate:.3g}") for row, rate in zip(rows, rates, strict=True)]
+    head = ["| strategy | figure | planted | shuffled | difference | FDR | wins |", "|---|---|---|---|---|---|---|"]
+    return "\n".join([*head, *lines]) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--cells", type=int, default=2000)
+    parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
     args = parser.parse_args()
-    results: dict[tuple[str, bool], list[dict[str, float]]] = {}
-    for strategy in CASES:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for case in args.cases:
         for seed in args.seeds:
-            for shuffled in (False, True):
-                found = measure(strategy, seed, args.cells, shuffled=shuffled)
-                print(strategy, seed, "shuffled" if shuffled else "planted", found, flush=True)
-                results.setdefault((strategy, shuffled), []).append(found)
-    page = HEAD + table(results)
-    print(page)
-    PAGE.write_text(page)
+            kinds = {"planted": False, "shuffled": True}
+            found = {name: measure(case, seed, args.cells, shuffled=shuffled) for name, shuffled in kinds.items()}
+            print(case, seed, found, flush=True)
+            (RESULTS / f"{case}-{seed}.json").write_text(json.dumps(found, indent=1) + "\n")
+            PAGE.write_text(HEAD + table())
 
 
 if __name__ == "__main__":

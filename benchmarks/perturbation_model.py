@@ -174,7 +174,8 @@ def write(results: dict[str, Scores]) -> str:
                     if metric not in scores.best and other.startswith("best"):
                         continue
                     row = scores.gain(predictor, other, metric)
-                    gain = f"{row.mean:+.4f} ({row.low:+.4f} to {row.high:+.4f})"
+                    sure = np.isfinite(row.low)
+                    gain = f"{row.mean:+.4f} " + (f"({row.low:+.4f} to {row.high:+.4f})" if sure else "(too few)")
                     harm = scores.harm(predictor, other, metric)
                     text.append(f"| {scores.titles[predictor]} | {metric} | {called} | {gain} | {harm:.0%} |")
         text += ["", *[f"- {line}" for line in said], ""]

@@ -28,12 +28,14 @@ def for_screen(fig: go.Figure, *, width: int = WIDTH) -> go.Figure:
 
 def for_phone(fig: go.Figure) -> go.Figure:
     """Return a figure whose legend stands below it, not beside it, and whose titles wrap: for narrow windows."""
-    slanted = any(trace.x is not None and len(trace.x) and isinstance(trace.x[0], str) for trace in fig.data)
-    below = -(150 if slanted else 64) / max(200, (fig.layout.height or 450) - 100)
-    fig = go.Figure(fig).update_layout(
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": below, "yanchor": "top"}
-    )
+    fig = go.Figure(fig)
+    titles = [wrap(axis.title.text or "", 34) for axis in fig.select_xaxes()]
     fig.for_each_xaxis(lambda axis: axis.title.update(text="<br>".join(wrap(axis.title.text or "", 34)) or None))
+    named = [trace.x for trace in fig.data if trace.x is not None and len(trace.x) and isinstance(trace.x[0], str)]
+    ticks = min(230, 44 + 7 * max((len(str(name)) for x in named for name in x), default=0))  # names stand upright
+    taken = ticks + 20 * max((len(lines) for lines in titles), default=0)
+    below = -taken / max(200, (fig.layout.height or 450) - 100)
+    fig.update_layout(legend={"orientation": "h", "x": 0, "xanchor": "left", "y": below, "yanchor": "top"})
     return fig
 
 

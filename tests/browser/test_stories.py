@@ -46,3 +46,22 @@ def test_presenter_mode_hides_the_menu(server, open_browser):
     page = open_browser(f"{server.url}/data?dataset=pbmc3k&story=what-is-a-token&step=1&present=1")
     page.locator(".st-key-story-bar").wait_for()
     page.locator("[data-testid=stHeader]").wait_for(state="hidden")
+    page.locator(".st-key-story-present label").first.click()
+    page.locator("[data-testid=stHeader]").wait_for(state="visible")  # the page ran without end, its menu hidden
+    page.locator("[data-test-script-state=notRunning]").first.wait_for()
+    assert "present=" not in page.url and "story=what-is-a-token" in page.url
+
+
+def test_after_an_answer_the_arrow_keys_go_on(server, open_browser):
+    """They changed the answer: the group of choices still had the keyboard."""
+    story = next(one for one in STORIES if one.id == "what-is-a-token")
+    number = next(i for i, step in enumerate(story.steps) if step.question is not None)
+    step = story.steps[number]
+    query = "&".join(f"{name}={value}" for name, value in step.query.items())
+    page = open_browser(f"{server.url}/{step.page}?{query}&story={story.id}&step={number + 1}")
+    bar = page.locator(".st-key-story-bar")
+    bar.get_by_role("radiogroup").locator("label").nth(step.question.answer).click()
+    bar.get_by_text("Right.").wait_for()
+    page.locator("[data-test-script-state=notRunning]").first.wait_for()
+    page.keyboard.press("ArrowRight")
+    bar.get_by_text(f"{number + 2} of {len(story.steps)}").wait_for()

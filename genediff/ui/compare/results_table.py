@@ -144,7 +144,7 @@ def _draw(
         key="leaderboard",
         placeholder="–",
         height=min(36 * (len(rows) + 1) + 3, 640),
-        column_config={"row": st.column_config.TextColumn(pinned=True, width="medium")},
+        column_config={"row": st.column_config.TextColumn(pinned=True, width="large")},
     )
 
 

@@ -98,7 +98,9 @@ def _controls(dataset: Dataset, columns: obs_columns.Columns) -> Colours:
         low, high, scale = 0, 99, palettes.SEQUENTIAL_NAMES[0]
         if coloured_by_class:
             _, levels = obs_columns.classes(dataset, column)
-            highlight = st.multiselect("Highlight classes", levels, key="highlight", placeholder="All classes")
+            highlight = st.multiselect(
+                "Highlight classes", levels, key="highlight", placeholder="All classes", bind="query-params"
+            )
             st.caption("The colours are distinguishable with red–green colour blindness, up to about eight classes.")
         else:
             low, high = st.slider(
@@ -245,6 +247,6 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> Non
     st.caption(
         f"{'Moderated t-test over donors' if by_donor else 'Mann-Whitney test over cells'}, all genes of the file. The "
         "outline was drawn where cells look alike, so small p-values are expected: read the fold change. To compare "
-        "two groups, keep the selection and open *Differential expression*."
+        "two groups, open *Differential expression*: these cells are a group there."
     )
     downloads.download("All genes as CSV", lambda: downloads.to_csv(table), "marker-genes.csv", key="lasso-genes")

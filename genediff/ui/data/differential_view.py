@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import pathway_plots
-from genediff.ui.kit import background, choices, downloads, explain, figures, obs_columns, selection_picker
+from genediff.ui.kit import background, choices, downloads, explain, figures, obs_columns, region, selection_picker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,8 @@ def show(dataset: Dataset) -> None:
     info = dataset.info
     label = info.label if info.label in obs_columns.colour_columns(dataset).classes else None
     first_level = f"{label}: {obs_columns.classes(dataset, label)[1][0]}" if label else None
+    if region.on_map(dataset) is not None:
+        first_level = selection_picker.REGION
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     with left:
         first, first_name = selection_picker.pick_group(dataset, key="de1", label="First group", default=first_level)

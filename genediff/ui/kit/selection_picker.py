@@ -9,7 +9,7 @@ import streamlit as st
 
 from genediff.core.errors import InputError
 from genediff.data.cells import selections as kept
-from genediff.ui.kit import caching, explain, obs_columns
+from genediff.ui.kit import caching, explain, obs_columns, region
 from genediff.ui.kit.library_list import LibraryList
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genediff.data.cells.selections import Selection
 
 ALL = "All cells"
+REGION = "Cells in the region on the map"
 REST = "All other cells"
 _SELECTION = "Selection: "
 _PROBLEM = "selection_problem"
@@ -93,10 +94,14 @@ def pick_group(
 
 
 def group_names(dataset: Dataset) -> list[str]:
-    """Return the groups that can be chosen: all cells, named selections, then levels as "column: level"."""
+    """Return the groups that can be chosen: all cells, those in the region on the map, named selections, then levels.
+
+    Levels are called "column: level".
+    """
     columns = obs_columns.colour_columns(dataset)
     levels = [f"{column}: {level}" for column in columns.classes for level in obs_columns.classes(dataset, column)[1]]
-    return [ALL, *(_SELECTION + one.name for one in named(dataset)), *levels]
+    drawn = [REGION] if region.on_map(dataset) is not None else []
+    return [ALL, *drawn, *(_SELECTION + one.name for one in named(dataset)), *levels]
 
 
 def group(dataset: Dataset, name: str) -> np.ndarray:
@@ -109,6 +114,8 @@ def group(dataset: Dataset, name: str) -> np.ndarray:
     """
     if name == ALL:
         return np.ones(dataset.info.n_cells, dtype=bool)
+    if name == REGION and (inside := region.on_map(dataset)) is not None:
+        return inside
     for one in named(dataset):
         if name == _SELECTION + one.name:
             return one.mask

@@ -96,9 +96,12 @@ def _place() -> Place | None:
 
 def _keep(place: Place) -> None:
     st.session_state[_KEPT] = place
-    for name, value in place.to_query().items():
-        if st.query_params.get(name) != value:
-            st.query_params[name] = value
+    query = place.to_query()
+    for name in (STORY, STEP, PRESENT):
+        if name not in query:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != query[name]:
+            st.query_params[name] = query[name]
 
 
 def _draw(story: Story, place: Place) -> None:
@@ -139,20 +142,26 @@ def _draw(story: Story, place: Place) -> None:
 
 def _ask(question: Question, story: Story, step: int) -> bool:
     """Draw a question; returns whether it was answered. The choice stays when the reader comes back."""
-    key = f"{story.id}-{step}"
+    place = f"{story.id}-{step}"
+    key = f"story-question-{place}"
     answers: dict[str, int] = st.session_state.setdefault(_ANSWERS, {})
-    chosen = st.radio(
+
+    def note() -> None:
+        answers[place] = st.session_state[key]
+        class_view.answered(story, step, answers[place])
+
+    st.radio(
         explain.plain(question.text),
         range(len(question.choices)),
-        index=answers.get(key),
+        index=answers.get(place),
         format_func=lambda i: explain.plain(question.choices[i]),
-        key=f"story-question-{key}",
+        key=key,
+        on_change=note,
+        disabled=place in answers,  # the arrow keys go on to the next view again, and not to the next answer
     )
-    if chosen is None:
+    if place not in answers:
         return False
-    if answers.get(key) != chosen:
-        class_view.answered(story, step, chosen)
-    answers[key] = chosen
+    chosen = answers[place]
     because = explain.plain(question.because)
     if chosen == question.answer:
         st.success(f"Right. {because}", icon=":material/check_circle:")

@@ -37,7 +37,7 @@ def show_draft() -> None:
         return
     with st.container(border=True, key="story-draft"):
         st.caption(f"Writing “{explain.plain(story.title)}” · {len(story.steps)} views so far")
-        with st.form("story-add", border=False, clear_on_submit=True):
+        with st.form("story-add", border=False):  # cleared once the view is added: a refusal keeps what was typed
             st.text_input("Title of this view", max_chars=120, key=_FIELDS[0])
             st.text_area("What to look at", max_chars=2000, height=80, key=_FIELDS[1])
             st.text_input("Question (optional)", max_chars=400, key=_FIELDS[2])
@@ -64,6 +64,8 @@ def _add(story: Story, library: StoryLibrary) -> None:
     except (InputError, ValueError) as problem:
         st.toast(str(problem), icon=":material/error:")
         return
+    for field in _FIELDS:
+        st.session_state[field] = ""
     st.toast(f"View {len(story.steps) + 1} was added.")
 
 

@@ -70,6 +70,11 @@ def test_the_baseline_is_left_for_a_sure_gain_and_kept_for_chance():
     assert decide("double_2", left(bad), "additive", every).weight == 0.0
     few = decide("double_2", left(better, 2), "additive", every)
     assert few == Shrinkage(baseline="additive", n=2, why=few.why)
+    # Four are enough to choose the baseline by, though not to leave it: of Kang's five types no more can be left out.
+    four = left(better, 4)
+    four.baselines["nearest"] = [one + 0.5 * draw.normal(size=50) for one in measured[:4]]
+    chosen = decide("context", four, "additive", every)
+    assert (chosen.baseline, chosen.weight, chosen.n) == ("nearest", 0.0, 4) and chosen.r == chosen.r_baseline
     # Where cells are compared on one axis and come no nearer on it, errors and correlations are not enough.
     aside = [np.concatenate([start[:1], one[1:]]) for one, start in zip(better, noisy, strict=True)]
     assert decide("double_2", left(aside), "additive", every).weight > 0
