@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from genediff.plots.picture import WIDTH, with_pictures
 
+_PHONE = 340  # pixels that a legend has there
 FEW = 2_500  # dots of a whole figure that are still drawn as quickly as SVG
 
 
@@ -27,15 +28,24 @@ def for_screen(fig: go.Figure, *, width: int = WIDTH) -> go.Figure:
 
 
 def for_phone(fig: go.Figure) -> go.Figure:
-    """Return a figure whose legend stands below it, not beside it, and whose titles wrap: for narrow windows."""
+    """Return a figure whose legend stands below it, not beside it, and whose titles wrap: for narrow windows.
+
+    It is as much taller as the legend needs, so that the plot keeps its room.
+    """
     fig = go.Figure(fig)
     titles = [wrap(axis.title.text or "", 34) for axis in fig.select_xaxes()]
     fig.for_each_xaxis(lambda axis: axis.title.update(text="<br>".join(wrap(axis.title.text or "", 34)) or None))
     named = [trace.x for trace in fig.data if trace.x is not None and len(trace.x) and isinstance(trace.x[0], str)]
     ticks = min(230, 44 + 7 * max((len(str(name)) for x in named for name in x), default=0))  # names stand upright
-    taken = ticks + 20 * max((len(lines) for lines in titles), default=0)
-    below = -taken / max(200, (fig.layout.height or 450) - 100)
-    fig.update_layout(legend={"orientation": "h", "x": 0, "xanchor": "left", "y": below, "yanchor": "top"})
+    below = ticks + 20 * max((len(lines) for lines in titles), default=0)
+    names = [len(trace.name) for trace in fig.data if trace.name and trace.showlegend is not False]
+    beside = max(1, _PHONE // (40 + 7 * max(names, default=0)))
+    legend = 22 * -(-len(names) // beside) if len(names) > 1 or fig.layout.showlegend else 0
+    fig.update_layout(
+        height=(fig.layout.height or 450) + legend,
+        margin={"b": below + legend},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 0, "yanchor": "bottom"},
+    )
     return fig
 
 

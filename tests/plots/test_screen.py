@@ -49,6 +49,9 @@ def test_a_phone_has_the_legend_below_and_titles_of_several_lines():
     """Beside a map of 390 pixels it left 160 for the cells, and long titles ran out of the window."""
     fig = _map(200).update_xaxes(title_text="million operations per cell and step (log scale)")
     shown = for_phone(fig)
-    assert shown.layout.legend.orientation == "h" and shown.layout.legend.y < 0
+    assert shown.layout.legend.orientation == "h"
+    assert (shown.layout.legend.yref, shown.layout.legend.y, shown.layout.legend.yanchor) == ("container", 0, "bottom")
+    taller = shown.layout.height - (fig.layout.height or 450)
+    assert shown.layout.margin.b >= taller + 2 * 20, "ticks and both lines of the title stand above the legend"
     assert "<br>" in shown.layout.xaxis.title.text
     assert fig.layout.legend.orientation is None and "<br>" not in fig.layout.xaxis.title.text

@@ -87,7 +87,7 @@ class Dataset:
     def detected(self) -> np.ndarray:
         """In how many cells each of ``all_genes`` was detected, (all gene,)."""
         with open_store(self.info.folder) as store:
-            return np.diff(store["by_gene/indptr"][:])
+            return np.sum([np.diff(group["indptr"][:]) for group, _, _ in gene_blocks(store)], axis=0)
 
     @cached_property
     def chosen(self) -> np.ndarray:

@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.comparison.comparison_verdict import difference
 from genediff.comparison.gain_over_baseline import FEWEST_SEEDS
 from genediff.comparison.table_metrics import FIGURES, GROUPS, MAIN
-from genediff.ui.kit import explain
+from genediff.ui.kit import explain, layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +144,12 @@ def _draw(
         key="leaderboard",
         placeholder="–",
         height=min(36 * (len(rows) + 1) + 3, 640),
-        column_config={"row": st.column_config.TextColumn(pinned=True, width="large")},
+        column_config={
+            "row": st.column_config.TextColumn(
+                pinned=not layout.on_phone(),
+                width="large",  # a model and its shuffled control differ at their ends
+            )
+        },
     )
 
 

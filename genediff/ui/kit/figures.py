@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.plots import picture, screen
 from genediff.plots.style import without_links
-from genediff.ui.kit import downloads, explain
+from genediff.ui.kit import downloads, explain, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def show_figure(
     alt = f"{name.replace('-', ' ')}. {how_to_read}".replace("*", "")
     fig = without_links(_below_toolbar(fig))
     whole = fig  # for the downloads
-    if "Mobi" in st.context.headers.get("User-Agent", ""):
+    if layout.on_phone():
         fig = screen.for_phone(fig)
     if select:
         fig.update_layout(dragmode=select[0] if select[0] != "points" else "pan")

@@ -180,3 +180,8 @@ def _start_warming() -> threading.Thread:
     thread = threading.Thread(target=caching.warm_umap, name="warm-umap", daemon=True)
     thread.start()
     return thread
+
+
+def on_phone() -> bool:
+    """Say whether the reader's browser is that of a phone."""
+    return "Mobi" in st.context.headers.get("User-Agent", "")
