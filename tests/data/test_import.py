@@ -59,6 +59,17 @@ def test_any_gene_can_be_read_by_name(imported: Dataset) -> None:
         np.testing.assert_allclose(imported.gene_values(gene), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("block", [65_536, 70])
+def test_cells_in_which_a_gene_was_detected_are_counted_over_all_blocks(
+    block: int, workspace: Workspace, written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genediff.data.importing.write_matrix.BLOCK_CELLS", block)
+    cells = small_cells()
+    dataset = import_cells(written(cells), quick_config(), workspace.datasets)
+    kept = cells[dataset.obs.index].X.toarray()
+    np.testing.assert_array_equal(dataset.detected, (kept > 0).sum(axis=0))
+
+
 def test_unknown_gene_names_what_looks_like_it(imported: Dataset) -> None:
     with pytest.raises(InputError, match="did you mean GENE17"):
         imported.gene_values("gene17")

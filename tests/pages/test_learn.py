@@ -84,6 +84,11 @@ def test_a_story_is_written_while_walking(open_page, workspace):
     assert next(one for one in app.text_input if one.label == "Title of this view").value == ""
     story = workspace.story_library().find("walk")
     assert [(step.title, step.page) for step in story.steps] == [("Here", "learn")]
+    app.button(key="story-remove").click().run()
+    assert workspace.story_library().find("walk").steps == ()
+    assert next(one for one in app.text_input if one.label == "Title of this view").value == "Here", "to be edited"
+    _button(app, "Add this view").click().run()
+    assert [step.title for step in workspace.story_library().find("walk").steps] == ["Here"]
     _button(app, "Done").click().run()
     assert "views so far" not in texts(app)
 

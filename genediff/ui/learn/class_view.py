@@ -131,6 +131,7 @@ def _body(room: Classroom, shared: Path) -> None:
             ]
         ),
         hide_index=True,
+        column_config={"story": st.column_config.TextColumn(width="large")},
     )
     st.subheader("Answers", anchor=False)
     if answers.empty:

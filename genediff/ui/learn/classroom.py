@@ -119,9 +119,10 @@ class Classroom:
         return root.name in self._teachers
 
     def seats(self) -> list[tuple[str, Seat]]:
-        """Return each browser's workspace by name and where it is, by number."""
+        """Return each browser's workspace by name and where it is, by number; the teacher's own are none."""
         with self._lock:
-            return sorted(self._seats.items(), key=lambda seat: seat[1].browser)
+            students = ((name, seat) for name, seat in self._seats.items() if name not in self._teachers)
+            return sorted(students, key=lambda seat: seat[1].browser)
 
     def answers(self) -> pd.DataFrame:
         """Return one row per answer, the oldest first."""

@@ -124,7 +124,7 @@ def _draw(story: Story, place: Place) -> None:
             if st.button("Back", shortcut="Left", disabled=place.step == 0, key="story-back"):
                 open_story(story, step=place.step - 1, present=place.present)
             if last:
-                if st.button("Finish", type="primary", key="story-finish", disabled=open_question):
+                if st.button("Finish", shortcut="Right", type="primary", key="story-finish", disabled=open_question):
                     leave()
                     layout.go("learn")
             elif st.button(

@@ -49,7 +49,12 @@ def show_draft() -> None:
             st.form_submit_button(
                 "Add this view", type="primary", icon=":material/add:", on_click=_add, args=(story, library)
             )
-        st.button("Done", key="story-done", on_click=_end)
+        with st.container(horizontal=True):
+            st.button("Done", key="story-done", on_click=_end)
+            if story.steps:
+                last = explain.plain(story.steps[-1].title)
+                st.button(f"Remove the last view, “{last}”", type="tertiary", icon=":material/undo:",
+                          key="story-remove", on_click=_remove_last, args=(story, library))  # fmt: skip
 
 
 def _end() -> None:
@@ -67,6 +72,24 @@ def _add(story: Story, library: StoryLibrary) -> None:
     for field in _FIELDS:
         st.session_state[field] = ""
     st.toast(f"View {len(story.steps) + 1} was added.")
+
+
+def _remove_last(story: Story, library: StoryLibrary) -> None:
+    """Take the last view away, and its words back to where they can be edited."""
+    step = story.steps[-1]
+    try:
+        with disk_errors():
+            library.save(story.model_copy(update={"steps": story.steps[:-1]}))
+    except (InputError, ValueError) as problem:
+        st.toast(str(problem), icon=":material/error:")
+        return
+    question = choices = because = ""
+    if (asked := step.question) is not None:
+        marked = (f"{'* ' if i == asked.answer else ''}{choice}" for i, choice in enumerate(asked.choices))
+        question, choices, because = asked.text, "\n".join(marked), asked.because
+    words = (step.title, step.text, question, choices, because)
+    for field, value in zip(_FIELDS, words, strict=True):
+        st.session_state[field] = value
 
 
 def _step(title: str, text: str, question: str, choices: str, because: str) -> Step:

@@ -37,7 +37,8 @@ def show() -> None:
 
 def _card(story: Story, library: StoryLibrary, own: LibraryList) -> None:
     with st.container(border=True, gap="small", key=f"story-card-{story.id}"):
-        st.markdown(f"**{explain.plain(story.title)}** :gray[about {story.minutes} minutes · {len(story.steps)} views]")
+        length = f"about {story.minutes} minutes · {len(story.steps)} views" if story.steps else "no views yet"
+        st.markdown(f"**{explain.plain(story.title)}** :gray[{length}]")
         if story.summary:
             st.markdown(explain.plain(story.summary))
         with st.container(horizontal=True, vertical_alignment="center"):
