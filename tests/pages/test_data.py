@@ -15,7 +15,8 @@ from scipy import sparse
 from genediff.data import ImportConfig, import_cells
 from genediff.data.importing.umap_drawing import draw_umap
 from genediff.runs import ImportJob, submit
-from genediff.workspace import DEMO_DATASET
+from genediff.ui.kit import selection_picker
+from genediff.workspace import DEMO_DATASET, Workspace
 
 
 def _figures(app):
@@ -190,3 +191,15 @@ def test_two_groups_of_real_cells_are_compared_gene_by_gene(open_page):
     app.query_params["de_gene"] = "LYZ"
     app.run()
     assert app.dataframe[0].value["gene"].iloc[0] == "LYZ"  # what was clicked stands first
+
+
+def test_the_region_on_the_map_is_a_group_of_differential_expression(open_page):
+    """“Keep the selection and open Differential expression”, it said; there the cells had to be saved first."""
+    places = Workspace().open_dataset(DEMO_DATASET).umap
+    middle = round(float(np.median(places[:, 0])), 2)  # as the address holds it
+    corners = f"-99,-99;{middle},-99;{middle},99;-99,99"
+    app = open_page("data", {"view": "Differential expression", "dataset": DEMO_DATASET, "region": corners})
+    first = next(one for one in app.selectbox if one.label == "First group")
+    assert first.value == selection_picker.REGION
+    inside = int((places[:, 0] < middle).sum())
+    _wait_for(lambda: f"the map ({inside:,} cells) and All other cells" in _said(app.run()))
