@@ -233,6 +233,7 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> Non
     fdr = "fdr_replicates" if by_donor else "fdr"
     table = found.table.sort_values("p_replicates", kind="stable") if by_donor else found.table
     shown = table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", fdr]]
+    shown = shown.round({"detected_first": 2, "detected_second": 2})  # whole per cent
     st.dataframe(
         shown.assign(**{fdr: shown[fdr].clip(lower=differential_view.LEAST_P)}),  # smaller ones underflow to 0
         hide_index=True,
@@ -241,7 +242,7 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> Non
             "log2_fold": st.column_config.NumberColumn("log2 fold", format="%+.1f"),
             "detected_first": st.column_config.NumberColumn("in", format="percent", help="Selected cells with a count"),
             "detected_second": st.column_config.NumberColumn("out", format="percent", help="Other cells with a count"),
-            fdr: st.column_config.NumberColumn("FDR", format="%.0e"),
+            fdr: st.column_config.NumberColumn("FDR", format="%.0e", help=differential_view.LEAST),
         },
     )
     st.caption(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_DRAWN = 2_000  # genes in the volcano, the smallest p-values first
 LARGE = 1.0  # log2 fold change that counts as large in the sentence above the figure
 LEAST_P = 1e-300
+LEAST = f"{LEAST_P:.0e} stands for any smaller value"
 _CHOSEN = "de_gene"
 
 
@@ -148,9 +149,8 @@ def _table(table: pd.DataFrame, chosen: str, *, by_donor: bool) -> None:
     tests = ("p_replicates", "fdr_replicates") if by_donor else ("p_value", "fdr")
     shown = shown[
         ["gene", "log2_fold", "detected_first", "detected_second", *tests, "auc", "mean_first", "mean_second"]
-    ].copy()
+    ].round({"detected_first": 2, "detected_second": 2})  # whole per cent
     shown[list(tests)] = shown[list(tests)].clip(lower=LEAST_P)  # smaller ones underflow to 0
-    least = f"{LEAST_P:.0e} stands for any smaller value"
     columns: dict[str, Any] = {
         "log2_fold": st.column_config.NumberColumn(
             "log2 fold", format="%+.2f", help="Of mean counts per 10,000, all genes of the file; 1 added to both."
@@ -162,8 +162,8 @@ def _table(table: pd.DataFrame, chosen: str, *, by_donor: bool) -> None:
         ),
         "mean_first": st.column_config.NumberColumn("mean, first", format="%.2f", help="Log-normalised, all genes"),
         "mean_second": st.column_config.NumberColumn("mean, second", format="%.2f", help="Log-normalised, all genes"),
-        tests[0]: st.column_config.NumberColumn("p", format="%.1e", help=least),
-        tests[1]: st.column_config.NumberColumn("FDR", format="%.1e", help=least),
+        tests[0]: st.column_config.NumberColumn("p", format="%.1e", help=LEAST),
+        tests[1]: st.column_config.NumberColumn("FDR", format="%.1e", help=LEAST),
     }
     key = f"de-table-{chosen}"
     st.dataframe(
