@@ -52,7 +52,10 @@ class StoryLibrary:
         for story in stories:
             if story.id == story_id:
                 return story
-        why = damaged.get(story_id) or f"There is no story “{story_id}”; known: {', '.join(s.id for s in stories)}."
+        why = damaged.get(story_id) or (
+            f"There is no story “{story_id}” here; those that can be opened are on Learn. One that somebody wrote "
+            "elsewhere can be downloaded there and added here."
+        )
         raise InputError(why)
 
     def is_own(self, story_id: str) -> bool:
