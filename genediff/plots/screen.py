@@ -33,11 +33,11 @@ def for_phone(fig: go.Figure) -> go.Figure:
     It is as much taller as the legend needs, so that the plot keeps its room.
     """
     fig = go.Figure(fig)
-    titles = [wrap(axis.title.text or "", 34) for axis in fig.select_xaxes()]
     fig.for_each_xaxis(lambda axis: axis.title.update(text="<br>".join(wrap(axis.title.text or "", 34)) or None))
+    lines = max((axis.title.text.count("<br>") + 1 for axis in fig.select_xaxes() if axis.title.text), default=0)
     named = [trace.x for trace in fig.data if trace.x is not None and len(trace.x) and isinstance(trace.x[0], str)]
     ticks = min(230, 44 + 7 * max((len(str(name)) for x in named for name in x), default=0))  # names stand upright
-    below = ticks + 20 * max((len(lines) for lines in titles), default=0)
+    below = max(fig.layout.margin.b or 0, ticks + 20 * lines)  # a figure's own room may hold a slider
     names = [len(trace.name) for trace in fig.data if trace.name and trace.showlegend is not False]
     beside = max(1, _PHONE // (40 + 7 * max(names, default=0)))
     legend = 22 * -(-len(names) // beside) if len(names) > 1 or fig.layout.showlegend else 0

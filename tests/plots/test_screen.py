@@ -54,4 +54,6 @@ def test_a_phone_has_the_legend_below_and_titles_of_several_lines():
     taller = shown.layout.height - (fig.layout.height or 450)
     assert shown.layout.margin.b >= taller + 2 * 20, "ticks and both lines of the title stand above the legend"
     assert "<br>" in shown.layout.xaxis.title.text
+    roomy = for_phone(_map(200).update_layout(margin={"b": 120}))
+    assert roomy.layout.margin.b >= 120, "the room of a slider below the plot"
     assert fig.layout.legend.orientation is None and "<br>" not in fig.layout.xaxis.title.text

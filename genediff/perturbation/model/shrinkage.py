@@ -150,9 +150,9 @@ class LeftOut:
 
 def decide(kind: Kind, left: LeftOut, default: str, axes: np.ndarray) -> Shrinkage:
     """Choose baseline, recipe and weight for a kind of question; cells are compared on the ``axes``, (axis, gene)."""
-    said = f"{f'Only {left.n}' if left.n else 'No'} perturbations could be left out as this kind would be"
+    how_many = f"{f'Only {left.n}' if left.n else 'No'} perturbations could be left out as this kind would be"
     if left.n < FEWEST_TO_CHOOSE:
-        return Shrinkage(baseline=default, n=left.n, why=f"{said}, so the baseline stays.")
+        return Shrinkage(baseline=default, n=left.n, why=f"{how_many}, so the baseline stays.")
     units = left.units
     measured = np.stack(left.measured)
     shifts = {name: np.stack(rows) for name, rows in left.baselines.items()}
@@ -170,7 +170,7 @@ def decide(kind: Kind, left: LeftOut, default: str, axes: np.ndarray) -> Shrinka
     }
     stays = {name: common[f"{name}_baseline"] for name in ("error", "r", "gap")}
     if left.n < FEWEST:
-        return Shrinkage(**common, **stays, why=f"{said}: enough to choose a baseline by, too few to leave it.")
+        return Shrinkage(**common, **stays, why=f"{how_many}: enough to choose a baseline by, too few to leave it.")
     best: tuple[float, int, float] | None = None
     for number, rows in left.recipes.items():
         step = np.stack(rows) - start

@@ -233,9 +233,8 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> Non
     fdr = "fdr_replicates" if by_donor else "fdr"
     table = found.table.sort_values("p_replicates", kind="stable") if by_donor else found.table
     shown = table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", fdr]]
-    shown = shown.round({"detected_first": 2, "detected_second": 2})  # whole per cent
     st.dataframe(
-        shown.assign(**{fdr: shown[fdr].clip(lower=differential_view.LEAST_P)}),  # smaller ones underflow to 0
+        differential_view.to_read(shown, fdr),
         hide_index=True,
         height="content",
         column_config={

@@ -149,8 +149,7 @@ def _table(table: pd.DataFrame, chosen: str, *, by_donor: bool) -> None:
     tests = ("p_replicates", "fdr_replicates") if by_donor else ("p_value", "fdr")
     shown = shown[
         ["gene", "log2_fold", "detected_first", "detected_second", *tests, "auc", "mean_first", "mean_second"]
-    ].round({"detected_first": 2, "detected_second": 2})  # whole per cent
-    shown[list(tests)] = shown[list(tests)].clip(lower=LEAST_P)  # smaller ones underflow to 0
+    ]
     columns: dict[str, Any] = {
         "log2_fold": st.column_config.NumberColumn(
             "log2 fold", format="%+.2f", help="Of mean counts per 10,000, all genes of the file; 1 added to both."
@@ -167,11 +166,18 @@ def _table(table: pd.DataFrame, chosen: str, *, by_donor: bool) -> None:
     }
     key = f"de-table-{chosen}"
     st.dataframe(
-        shown, hide_index=True, height=440, column_config=columns, key=key, selection_mode="single-row",
-        on_select=lambda: _picked(key, shown),
+        to_read(shown, *tests), hide_index=True, height=440, column_config=columns, key=key,
+        selection_mode="single-row", on_select=lambda: _picked(key, shown),
     )  # fmt: skip
     downloads.download(
         "All genes as CSV", lambda: downloads.to_csv(table), "differential-expression.csv", key="de-csv", narrow=True
+    )
+
+
+def to_read(table: pd.DataFrame, *p_values: str) -> pd.DataFrame:
+    """Return a table of genes with shares of cells in whole per cent, and p-values and FDR that are not cut to 0."""
+    return table.round({"detected_first": 2, "detected_second": 2}).assign(
+        **{name: table[name].clip(lower=LEAST_P) for name in p_values}
     )
 
 

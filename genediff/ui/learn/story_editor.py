@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,6 +13,8 @@ from genediff.learn import Question, Step, Story
 from genediff.ui.kit import caching, explain, layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from genediff.learn import StoryLibrary
 
 _DRAFT = "story_draft"
@@ -62,32 +65,36 @@ def _end() -> None:
 
 
 def _add(story: Story, library: StoryLibrary) -> None:
-    try:
+    with _refusals_as_toasts():
         step = _step(*(st.session_state[field] for field in _FIELDS))
-        with disk_errors():
-            library.save(story.model_copy(update={"steps": (*story.steps, step)}))
-    except (InputError, ValueError) as problem:
-        st.toast(str(problem), icon=":material/error:")
-        return
-    for field in _FIELDS:
-        st.session_state[field] = ""
-    st.toast(f"View {len(story.steps) + 1} was added.")
+        library.save(story.model_copy(update={"steps": (*story.steps, step)}))
+        _fill("", "", "", "", "")
+        st.toast(f"View {len(story.steps) + 1} was added.")
 
 
 def _remove_last(story: Story, library: StoryLibrary) -> None:
     """Take the last view away, and its words back to where they can be edited."""
     step = story.steps[-1]
-    try:
-        with disk_errors():
-            library.save(story.model_copy(update={"steps": story.steps[:-1]}))
-    except (InputError, ValueError) as problem:
-        st.toast(str(problem), icon=":material/error:")
-        return
     question = choices = because = ""
     if (asked := step.question) is not None:
         marked = (f"{'* ' if i == asked.answer else ''}{choice}" for i, choice in enumerate(asked.choices))
         question, choices, because = asked.text, "\n".join(marked), asked.because
-    words = (step.title, step.text, question, choices, because)
+    with _refusals_as_toasts():
+        library.save(story.model_copy(update={"steps": story.steps[:-1]}))
+        _fill(step.title, step.text, question, choices, because)
+
+
+@contextmanager
+def _refusals_as_toasts() -> Iterator[None]:
+    """Say what is refused within, and leave the rest of it undone."""
+    try:
+        with disk_errors():
+            yield
+    except (InputError, ValueError) as problem:
+        st.toast(str(problem), icon=":material/error:")
+
+
+def _fill(*words: str) -> None:
     for field, value in zip(_FIELDS, words, strict=True):
         st.session_state[field] = value
 

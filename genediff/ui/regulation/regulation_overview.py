@@ -77,17 +77,18 @@ def _edges_in_words(found: Interventions, shuffled: pd.DataFrame) -> str:
     """Say how many edges are supported; where a shuffled network has as many, none is named."""
     edges = found.edges[found.edges["q"] < LEVEL]
     verb = "is" if len(edges) == 1 else "are"
-    said = (
+    supported = (
         f"**{len(edges):,}** of {len(found.edges):,} edges of the network {verb} supported in {found.n_cells:,} cells "
         "(FDR < 5%)"
     )
     by_chance = len(found.edges) * float(shuffled["edges"].iloc[0]) if len(shuffled) else 0.0
     if len(edges) and len(edges) <= by_chance:
-        return f"{said}, no more than the {by_chance:.0f} of a shuffled network: no evidence that the network matters."
+        chance = f"no more than the {by_chance:.0f} of a shuffled network"
+        return f"{supported}, {chance}: no evidence that the network matters."
     pairs = zip(edges["source"].head(3), edges["target"].head(3), strict=True)
     first = ", ".join(f"{explain.plain(source)} → {explain.plain(target)}" for source, target in pairs)
     beside = f" ({by_chance:.0f} on a shuffled network)" if len(shuffled) else ""
-    return f"{said}{beside}{': ' + first if first else ''}."
+    return f"{supported}{beside}{': ' + first if first else ''}."
 
 
 def _edges(found: Interventions) -> None:
