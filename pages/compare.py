@@ -5,7 +5,7 @@ import streamlit as st
 from genediff.core.errors import InputError
 from genediff.tokenizers import TOKENIZERS
 from genediff.ui.compare import compare_choice, compare_form, compare_view, plan_view
-from genediff.ui.kit import damaged, explain, layout, prerequisites
+from genediff.ui.kit import damaged, explain, layout, prerequisites, tables
 
 layout.guard()
 layout.header(
@@ -34,7 +34,7 @@ except InputError as error:
     explain.show_input_error(error)
     st.stop()
 with st.expander("Tokens, widths, layers and heads of each size, and what is allowed", icon=":material/table:"):
-    st.dataframe(compare_form.hyper_parameters(info, tuple(TOKENIZERS)), hide_index=True)
+    tables.show(compare_form.hyper_parameters(info, tuple(TOKENIZERS)), "hyper-parameters")
     explain.how_to_read("Sizes are the presets of the Train page, where every one of these can be changed.")
 
 # --- action -------------------------------------------------------------------------------------------------------

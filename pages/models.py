@@ -36,12 +36,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             key="trained_on",
             width=360,
         )
-    every_column = st.toggle("Show options that are the same for all models", key="every_column", bind="query-params")
+    options = st.segmented_control(
+        "Columns", model_library.OPTIONS, default=model_library.OPTIONS[0], required=True, key="options",
+        bind="query-params", help="Which options of the models stand beside their figures.",
+    )  # fmt: skip
 trained_on = st.session_state.get("trained_on")
 shown = [info for info in models if trained_on in (None, info.dataset_id)]
 
 # --- result -------------------------------------------------------------------------------------------------------
-model_library.table(shown, every_column=every_column)
+model_library.table(shown, options=options)
 info = prerequisites.require_model()
 with st.container(border=True):
     model_library.details(info)

@@ -135,28 +135,49 @@ def side_by_side(
     panel_height
         Pixels of one row of panels.
     """
-    n_columns = 2 if len(values) in (2, 4) else min(3, len(values))
-    n_rows = math.ceil(len(values) / n_columns)
-    fig = make_subplots(
-        rows=n_rows, cols=n_columns, subplot_titles=list(values), horizontal_spacing=0.06,
-        vertical_spacing=0.1 if n_rows > 1 else 0.0,
-    )  # fmt: skip
-    for i, (name, numbers) in enumerate(values.items()):
-        trace = _value_trace(xy, numbers, name, quantiles, colour_scale)
-        fig.add_trace(trace, row=i // n_columns + 1, col=i % n_columns + 1)
-        x_axis, y_axis = fig.layout[f"xaxis{i + 1 if i else ''}"], fig.layout[f"yaxis{i + 1 if i else ''}"]
+    fig = _panels(
+        {n: _value_trace(xy, numbers, n, quantiles, colour_scale) for n, numbers in values.items()}, panel_height
+    )
+    for trace in fig.data:
+        x_axis, y_axis = (fig.layout[f"{one[0]}axis{one[1:]}"] for one in (trace.xaxis, trace.yaxis))
         low, high = y_axis.domain
-        fig.data[-1].marker.update(
+        trace.marker.update(
             showscale=True,
             colorbar={"x": x_axis.domain[1] + 0.004, "y": (low + high) / 2, "len": 0.8 * (high - low), "thickness": 8,
                       "tickfont": {"size": 10}, "nticks": 4, "title": {"text": ""}},
         )  # fmt: skip
-    style(fig, height=panel_height * n_rows + 30)
-    fig.update_xaxes(matches="x", title_text=None)
-    fig.update_yaxes(matches="y", title_text=None)
-    fig.update_annotations(yshift=4)
     fig.update_layout(margin={"l": 12, "r": 36, "t": 40, "b": 14}, meta={"unit": unit})
-    return _map_axes(fig, ("", ""))
+    return fig
+
+
+def split(whole: go.Figure, parts: Mapping[str, go.Figure], *, panel_height: int = 330) -> go.Figure:
+    """Draw the map of each group of cells in a panel of its own, in the colours of the whole; zooming one zooms all.
+
+    Parameters
+    ----------
+    whole
+        The map of all cells, by :func:`by_label` or :func:`by_value`.
+    parts
+        Name of each group to the map of its cells, drawn in the same way.
+    panel_height
+        Pixels of one row of panels.
+    """
+    cloud, *legend = whole.data
+    fig = _panels({name: part.data[0] for name, part in parts.items()}, panel_height)
+    for i, trace in enumerate(fig.data):
+        trace.marker.update(size=cloud.marker.size, cmin=cloud.marker.cmin, cmax=cloud.marker.cmax,
+                            showscale=i == 0 and cloud.marker.showscale, colorbar=cloud.marker.colorbar)  # fmt: skip
+    fig.add_traces(legend)
+    if not legend:  # room for the colour bar instead
+        fig.update_layout(margin={"r": 80})
+    return keep_extent(fig, np.column_stack([cloud.x, cloud.y]))
+
+
+def keep_extent(fig: go.Figure, xy: NDArray[np.floating[Any]]) -> go.Figure:
+    """Let every panel of a map show where all of some cells lie, (cell, 2), though it draws fewer."""
+    fig.update_xaxes(range=_extent(xy[:, 0]))
+    fig.update_yaxes(range=_extent(xy[:, 1]))
+    return fig
 
 
 def inside(lasso: Mapping[str, Sequence[float]], xy: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
@@ -218,9 +239,30 @@ def _keep_range(fig: go.Figure, letter: str, axis: str, clouds: Sequence[Any]) -
     place = fig.layout[f"{letter}axis{axis[1:]}"]
     if place.range is None:
         own = [np.asarray(one[letter], dtype=float) for one in clouds if (one[f"{letter}axis"] or letter) == axis]
-        low, high = (float(end(np.concatenate(own))) for end in (np.min, np.max))
-        pad = 0.04 * (high - low) or 0.5
-        place.range = [low - pad, high + pad]
+        place.range = _extent(np.concatenate(own))
+
+
+def _extent(values: NDArray[Any]) -> list[float]:
+    low, high = float(np.min(values)), float(np.max(values))
+    pad = 0.04 * (high - low) or 0.5
+    return [low - pad, high + pad]
+
+
+def _panels(traces: Mapping[str, go.Scattergl], panel_height: int) -> go.Figure:
+    n_columns = 2 if len(traces) in (2, 4) else min(3, len(traces))
+    n_rows = math.ceil(len(traces) / n_columns)
+    fig = make_subplots(
+        rows=n_rows, cols=n_columns, subplot_titles=list(traces), horizontal_spacing=0.06,
+        vertical_spacing=0.1 if n_rows > 1 else 0.0,
+    )  # fmt: skip
+    for i, trace in enumerate(traces.values()):
+        fig.add_trace(trace, row=i // n_columns + 1, col=i % n_columns + 1)
+    style(fig, height=panel_height * n_rows + 30)
+    fig.update_xaxes(matches="x", title_text=None)
+    fig.update_yaxes(matches="y", title_text=None)
+    fig.update_annotations(yshift=4)
+    fig.update_layout(margin={"l": 12, "t": 40, "b": 14})
+    return _map_axes(fig, ("", ""))
 
 
 def _label_trace(xy: NDArray[Any], codes: NDArray[Any], names: Sequence[str], colours: Sequence[str]) -> go.Scattergl:

@@ -56,3 +56,13 @@ def test_the_menu_has_groups(server, open_browser, width):
     menu.get_by_text("Explore", exact=True).click()
     page.get_by_role("menuitem", name="Inspect").or_(page.get_by_role("link", name="Inspect")).first.click()
     page.wait_for_url(re.compile("/tokens"))
+
+
+def test_a_table_is_sorted_with_the_keyboard(server, open_browser):
+    """The grid is a drawing, and no key reaches its headings."""
+    page = open_browser(f"{server.url}/compare")
+    page.locator("[data-testid=stDataFrame] table").first.wait_for(state="attached")
+    page.get_by_role("combobox", name="Sort by").first.focus()
+    page.keyboard.type("AUC (genes) → 0.5, descending")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-testid=stDataFrame] table tbody tr").first).to_contain_text("Permuted genes")

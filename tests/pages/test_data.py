@@ -15,7 +15,7 @@ from scipy import sparse
 from genediff.data import ImportConfig, import_cells
 from genediff.data.importing.umap_drawing import draw_umap
 from genediff.runs import ImportJob, submit
-from genediff.ui.kit import selection_picker
+from genediff.ui.kit import obs_columns, selection_picker
 from genediff.workspace import DEMO_DATASET, Workspace
 
 
@@ -203,3 +203,54 @@ def test_the_region_on_the_map_is_a_group_of_differential_expression(open_page):
     assert first.value == selection_picker.REGION
     inside = int((places[:, 0] < middle).sum())
     _wait_for(lambda: f"the map ({inside:,} cells) and All other cells" in _said(app.run()))
+
+
+def test_the_map_shows_only_the_classes_that_are_asked_for(open_page):
+    """A map of all cells hides what one type of them looks like; other views keep to what is shown."""
+    dataset = Workspace().open_dataset(DEMO_DATASET)
+    label = dataset.obs["cell_type_derived"].astype(str).to_numpy()
+    app = open_page("data", {"dataset": DEMO_DATASET})
+    whole = _figures(app)[0]
+    only = ["cell_type_derived: B", "cell_type_derived: NK", "split: test"]
+    app.multiselect(key="cell-filter").set_value(only).run()
+    assert not app.exception and app.query_params["only"] == only
+    kept = np.isin(label, ["B", "NK"]) & (dataset.obs["split"].astype(str).to_numpy() == "test")
+    figure = _figures(app)[0]
+    assert _n_drawn(figure.data[0]) == kept.sum() and f"{kept.sum():,} of 2,638 cells shown" in _said(app)
+    cloud = dataset.umap[:, 0]
+    assert figure.layout.xaxis.range[0] <= cloud.min() and figure.layout.xaxis.range[1] >= cloud.max()
+    assert _colours(figure)["B"] == _colours(whole)["B"] and set(_colours(figure)) == {"B", "NK"}
+    corners = f"{dataset.umap[kept, 0].min() - 1:.2f},-99;99,-99;99,99;{dataset.umap[kept, 0].min() - 1:.2f},99"
+    address = {"dataset": DEMO_DATASET, "only": only, "region": corners}
+    assert f"**{kept.sum():,} cells selected** :gray[100.0% of those shown]" in _said(open_page("data", address))
+    view = open_page("data", {**address, "data_view": "Differential expression"})
+    first = next(one for one in view.selectbox if one.label == "First group")
+    assert {selection_picker.REGION, selection_picker.SHOWN} <= set(first.options)
+    _wait_for(lambda: f"the map ({kept.sum():,} cells) and All other cells" in _said(view.run()))
+    app.button(key="show-all").click().run()
+    assert _n_drawn(_figures(app)[0].data[0]) == 2638 and "only" not in app.query_params
+
+
+def test_classes_of_an_address_that_are_not_here_are_left_out(open_page):
+    one, other = (f"{column}: {level}" for column, level in (("cell_type_derived", "B"), ("split", "test")))
+    app = open_page("data", {"dataset": DEMO_DATASET, "only": [one, other, "nothing: of the kind"]})
+    assert not app.exception and app.multiselect(key="cell-filter").value == [one, other]
+
+
+@pytest.mark.parametrize("query", [{}, {"genes": "LYZ"}, {"colour": "Counts per cell (all genes)"}])
+def test_the_map_is_split_by_a_label_in_the_same_colours(open_page, query):
+    app = open_page("data", {"dataset": DEMO_DATASET, "split": obs_columns.title("split"), **query})
+    figure = _figures(app)[0]
+    panels = [trace for trace in figure.data if trace.type == "scattergl"]
+    assert sum(map(_n_drawn, panels)) == 2638 and len(panels) == 3
+    assert [note.text.split(" · ")[0] for note in figure.layout.annotations] == ["test", "train", "validation"]
+    assert len({(one.marker.cmin, one.marker.cmax, one.marker.size) for one in panels}) == 1
+    assert sum(bool(one.marker.showscale) for one in panels) == bool(query)
+
+
+def _n_drawn(trace):
+    return len(base64.b64decode(trace.x["bdata"])) // 4
+
+
+def _colours(figure):
+    return {one.name.split(" · ")[0]: one.marker.color for one in figure.data if one.type == "scatter" and one.name}

@@ -11,7 +11,7 @@ import streamlit as st
 from genediff.comparison.comparison_plan import Throughput, base_run, judging_seconds, judging_throughput, make_plan
 from genediff.comparison.comparison_store import start
 from genediff.core.errors import InputError
-from genediff.ui.kit import button_events, caching, explain
+from genediff.ui.kit import button_events, caching, explain, tables
 from genediff.ui.run_views import profile_choice, run_actions
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _draw(plan: Plan, throughputs: dict[str, Throughput], info: DatasetInfo) -> 
         ]
     )
     with st.expander("Steps and time of every row", icon=":material/timer:"):
-        st.dataframe(table, hide_index=True)
+        tables.show(table, "plan")
         explain.how_to_read(
             "For one seed. Seconds per step were measured just now, as busy as the machine is: a busy machine means "
             "fewer steps in the same minutes, for every row alike."

@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.comparison.comparison_verdict import difference
 from genediff.comparison.gain_over_baseline import FEWEST_SEEDS
 from genediff.comparison.table_metrics import FIGURES, GROUPS, MAIN
-from genediff.ui.kit import explain, layout
+from genediff.ui.kit import explain, layout, tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,10 +138,14 @@ def _draw(
     # A lone value is no column that is the same for all.
     kept = [i for i, column in enumerate(table) if not hide or table[column].count() < 2 or table[column].nunique() > 1]
     whole = pd.concat([about, table.iloc[:, kept]], axis=1)
-    st.dataframe(
-        _styled(whole, [[line[i] for i in kept] for line in words], [[line[i] for i in kept] for line in css]),
-        hide_index=True,
-        key="leaderboard",
+    tables.show(
+        whole,
+        "leaderboard",
+        style=lambda shown: _styled(
+            shown,
+            [[words[row][i] for i in kept] for row in shown.index],
+            [[css[row][i] for i in kept] for row in shown.index],
+        ),
         placeholder="–",
         height=min(36 * (len(rows) + 1) + 3, 640),
         column_config={
@@ -156,7 +160,7 @@ def _draw(
 def _styled(table: pd.DataFrame, words: list[list[str]], css: list[list[str]]) -> Styler:
     """Show words while the numbers below them sort."""
     styler = table.style
-    for row, line in enumerate(words):
+    for row, line in zip(table.index, words, strict=True):
         for column, word in enumerate(line, start=2):
             styler = styler.format(lambda _, word=word: word, subset=(row, table.columns[column]), na_rep="–")
     marks = pd.DataFrame("", index=table.index, columns=table.columns)

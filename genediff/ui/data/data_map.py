@@ -1,4 +1,4 @@
-"""The map of a data set's real cells, its colours, and what a lasso around some of them holds."""
+"""The map of a data set's real cells: its colours, which cells it shows, and what a lasso around some of them holds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from genediff.core.errors import InputError
 from genediff.plots import embedding, palettes, publication
 from genediff.ui.data import differential_view
 from genediff.ui.kit import (
+    cell_filter,
     downloads,
     explain,
     figures,
@@ -22,6 +23,7 @@ from genediff.ui.kit import (
     region,
     selection_picker,
     subsample,
+    tables,
     theme,
 )
 from genediff.ui.kit import gene_search as genes
@@ -36,17 +38,19 @@ LESS_SURE = (
     "Validation and test cells are projected onto a map of the training cells."
 )
 UNIT = "log-normalised"
+MOST_PANELS = 9
 
 
 @dataclass(frozen=True)
 class Colours:
-    """What the reader chose to colour the map by."""
+    """What the reader chose to colour the map by, and the column whose classes have a panel each."""
 
     column: str
     genes: tuple[str, ...]
     highlight: tuple[str, ...]
     quantiles: tuple[float, float]
     scale: str
+    split: str | None
 
 
 def show(dataset: Dataset) -> None:
@@ -59,6 +63,15 @@ def show(dataset: Dataset) -> None:
     if not columns.classes and not columns.numbers:
         st.info("This file has no annotation of its cells; type a gene to colour the map.")
     colours = _controls(dataset, columns)
+    kept = cell_filter.shown(dataset)
+    if kept is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            only = " · ".join(explain.plain(name) for name in cell_filter.chosen(dataset))
+            st.caption(f"**{int(kept.sum()):,} of {len(kept):,} cells shown**: {only}", width="content")
+            st.button("Show all cells", key="show-all", icon=":material/filter_list_off:", on_click=cell_filter.clear)
+        if not kept.any():
+            st.info("No cell is in all of these classes at once; take one away.")
+            return
     left, right = st.columns([0.7, 0.3], gap="medium")
     with left:
         _draw(dataset, colours, columns)
@@ -66,13 +79,13 @@ def show(dataset: Dataset) -> None:
         corners = region.read(region.MAP)
         if corners:
             region.clear_button(region.MAP)
-            _summary(dataset, region.inside(corners, dataset.umap), columns)
+            _summary(dataset, corners, columns)
         else:
             _invitation(dataset)
 
 
 def _controls(dataset: Dataset, columns: obs_columns.Columns) -> Colours:
-    by, search, more = st.columns([0.3, 0.45, 0.25], vertical_alignment="bottom")
+    by, search, more, cells = st.columns([0.28, 0.4, 0.16, 0.16], vertical_alignment="bottom")
     questions = st.container()
     with by:
         column = st.selectbox(
@@ -112,7 +125,20 @@ def _controls(dataset: Dataset, columns: obs_columns.Columns) -> Colours:
                 "Colour scale", palettes.SEQUENTIAL_NAMES, default=scale, required=True, key="scale",
                 bind="query-params",
             )  # fmt: skip
-    return Colours(column, tuple(chosen), tuple(highlight), (low / 100, high / 100), scale)
+    split = None
+    with cells, st.popover("Cells", icon=":material/filter_list:", width="stretch"):
+        if columns.classes:
+            cell_filter.control(dataset)
+            split = st.selectbox(
+                "Split by", columns.classes, index=None, placeholder="One map", format_func=obs_columns.title,
+                key="split", bind="query-params", disabled=len(chosen) > 1,
+                help=f"One map for each class, in the same colours: of the {MOST_PANELS} largest classes. With several "
+                "genes the maps are split by gene.",
+            )  # fmt: skip
+        else:
+            st.caption("This file has no classes of cells to show or split by.")
+    split = None if len(chosen) > 1 else split
+    return Colours(column, tuple(chosen), tuple(highlight), (low / 100, high / 100), scale, split)
 
 
 def _draw(dataset: Dataset, colours: Colours, columns: obs_columns.Columns) -> None:
@@ -120,7 +146,8 @@ def _draw(dataset: Dataset, colours: Colours, columns: obs_columns.Columns) -> N
     figure = _figure(dataset, colours, columns, dark=theme.is_dark())
     figures.show_figure(
         embedding.with_region(figure, corners) if corners else figure,
-        how_to_read=f"{_reading(dataset, colours, columns)}{subsample.sample_note(dataset, lasso=True)} {LESS_SURE}",
+        how_to_read=f"{_reading(dataset, colours, columns)}{_panels(colours)}"
+        f"{subsample.sample_note(dataset, _places(dataset), lasso=True)} {LESS_SURE}",
         name=f"umap-{'-'.join(colours.genes) or colours.column}",
         table=lambda: _table(dataset, colours),
         publication=lambda: publication.from_plotly(_figure(dataset, colours, columns, dark=False)),
@@ -130,9 +157,37 @@ def _draw(dataset: Dataset, colours: Colours, columns: obs_columns.Columns) -> N
     )
 
 
+def _places(dataset: Dataset) -> np.ndarray | None:
+    kept = cell_filter.shown(dataset)
+    return None if kept is None else np.flatnonzero(kept)
+
+
 def _figure(dataset: Dataset, colours: Colours, columns: obs_columns.Columns, *, dark: bool) -> go.Figure:
-    scale, rows = palettes.sequential(colours.scale, dark=dark), subsample.rows(dataset)
-    xy = dataset.umap[rows]
+    places = _places(dataset)
+    rows = subsample.rows(dataset, places)
+    rows = rows if places is None else places[rows]
+    whole = _map(dataset, rows, colours, columns, dark=dark)
+    if colours.split is not None:
+        codes, levels = obs_columns.classes(dataset, colours.split)
+        sizes = np.bincount(codes[rows] + 1, minlength=len(levels) + 1)[1:]
+        largest = sorted(place for place in np.argsort(-sizes, kind="stable")[:MOST_PANELS] if sizes[place])
+        parts = {
+            f"{levels[place]} · {sizes[place]:,}": _map(
+                dataset, rows[codes[rows] == place], colours, columns, dark=dark
+            )
+            for place in largest
+        }
+        if parts:
+            whole = embedding.split(whole, parts)
+    if places is not None:  # so that cells stay where they were
+        whole = embedding.keep_extent(whole, dataset.umap)
+    return whole
+
+
+def _map(
+    dataset: Dataset, rows: np.ndarray, colours: Colours, columns: obs_columns.Columns, *, dark: bool
+) -> go.Figure:
+    scale, xy = palettes.sequential(colours.scale, dark=dark), dataset.umap[rows]
     if colours.genes:
         values = {name: obs_columns.gene(dataset, name)[rows] for name in colours.genes}
         if len(values) > 1:
@@ -164,6 +219,12 @@ def _reading(dataset: Dataset, colours: Colours, columns: obs_columns.Columns) -
     return "Each dot is a cell; cells with high values are drawn on top."
 
 
+def _panels(colours: Colours) -> str:
+    if colours.split is None:
+        return ""
+    return f" One panel per class of {explain.plain(obs_columns.title(colours.split))}, all in the same colours."
+
+
 def _table(dataset: Dataset, colours: Colours) -> pd.DataFrame:
     table = pd.DataFrame(dataset.umap, columns=["umap_1", "umap_2"], index=dataset.obs.index)
     table.index.name = "cell"
@@ -180,8 +241,7 @@ def _invitation(dataset: Dataset) -> None:
         st.markdown("**Select cells**")
         st.caption(
             "Draw a lasso or a box around cells: their composition and marker genes appear here, and the selection "
-            "stays "
-            "when the colouring changes. Zoom with the toolbar; double-click to reset."
+            "stays when the colouring changes. Zoom with the toolbar; double-click to reset."
         )
     with st.container(border=True):
         st.markdown("**This data set**")
@@ -193,10 +253,14 @@ def _invitation(dataset: Dataset) -> None:
     selection_picker.manage(dataset, key="lasso")
 
 
-def _summary(dataset: Dataset, chosen: np.ndarray, columns: obs_columns.Columns) -> None:
+def _summary(dataset: Dataset, corners: region.Polygon, columns: obs_columns.Columns) -> None:
+    kept, chosen = cell_filter.shown(dataset), region.inside(corners, dataset.umap)
+    shown = np.ones(len(chosen), dtype=bool) if kept is None else kept
+    chosen &= shown
     number = int(chosen.sum())
     with st.container(border=True):
-        st.markdown(f"**{number:,} cells selected** :gray[{number / len(chosen):.1%} of all]")
+        share = f"{number / shown.sum():.1%} of {'all' if kept is None else 'those shown'}"
+        st.markdown(f"**{number:,} cells selected** :gray[{share}]")
         if not number:
             st.caption("The region contains no cell.")
             return
@@ -204,7 +268,7 @@ def _summary(dataset: Dataset, chosen: np.ndarray, columns: obs_columns.Columns)
             label = columns.classes[0]
             st.caption(f"By {explain.plain(label)}")
             st.dataframe(_composition(dataset, chosen, label), hide_index=True, height="content")
-        _marker_genes(dataset, chosen)
+        _marker_genes(dataset, chosen, shown & ~chosen)
         names = pd.DataFrame({"cell": dataset.obs.index[chosen]})
         downloads.download("Names of these cells", lambda: downloads.to_csv(names), "cells.csv", key="lasso-cells")
         selection_picker.save_box(dataset, chosen, key="lasso", note="outline on the UMAP of the Data page")
@@ -222,10 +286,10 @@ def _composition(dataset: Dataset, chosen: np.ndarray, label: str, *, most: int 
     )
 
 
-def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> None:
-    st.caption("Marker genes (selected vs. all other cells)")
+def _marker_genes(dataset: Dataset, chosen: np.ndarray, others: np.ndarray, *, most: int = 8) -> None:
+    st.caption("Marker genes (selected vs. all other cells shown)")
     try:
-        found = differential_view.compared(dataset, (chosen, ~chosen), dataset.info.batch)
+        found = differential_view.compared(dataset, (chosen, others), dataset.info.batch)
     except InputError as error:
         st.caption(explain.plain(error))
         return
@@ -233,9 +297,9 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, *, most: int = 8) -> Non
     fdr = "fdr_replicates" if by_donor else "fdr"
     table = found.table.sort_values("p_replicates", kind="stable") if by_donor else found.table
     shown = table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", fdr]]
-    st.dataframe(
+    tables.show(
         differential_view.to_read(shown, fdr),
-        hide_index=True,
+        "markers",
         height="content",
         column_config={
             "log2_fold": st.column_config.NumberColumn("log2 fold", format="%+.1f"),

@@ -10,7 +10,17 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import pathway_plots
-from genediff.ui.kit import background, choices, downloads, explain, figures, obs_columns, region, selection_picker
+from genediff.ui.kit import (
+    background,
+    choices,
+    downloads,
+    explain,
+    figures,
+    obs_columns,
+    region,
+    selection_picker,
+    tables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,11 +174,13 @@ def _table(table: pd.DataFrame, chosen: str, *, by_donor: bool) -> None:
         tests[0]: st.column_config.NumberColumn("p", format="%.1e", help=LEAST),
         tests[1]: st.column_config.NumberColumn("FDR", format="%.1e", help=LEAST),
     }
-    key = f"de-table-{chosen}"
-    st.dataframe(
-        to_read(shown, *tests), hide_index=True, height=440, column_config=columns, key=key,
-        selection_mode="single-row", on_select=lambda: _picked(key, shown),
-    )  # fmt: skip
+    tables.show(
+        to_read(shown, *tests),
+        f"de-table-{chosen}",
+        on_pick=lambda row: choices.choose(_CHOSEN, str(shown["gene"].iloc[row])),
+        column_config=columns,
+        height=440,
+    )
     downloads.download(
         "All genes as CSV", lambda: downloads.to_csv(table), "differential-expression.csv", key="de-csv", narrow=True
     )
@@ -179,12 +191,6 @@ def to_read(table: pd.DataFrame, *p_values: str) -> pd.DataFrame:
     return table.round({"detected_first": 2, "detected_second": 2}).assign(
         **{name: table[name].clip(lower=LEAST_P) for name in p_values}
     )
-
-
-def _picked(key: str, shown: pd.DataFrame) -> None:
-    rows = st.session_state[key].selection.rows
-    if rows:
-        choices.choose(_CHOSEN, str(shown["gene"].iloc[rows[0]]))
 
 
 def _clicked(event: dict[str, Any]) -> None:

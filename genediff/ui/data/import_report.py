@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.data import diagnose
-from genediff.ui.kit import explain
+from genediff.ui.kit import explain, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def show(found: Diagnosis) -> None:
         st.markdown(":green[:material/check:] Nothing is wrong with this file.")
     if found.columns:
         with st.expander(f"What the file says of each cell: {len(found.columns)} columns"):
-            st.dataframe(_columns_table(found), hide_index=True, height="content")
+            tables.show(_columns_table(found), "columns", height="content")
 
 
 def _columns_table(found: Diagnosis) -> pd.DataFrame:

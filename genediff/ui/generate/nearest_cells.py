@@ -12,7 +12,7 @@ from genediff.data.cells.view import in_genes
 from genediff.evaluation.nearest import Nearness, Neighbours, nearest, nearness
 from genediff.plots.generated_detail_plots import nearest_distances, neighbours_map
 from genediff.ui.generate.generate_job import log_values, mark_of
-from genediff.ui.kit import background, explain, inspection_cache
+from genediff.ui.kit import background, explain, inspection_cache, tables
 from genediff.ui.kit.figures import show_figure
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def show(job: Job, dataset: Dataset, info: ModelInfo, *, name: str) -> None:
             how_to_read="Distance to the nearest training cell. Held-out real cells show what to expect of a new cell; "
             "copies accumulate at zero, cells unlike any training cell lie far to the right.",
         )
-    st.dataframe(_table(job, view, cell, near), hide_index=True, height="content")
+    tables.show(_table(job, view, cell, near), "nearest", height="content")
     explain.how_to_read(
         "Distance: in the principal components of the training cells. Correlation: of log-normalised expression over "
         "the selected genes. With sparse counts even two cells of one type correlate weakly."

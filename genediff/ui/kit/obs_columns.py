@@ -59,6 +59,15 @@ def classes(dataset: Dataset, column: str) -> tuple[np.ndarray, tuple[str, ...]]
     return found
 
 
+def levels(dataset: Dataset) -> dict[str, tuple[str, int]]:
+    """Return every class of every column as "column: class", with its column and its place there."""
+    return {
+        f"{column}: {level}": (column, place)
+        for column in colour_columns(dataset).classes
+        for place, level in enumerate(classes(dataset, column)[1])
+    }
+
+
 def colours(dataset: Dataset, column: str | None) -> dict[str, str]:
     """Return the colour of each level of a column: the same on every plot of the data set, whatever levels it shows."""
     return {} if column is None else palettes.for_levels([*classes(dataset, column)[1], palettes.NO_LABEL])

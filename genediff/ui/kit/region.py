@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genediff.plots import embedding
+from genediff.ui.kit import cell_filter
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -57,7 +58,7 @@ def inside(corners: Polygon, xy: np.ndarray) -> np.ndarray:
 
 
 def on_map(dataset: Dataset) -> np.ndarray | None:
-    """Return which cells lie in the region drawn on the UMAP, bool (cell,); None without one, or where it is empty.
+    """Return which shown cells lie in the region drawn on the UMAP, bool (cell,); None without one, or where none does.
 
     Every plot of a page that shows cells has them as a group of their own.
     """
@@ -65,6 +66,8 @@ def on_map(dataset: Dataset) -> np.ndarray | None:
     if corners is None:
         return None
     chosen = inside(corners, dataset.umap)
+    if (shown := cell_filter.shown(dataset)) is not None:
+        chosen &= shown
     return chosen if chosen.any() else None
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from genediff.core.errors import InputError
 from genediff.data.cells import selections as kept
-from genediff.ui.kit import caching, explain, obs_columns, region
+from genediff.ui.kit import caching, cell_filter, explain, obs_columns, region
 from genediff.ui.kit.library_list import LibraryList
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ALL = "All cells"
 REGION = "Cells in the region on the map"
+SHOWN = "Cells shown on the map"
 REST = "All other cells"
 _SELECTION = "Selection: "
 _PROBLEM = "selection_problem"
@@ -98,10 +99,10 @@ def group_names(dataset: Dataset) -> list[str]:
 
     Levels are called "column: level".
     """
-    columns = obs_columns.colour_columns(dataset)
-    levels = [f"{column}: {level}" for column in columns.classes for level in obs_columns.classes(dataset, column)[1]]
     drawn = [REGION] if region.on_map(dataset) is not None else []
-    return [ALL, *drawn, *(_SELECTION + one.name for one in named(dataset)), *levels]
+    if cell_filter.shown(dataset) is not None:
+        drawn.append(SHOWN)
+    return [ALL, *drawn, *(_SELECTION + one.name for one in named(dataset)), *obs_columns.levels(dataset)]
 
 
 def group(dataset: Dataset, name: str) -> np.ndarray:
@@ -116,15 +117,14 @@ def group(dataset: Dataset, name: str) -> np.ndarray:
         return np.ones(dataset.info.n_cells, dtype=bool)
     if name == REGION and (inside := region.on_map(dataset)) is not None:
         return inside
+    if name == SHOWN and (shown := cell_filter.shown(dataset)) is not None:
+        return shown
     for one in named(dataset):
         if name == _SELECTION + one.name:
             return one.mask
-    for column in obs_columns.colour_columns(dataset).classes:
-        if name.startswith(f"{column}: "):
-            codes, levels = obs_columns.classes(dataset, column)
-            level = name.removeprefix(f"{column}: ")
-            if level in levels:
-                return codes == levels.index(level)
+    if (found := obs_columns.levels(dataset).get(name)) is not None:
+        column, place = found
+        return obs_columns.classes(dataset, column)[0] == place
     raise InputError(f"There is no group of cells called {name!r}; choose another one.")
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from genediff.core.errors import InputError
 from genediff.core.users import FOLDER, common_root, used_bytes
 from genediff.runs import list_runs
-from genediff.ui.kit import caching, downloads, explain, layout, session_user
+from genediff.ui.kit import caching, downloads, explain, layout, session_user, tables
 from genediff.ui.learn.classroom import HERE_SECONDS, Classroom, classroom, counted
 from genediff.workspace import Workspace
 
@@ -116,7 +116,7 @@ def _body(room: Classroom, shared: Path) -> None:
     columns[2].metric("Runs waiting", states.count("queued"))
     columns[3].metric("Answers", len(answers))
     st.subheader("Where they are", anchor=False)
-    st.dataframe(
+    tables.show(
         pd.DataFrame(
             [
                 {
@@ -130,7 +130,7 @@ def _body(room: Classroom, shared: Path) -> None:
                 for name, seat in seats
             ]
         ),
-        hide_index=True,
+        "seats",
         column_config={"story": st.column_config.TextColumn(width="large")},
     )
     st.subheader("Answers", anchor=False)
@@ -139,10 +139,8 @@ def _body(room: Classroom, shared: Path) -> None:
             "Nobody has answered a question of a story yet. Let the class begin one on Learn, or send them its address."
         )
         return
-    st.dataframe(
-        counted(answers),
-        hide_index=True,
-        column_config={"right at first": st.column_config.NumberColumn(format="percent")},
+    tables.show(
+        counted(answers), "answers", column_config={"right at first": st.column_config.NumberColumn(format="percent")}
     )
     explain.how_to_read(
         "First answers, one per browser and question: later ones know what is right. The table to take away has all."

@@ -13,7 +13,7 @@ from genediff.evaluation import Evaluation
 from genediff.models.archive import export_model
 from genediff.models.model_info import CARD_FILE, EVALUATION_FILE, ModelInfo
 from genediff.perturbation.model.response_archive import import_any
-from genediff.ui.kit import caching, explain, layout, reproduction_bundle, state
+from genediff.ui.kit import caching, explain, layout, reproduction_bundle, state, tables
 from genediff.ui.kit.downloads import download, written
 from genediff.ui.kit.library_list import LibraryList
 from genediff.ui.models import model_table
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from genediff.data import DatasetInfo
     from genediff.models.response_info import ResponseInfo
 
+OPTIONS = ("Main options", "Options that differ", "All options")
+"""Which options of the models the table may hold."""
 _PROBLEM = "model_problem"
 _NEWS = "model_news"
 
@@ -57,16 +59,17 @@ def news() -> None:
     library().messages()
 
 
-def table(models: Sequence[ModelInfo], *, every_column: bool) -> None:
+def table(models: Sequence[ModelInfo], *, options: str) -> None:
     """Draw all models side by side; a click on a row chooses a model.
 
     Parameters
     ----------
-    every_column
-        Also columns that are the same in all rows.
+    options
+        One of `OPTIONS`.
     """
     figures, facts = model_table.figures(models), model_table.facts(models)
-    kept = list(facts) if every_column else model_table.varying(facts)
+    main, differing, every = OPTIONS
+    kept = {main: list(model_table.MAIN), differing: model_table.varying(facts), every: list(facts)}[options]
     about = pd.DataFrame(
         {
             "model": [info.title for info in models],
@@ -75,25 +78,21 @@ def table(models: Sequence[ModelInfo], *, every_column: bool) -> None:
         },
         index=figures.index,
     )
-    if not every_column and about["data set"].nunique() == 1:
+    if options != every and about["data set"].nunique() == 1:
         about = about.drop(columns="data set")  # figures have its room
     groups = pd.Series([info.dataset_id for info in models], index=figures.index)
     judged = figures.dropna(axis=1, how="all")
     whole = pd.concat([about, judged, facts[kept]], axis=1)
-    event = st.dataframe(
-        model_table.styled(whole, model_table.best(judged, groups)),
-        hide_index=True,
-        key="library",
-        on_select=lambda: _choose([info.id for info in models]),
-        selection_mode="single-row",
+    tables.show(
+        whole,
+        "library",
+        style=lambda rows: model_table.styled(rows, model_table.best(judged, groups)),
+        on_pick=lambda row: state.choose(model=models[row].id),
         column_config={"model": st.column_config.TextColumn(pinned=True)},
     )
-    del event
-    hidden = len(facts.columns) - len(kept)
-    same = f" {hidden} options that are the same for all models are hidden." if hidden else ""
     explain.how_to_read(
         "↓ lower is better, ↑ higher is better, → target value. Bold on green: best among models of the same data "
-        f"set, on its held-out cells, whether or not by more than chance.{same} Click a row to show that model below."
+        "set, on its held-out cells, whether or not by more than chance. Click a row to show that model below."
     )
 
 
@@ -121,7 +120,7 @@ def details(info: ModelInfo) -> None:
     with judged:
         _figures(info)
     with options:
-        st.dataframe(_options(info), hide_index=True, height=420)
+        tables.show(_options(info), "options", height=420)
     with card:
         show_card(info.folder / CARD_FILE)
 
@@ -202,12 +201,6 @@ def _cells_needed(info: ResponseInfo) -> str:
         "same "
         "settings to predict with it."
     )
-
-
-def _choose(ids: Sequence[str]) -> None:
-    rows = st.session_state["library"]["selection"]["rows"]
-    if rows:
-        state.choose(model=ids[rows[0]])
 
 
 def _zipped(folder: Path) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genediff.models.model_info import ModelInfo
 
 SHOWN = ("c2st_pcs", "c2st_genes", "w2_debiased", "recall", "train_ratio", "tstr_f1")
+MAIN = ("strategy", "space", "preset", "parameters", "training (s)")
 _BEST = "font-weight: 700; background-color: rgba(0, 158, 115, 0.22)"
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.perturbation.model.response_archive import export_response
-from genediff.ui.kit import caching, explain, layout
+from genediff.ui.kit import caching, explain, layout, tables
 from genediff.ui.kit.downloads import download
 from genediff.ui.kit.library_list import LibraryList
 from genediff.ui.models.model_library import origin, show_card
@@ -37,7 +37,7 @@ def show() -> None:
     st.caption("They predict the response of the cells they were trained on to a knock-out, an activation or a drug.")
     library().messages()
     if models:
-        st.dataframe(table(models), hide_index=True, column_config={"model": st.column_config.TextColumn(pinned=True)})
+        tables.show(table(models), "response-models", column_config={"model": st.column_config.TextColumn(pinned=True)})
         explain.how_to_read(
             "Evaluation on held-out cases, by type of prediction. *r*: mean correlation of predicted and measured "
             "change "

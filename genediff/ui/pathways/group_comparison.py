@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.plots import embedding
 from genediff.plots import pathway_plots as plots
 from genediff.ui.data import differential_view
-from genediff.ui.kit import choices, explain, figures, missing_map, obs_columns, region, selection_picker
+from genediff.ui.kit import choices, explain, figures, missing_map, obs_columns, region, selection_picker, tables
 from genediff.ui.kit import subsample as drawn
 from genediff.ui.pathways import pathways_data
 
@@ -185,7 +185,7 @@ def _table(found: Comparison) -> None:
         "log10_p": None,
     }
     with st.expander(f"All {len(found.table):,} pathways as a table"):
-        st.dataframe(found.table, hide_index=True, column_config=columns)
+        tables.show(found.table, "pathway-groups", column_config=columns)
 
 
 def _click(event: dict[str, Any]) -> None:

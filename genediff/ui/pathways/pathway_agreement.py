@@ -12,7 +12,7 @@ from genediff.inspection.pathways.agreement import VERDICTS
 from genediff.inspection.pathways.set_scores import SCORES
 from genediff.plots import pathway_plots as plots
 from genediff.plots.set_names import short_name
-from genediff.ui.kit import explain, figures, obs_columns
+from genediff.ui.kit import explain, figures, obs_columns, tables
 from genediff.ui.pathways import gene_set_choice, pathways_data
 
 if TYPE_CHECKING:
@@ -132,9 +132,9 @@ def _drivers(info: ModelInfo, dataset: Dataset, chosen: str) -> None:
             "A gene may be ignored because it is hardly expressed in these cells, or because the token has learned "
             "something else."
         )
-        st.dataframe(
+        tables.show(
             own,
-            hide_index=True,
+            "pathway-genes",
             column_config={
                 "in_set": None,
                 "pull": st.column_config.NumberColumn(
@@ -159,9 +159,9 @@ def _list(names: tuple[str, ...]) -> str:
 def _table(table: pd.DataFrame) -> None:
     decimals = st.column_config.NumberColumn(format="%.2f")
     with st.expander(f"All {len(table):,} pathways as a table"):
-        st.dataframe(
+        tables.show(
             table.sort_values("r", kind="stable"),
-            hide_index=True,
+            "pathway-agreement",
             column_config={
                 "token": st.column_config.TextColumn("pathway", width="large"),
                 **dict.fromkeys(("r", "low", "high", "chance", "rival_r", "r_within"), decimals),

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genediff.plots import pathway_plots as plots
-from genediff.ui.kit import explain, figures
+from genediff.ui.kit import explain, figures, tables
 from genediff.ui.pathways import pathways_data
 from genediff.ui.tokenize import cell_choice
 
@@ -122,9 +122,9 @@ def _tables(found: Explained, scored: Scored, row: int) -> None:
         table["activation"] = [z.get(token, np.nan) for token in table["token"]]
     steps, tokens = st.tabs(["Genes explained at each step", "All tokens"])
     with steps:
-        st.dataframe(
+        tables.show(
             found.steps.iloc[1:-1].assign(token=lambda rows: plots.short_names(list(rows["token"]), width=60)),
-            hide_index=True,
+            "explained-steps",
             column_config={
                 "token": st.column_config.TextColumn("token", width="medium"),
                 "gain": st.column_config.NumberColumn("gain so far", format="%.1f"),
@@ -135,9 +135,9 @@ def _tables(found: Explained, scored: Scored, row: int) -> None:
         explain.how_to_read("↑: the token raises the expected count of the gene, ↓: it lowers it.")
     with tokens:
         number = st.column_config.NumberColumn(format="%.2f")
-        st.dataframe(
+        tables.show(
             table,
-            hide_index=True,
+            "explained-tokens",
             column_config={
                 "token": st.column_config.TextColumn("token", width="medium"),
                 "activation": st.column_config.NumberColumn("activation (SD)", format="%.2f"),

@@ -12,7 +12,17 @@ import pandas as pd
 import streamlit as st
 
 from genediff.core.errors import InputError
-from genediff.ui.kit import background, caching, choices, explain, figures, inspection_cache, layout, other_species
+from genediff.ui.kit import (
+    background,
+    caching,
+    choices,
+    explain,
+    figures,
+    inspection_cache,
+    layout,
+    other_species,
+    tables,
+)
 from genediff.ui.kit.downloads import download, to_csv
 
 if TYPE_CHECKING:
@@ -223,8 +233,8 @@ def _tokens(found: Transfer, info: ModelInfo) -> None:
     with st.expander(f"All {len(tokens):,} named tokens"):
         decimals = st.column_config.NumberColumn(format="%.2f")
         numbers = [f"{side}{part}" for side in ("own", "new") for part in ("", "_low", "_high", "_chance")]
-        st.dataframe(
+        tables.show(
             tokens.assign(outcome=tokens["outcome"].map(OUTCOMES)),
-            hide_index=True,
+            "transfer-tokens",
             column_config=dict.fromkeys(numbers, decimals),
         )

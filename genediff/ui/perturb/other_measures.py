@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.perturbation.screen_reader import task_key
-from genediff.ui.kit import background, explain
+from genediff.ui.kit import background, explain, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,10 +64,12 @@ def show(question: Question, found: Sequence[BaselineComparison] | None) -> None
         return
     with folded:
         table = pd.DataFrame([_row(one, who) for one in found])
-        st.dataframe(
-            table.style.map(_colour, subset=["verdict"]).apply(_greyed, axis=1), hide_index=True,
+        tables.show(
+            table,
+            "other-measures",
+            style=lambda rows: rows.style.map(_colour, subset=["verdict"]).apply(_greyed, axis=1),
             column_config={"measure": st.column_config.TextColumn(width="medium")},
-        )  # fmt: skip
+        )
         explain.how_to_read(
             f"Means over {max(one.gain.n for one in found)} held-out cases, predicted cells against measured ones. "
             "*Gain* is paired, with its 95% t interval, and above 0 where the prediction is better (↑ higher, ↓ lower "

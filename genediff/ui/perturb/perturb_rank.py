@@ -13,7 +13,7 @@ from genediff.core.errors import InputError
 from genediff.perturbation.question import contexts_of, controls_of, n_measured, row_hash
 from genediff.perturbation.screen_reader import asked_kind, task_key
 from genediff.plots import perturbation_plots as plots
-from genediff.ui.kit import explain, figures, layout, reproduction_bundle, selection_picker
+from genediff.ui.kit import explain, figures, layout, reproduction_bundle, selection_picker, tables
 from genediff.ui.kit.gene_search import genes_search
 from genediff.ui.perturb import perturb_data, predictors
 
@@ -172,9 +172,7 @@ def _result(table: pd.DataFrame, task: Task, source: Source, kind: str, words: s
         table=table,
     )
     _ties(table)
-    st.dataframe(
-        table, hide_index=True, height=320, column_config={"score": st.column_config.NumberColumn(format="%+.3f")}
-    )
+    tables.show(table, "ranked", height=320, column_config={"score": st.column_config.NumberColumn(format="%+.3f")})
     left_out = int(table.attrs.get("left_out", 0))
     if left_out:
         st.caption(f"{left_out:,} perturbations cannot be predicted: nothing is known of their genes.")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.perturbation.screen_reader import task_key
 from genediff.plots import perturbation_plots as plots
-from genediff.ui.kit import background, explain, figures
+from genediff.ui.kit import background, explain, figures, tables
 from genediff.ui.perturb import real_screens, task_choice
 from genediff.workspace import DEMO_SCREEN
 
@@ -132,9 +132,9 @@ def _overview(table: pd.DataFrame, dataset: Dataset) -> None:
         ["perturbation", "state", "cells", "e_distance", "fdr", "cells_needed", "r", "attainable", "baseline"]
     ].assign(state=table["state"].map(STATES).to_numpy())
     with st.expander(f"All {len(table)} perturbations"):
-        st.dataframe(
+        tables.show(
             shown,
-            hide_index=True,
+            "screen",
             height=360,
             column_config={
                 "e_distance": st.column_config.NumberColumn("E-distance", format="%.2f"),

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures, obs_columns
+from genediff.ui.kit import explain, figures, obs_columns, tables
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
     number = st.column_config.NumberColumn(format="%.3f")
     columns: dict[str, Any] = {column: number for column in table.columns if column != "path"}
     with st.expander(f"All {len(table)} paths as a table"):
-        st.dataframe(table, hide_index=True, column_config=columns)
+        tables.show(table, "regulation-compare", column_config=columns)

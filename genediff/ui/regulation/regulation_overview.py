@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.inspection.regulation.significance import ASSOCIATED, LEVEL, ON_SIMULATED, power
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures, layout, small_table
+from genediff.ui.kit import explain, figures, layout, small_table, tables
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LEAST_RISE = 1e-4  # of the error; smaller ones would be written as 0.00%
 MOST_EDGES = 20
+_PICKED = "regulation-edge-target"
 
 
 def show(info: ModelInfo, dataset: Dataset) -> None:
@@ -39,9 +40,9 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         _controls(found)
         _ablations(found)
     st.subheader("Every regulator", anchor=False)
-    st.dataframe(
+    tables.show(
         found.regulators,
-        hide_index=True,
+        "regulation-knockouts",
         column_config={
             "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
             "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.3f"),
@@ -95,13 +96,11 @@ def _edges(found: Interventions) -> None:
     st.subheader("Edges, the smallest p-values first", anchor=False)
     table = found.edges.head(MOST_EDGES).copy()
     table.insert(0, "edge", table["source"].astype(str) + " → " + table["target"].astype(str))
-    event = st.dataframe(
+    tables.show(
         table[["edge", "slope", "gain", "q", "effect"]],
-        hide_index=True,
+        "regulation-edges",
+        on_pick=lambda row: st.session_state.update({_PICKED: str(table["target"].iloc[row])}),
         height=430,
-        selection_mode="single-row",
-        on_select="rerun",
-        key="regulation-edges",
         column_config={
             "slope": st.column_config.NumberColumn(
                 format="%+.3f", help="SD of the target per SD of the regulator; above 0: activates"
@@ -113,8 +112,9 @@ def _edges(found: Interventions) -> None:
             "effect": st.column_config.NumberColumn("effect (SD)", format="%.3f"),
         },
     )
-    rows = event["selection"]["rows"]
-    gene = str(found.edges["target"].iloc[rows[0] if rows else 0])
+    gene = st.session_state.get(_PICKED, "")
+    if gene not in set(table["target"]):
+        gene = str(table["target"].iloc[0])
     st.button(
         f"Paths into {gene}", icon=":material/arrow_forward:", key="regulation-open-paths", on_click=_open, args=(gene,)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures
+from genediff.ui.kit import explain, figures, tables
 from genediff.ui.kit.reproduction_bundle import bundle_button
 from genediff.ui.regulation import regulation_choice, regulation_data
 
@@ -142,7 +142,7 @@ def _table(answer: PathSearch) -> None:
         "steps": st.column_config.NumberColumn("edges", width="small"),
         "verdict": st.column_config.TextColumn("verdict", width="medium"),
     }
-    st.dataframe(shown, hide_index=True, column_config={**dict.fromkeys(shown.columns, small), **columns})
+    tables.show(shown, "regulation-paths", column_config={**dict.fromkeys(shown.columns, small), **columns})
     explain.how_to_read(
         "Each path on its own carries the regulator's value of another cell of the same type. The test asks whether "
         "the true value predicts the gene better, in cells that the model was not trained on. "

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.inspection.regulation.significance import ASSOCIATED, LEVEL, null_result
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures
+from genediff.ui.kit import explain, figures, tables
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _of_gene(info: ModelInfo, dataset: Dataset, cells: Population, settings: Set
         table=table,
     )
     with st.expander(f"All {len(table)} regulators as a table"):
-        st.dataframe(table, hide_index=True)
+        tables.show(table, "cell-regulators")
 
 
 def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings) -> None:
@@ -88,9 +88,9 @@ def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, setting
         name="key-regulators",
         table=table,
     )
-    st.dataframe(
+    tables.show(
         table,
-        hide_index=True,
+        "key-regulators",
         column_config={
             "effect": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
             "gain": st.column_config.NumberColumn("error removed", format="percent"),

@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.evaluation import METRICS, ROW_TITLES
 from genediff.plots.metric_plots import Dot, Strip, dot_ranges
 from genediff.plots.style import style
-from genediff.ui.kit import button_events, downloads, explain, small_table
+from genediff.ui.kit import button_events, downloads, explain, small_table, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,26 +194,15 @@ def _genes(evaluation: Evaluation, name: str, choose_gene: Callable[[str], None]
         "zeros": st.column_config.NumberColumn(format="percent"),
         "zeros (real)": st.column_config.NumberColumn(format="percent"),
     }
-    key = f"drift-{name}"
 
-    def choose() -> None:
-        rows = st.session_state[key]["selection"]["rows"]
-        if rows and choose_gene is not None:
-            choose_gene(str(shown["gene"].iloc[rows[0]]))
+    def choose(row: int) -> None:
+        if choose_gene is not None:
+            choose_gene(str(shown["gene"].iloc[row]))
             button_events.note(_CHOSEN)
 
-    if choose_gene is None:
-        st.dataframe(shown, hide_index=True, column_config=config, height=300)
-    else:
-        st.dataframe(
-            shown,
-            hide_index=True,
-            column_config=config,
-            height=300,
-            key=key,
-            on_select=choose,
-            selection_mode="single-row",
-        )
+    tables.show(
+        shown, f"drift-{name}", on_pick=choose if choose_gene is not None else None, column_config=config, height=300
+    )
     click = " Choose a row to colour the map by that gene." if choose_gene else ""
     explain.how_to_read(
         "Gap: the largest difference between the distributions of log-normalised values, 0 to 1. Zeros: share of cells "
@@ -252,15 +241,13 @@ def _figures(evaluation: Evaluation) -> None:
         )
     table = pd.DataFrame(rows).dropna(axis=1, how="all")
     grey = [["color: #8A8F98; font-style: italic" if one else ""] * len(table.columns) for one in without]
-    st.dataframe(
-        table.style.apply(lambda _: pd.DataFrame(grey, index=table.index, columns=table.columns), axis=None),
-        hide_index=True,
+    tables.show(
+        table.style.apply(lambda _: pd.DataFrame(grey, index=table.index, columns=table.columns), axis=None), "figures",
         height=320,
         column_config={
             "share of range": st.column_config.ProgressColumn(
                 "share of range", format="%d%%", min_value=0.0, max_value=100.0,
                 help="0%: like training cells with permuted genes. 100%: like other real cells.",
             )
-        },
-    )  # fmt: skip
+        })  # fmt: skip
     st.caption(" ".join(evaluation.notes))

@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.inspection.one_cell.strategy_notes import OPINIONS
 from genediff.plots.token_plots import cost_bars
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui.kit import downloads, explain, figures, small_table
+from genediff.ui.kit import downloads, explain, figures, small_table, tables
 from genediff.ui.tokenize import tokenize_data
 from genediff.ui.tokenize.tokenize_cards import amount
 
@@ -45,9 +45,9 @@ def show(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen) -> None:
         "Compare shows how good generated cells are."
     )
     with st.expander("All counts"):
-        st.dataframe(
+        tables.show(
             table.drop(columns=opinions),
-            hide_index=True,
+            "strategies",
             height="content",
             column_config={
                 "strategy": text(pinned=True),

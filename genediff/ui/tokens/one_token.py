@@ -11,7 +11,7 @@ import streamlit as st
 from genediff.core.errors import InputError
 from genediff.plots import embedding, palettes, publication, token_views
 from genediff.plots.set_names import short_name
-from genediff.ui.kit import choices, explain, figures, obs_columns, region, selection_picker, subsample, theme
+from genediff.ui.kit import choices, explain, figures, obs_columns, region, selection_picker, subsample, tables, theme
 from genediff.ui.tokens import token_data, token_table, token_wording
 
 if TYPE_CHECKING:
@@ -149,9 +149,9 @@ def selected(one: Subject, chosen: np.ndarray, *, key: str) -> None:
         left, right = st.columns([0.55, 0.45], gap="large")
         with left:
             st.caption("Tokens that differ most from all other cells")
-            st.dataframe(
+            tables.show(
                 table.head(10)[["token", "difference", "auc", "fdr"]],
-                hide_index=True,
+                "token-differences",
                 height="content",
                 column_config={
                     "difference": st.column_config.NumberColumn("difference (SD)", format="%+.2f"),
@@ -171,11 +171,11 @@ def selected(one: Subject, chosen: np.ndarray, *, key: str) -> None:
                 counts = np.bincount(codes[chosen & (codes >= 0)], minlength=len(levels))
                 order = np.argsort(-counts, kind="stable")[:6]
                 st.caption(f"By {explain.plain(obs_columns.title(columns[0]))}")
-                st.dataframe(
+                tables.show(
                     pd.DataFrame(
                         {columns[0]: [levels[i] for i in order if counts[i]], "cells": counts[order][counts[order] > 0]}
                     ),
-                    hide_index=True,
+                    "token-groups",
                     height="content",
                 )
             selection_picker.save_box(one.dataset, chosen, key=f"{key}-save", note="lasso on Inspect")
@@ -237,11 +237,8 @@ def _genes_at_rank(one: Subject, token: int) -> None:
     )
     table = genes_at(token_data.ranked(one), token, genes)
     st.markdown(f"**Genes at {one.found.names[token]}**")
-    st.dataframe(
-        table,
-        hide_index=True,
-        height="content",
-        column_config={"share": st.column_config.NumberColumn(format="percent")},
+    tables.show(
+        table, "token-genes", height="content", column_config={"share": st.column_config.NumberColumn(format="percent")}
     )
     st.caption("Share of up to 2,000 cells. The more genes share a rank, the less the token means by itself.")
 
@@ -277,9 +274,9 @@ def _sets(one: Subject, token: int) -> None:
         shown = rows.assign(
             set=rows["set"].map(lambda name: short_name(name, width=44)), genes=rows["genes"].map(", ".join)
         )
-        st.dataframe(
+        tables.show(
             shown[["set", "overlap", "size", "fdr", "genes"]],
-            hide_index=True,
+            "token-sets",
             height=min(38 + 35 * len(shown), 38 + 35 * 5),
             column_config={"fdr": st.column_config.NumberColumn("FDR", format="%.1e")},
         )

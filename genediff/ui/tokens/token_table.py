@@ -10,7 +10,7 @@ import streamlit as st
 
 from genediff.plots import publication, token_views
 from genediff.plots.set_names import short_name
-from genediff.ui.kit import caching, choices, figures, layout, obs_columns, theme
+from genediff.ui.kit import caching, choices, figures, layout, obs_columns, tables, theme
 from genediff.ui.tokens import token_data, token_wording
 
 if TYPE_CHECKING:
@@ -129,14 +129,11 @@ def same_name(names: pd.DataFrame) -> int:
 def _table(one: Subject, effects: OutputEffects | None, names: pd.DataFrame | None) -> None:
     table = table_of(one, effects, names)
     order = _order(one)
-    key = f"token-table-{one.info.id}"
-    st.dataframe(
+    tables.show(
         table.iloc[order].reset_index(),
-        hide_index=True,
+        f"tokens-{one.info.id}",
+        on_pick=lambda row: _open(one.found.names[order[row]]),
         height=min(38 + 35 * len(table), 38 + 35 * 9),
-        on_select=lambda: _open(one, key, order),
-        selection_mode="single-row",
-        key=key,
         column_config={
             # Wide enough for names: the genes beside them would take the room.
             "token": st.column_config.TextColumn(width=_NAME if "set" in one.kinds else None),
@@ -178,11 +175,9 @@ def _order(one: Subject) -> np.ndarray:
     return np.argsort([kind != "free" for kind in one.kinds], kind="stable")
 
 
-def _open(one: Subject, key: str, order: np.ndarray) -> None:
-    rows = st.session_state[key].selection.rows
-    if rows:
-        choices.choose(TOKEN, one.found.names[order[rows[0]]])
-        st.session_state[VIEW] = "One token"
+def _open(token: str) -> None:
+    choices.choose(TOKEN, token)
+    st.session_state[VIEW] = "One token"
 
 
 def marks(one: Subject) -> np.ndarray | None:
@@ -375,9 +370,9 @@ def _parts(one: Subject) -> None:
             table=table,
         )
     with right:
-        st.dataframe(
+        tables.show(
             table,
-            hide_index=True,
+            "token-costs",
             column_config={
                 "decoded variance": st.column_config.NumberColumn(format="percent"),
                 "cost of silencing it (nats per cell)": st.column_config.NumberColumn(format="%.1f"),

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import token_views
-from genediff.ui.kit import caching, choices, explain, figures, layout
+from genediff.ui.kit import caching, choices, explain, figures, layout, tables
 from genediff.ui.tokens import token_data, token_table, token_wording
 
 if TYPE_CHECKING:
@@ -144,9 +144,9 @@ def _match(one: Subject, effects: OutputEffects, info: ModelInfo) -> None:
             "by chance (95%)": chance,
         }
     ).sort_values("|r| of effects", ascending=False)
-    st.dataframe(
+    tables.show(
         table,
-        hide_index=True,
+        "token-stability",
         height=min(38 + 35 * len(table), 38 + 35 * 9),
         column_config={
             "|r| of effects": st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1),

@@ -1,0 +1,87 @@
+"""A table that can be sorted without a mouse: Streamlit's grid is a drawing, no key reaches its headings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pandas.io.formats.style import Styler
+
+FEWEST = 6  # rows: fewer are seen at a glance
+
+
+def show(
+    table: pd.DataFrame,
+    name: str,
+    *,
+    style: Callable[[pd.DataFrame], Styler] | None = None,
+    on_pick: Callable[[int], object] | None = None,
+    column_config: dict[str, Any] | None = None,
+    **options: Any,
+) -> None:
+    """Draw the columns of a table, not its index, below a choice of the column to sort by.
+
+    Parameters
+    ----------
+    name
+        Stem of the widgets' keys: once on a page.
+    style
+        Colours the rows in the order in which they are drawn; they keep their index.
+    on_pick
+        Called with the place in `table` of a row that was clicked, before the page runs again.
+    column_config
+        As `st.dataframe` takes it.
+    options
+        More of what `st.dataframe` takes.
+    """
+    chosen = _sort_by(table, name, column_config or {}) if len(table) >= FEWEST else None
+    order = np.arange(len(table)) if chosen is None else _order(table[chosen[0]], descending=chosen[1])
+    key = f"{name}-{chosen}"  # a marked row is marked by its place, which is another one in another order
+    shown = table.iloc[order]
+
+    def picked() -> None:
+        rows = st.session_state[key].selection.rows
+        if rows and on_pick is not None:
+            on_pick(int(order[rows[0]]))
+
+    if on_pick is not None:
+        options |= {"on_select": picked, "selection_mode": "single-row"}
+    st.dataframe(
+        shown if style is None else style(shown), hide_index=True, key=key, column_config=column_config, **options
+    )
+
+
+def _sort_by(table: pd.DataFrame, name: str, config: dict[str, Any]) -> tuple[str, bool] | None:
+    columns = [column for column in table if config.get(column, "") is not None and table[column].nunique() > 1]
+    titles = {column: _title(column, config.get(column)) for column in columns}
+    chosen: tuple[str, bool] | None = st.selectbox(
+        "Sort by",
+        [(column, down) for column in columns for down in (True, False)],
+        format_func=lambda one: f"{titles[one[0]]}, {'descending' if one[1] else 'ascending'}",
+        index=None,
+        placeholder="Sort by",
+        label_visibility="collapsed",
+        width=260,
+        key=f"sort-{name}",
+    )
+    return chosen
+
+
+def _title(column: str, config: Any) -> str:
+    label = config if isinstance(config, str) else (config or {}).get("label")
+    return str(label or column)
+
+
+def _order(values: pd.Series[Any], *, descending: bool) -> np.ndarray:
+    """Return the places of the rows, (row,), missing values last whichever the direction."""
+    places = pd.Series(np.arange(len(values)))
+    numbers = values.reset_index(drop=True)
+    if numbers.dtype == object:
+        numbers = numbers.map(lambda one: str(one).casefold(), na_action="ignore")
+    return places[numbers.sort_values(ascending=not descending, kind="stable").index].to_numpy()

@@ -1,0 +1,87 @@
+"""Tables of more than a few rows are sorted without a mouse, and a row that is picked is the row that is meant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+def page():
+    import pandas as pd
+    import streamlit as st
+
+    from genediff.ui.kit import tables
+
+    table = pd.DataFrame(
+        {
+            "gene": ["b", "A", "c", "D", "e", "F"],
+            "fold": [2.0, None, -1.0, 2.0, 0.0, 5.0],
+            "hidden": range(6),
+            "same": ["x"] * 6,
+        },
+        index=list("uvwxyz"),
+    )
+    config = {"fold": st.column_config.NumberColumn("log2 fold"), "hidden": None}
+    marks = pd.DataFrame({"gene": ["color: red"] + [""] * 5, "fold": [""] * 6, "hidden": [""] * 6, "same": [""] * 6},
+                         index=table.index)  # fmt: skip
+    tables.show(
+        table,
+        "genes",
+        column_config=config,
+        style=lambda rows: rows.style.apply(lambda _: marks.loc[rows.index], axis=None),
+    )
+    tables.show(table.head(5), "few")
+
+
+@pytest.fixture
+def app():
+    opened = AppTest.from_function(page).run()
+    assert not opened.exception
+    return opened
+
+
+def test_a_table_of_few_rows_has_no_choice(app):
+    assert [box.key for box in app.selectbox] == ["sort-genes"] and len(app.dataframe) == 2
+
+
+def test_columns_that_can_be_told_apart_sort_in_both_directions(app):
+    box = app.selectbox[0]
+    assert box.label == "Sort by" and list(box.options) == [
+        "gene, descending",
+        "gene, ascending",
+        "log2 fold, descending",
+        "log2 fold, ascending",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "genes"),
+    [
+        (None, "bAcDeF"),
+        ("gene, ascending", "AbcDeF"),  # whatever the case
+        ("gene, descending", "FeDcbA"),
+        ("log2 fold, descending", "FbDecA"),  # equal values as they came, a missing value last
+        ("log2 fold, ascending", "cebDFA"),
+    ],
+)
+def test_rows_stand_in_the_order_of_the_chosen_column(app, option, genes):
+    if option is not None:
+        app.selectbox[0].set_value(_value(option)).run()
+    assert not app.exception
+    assert "".join(app.dataframe[0].value["gene"]) == genes
+
+
+def test_a_picked_row_is_the_one_that_was_meant():
+    """Its place in the order that the reader sees is not its place in the table."""
+    from genediff.ui.kit import tables
+
+    values = pd.Series([3.0, np.nan, 1.0, 2.0], index=list("dcba"))
+    assert list(tables._order(values, descending=True)) == [0, 3, 2, 1]
+    assert list(tables._order(values, descending=False)) == [2, 3, 0, 1]
+
+
+def _value(option):
+    title, direction = option.split(", ")
+    return {"gene": "gene", "log2 fold": "fold"}[title], direction == "descending"
