@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
 import re
+import threading
 import time
 
 import pytest
 
+from genediff.models.config import RunConfig
 from genediff.runs import list_runs
 from genediff.tokenizers import TOKENIZERS
 from genediff.tokenizers.pathway import PathwayConfig
 from genediff.training.presets import PRESETS
 from genediff.ui.knowledge import knowledge_view
-from genediff.ui.run_views.estimate_view import _count
+from genediff.ui.run_views import estimate_view
 from tests.pages.conftest import texts as raw_texts
 
 PATHWAY = {"strategy": "pathway", "preset": "quick"}
@@ -46,7 +49,7 @@ def test_a_pathway_run_shows_what_its_sets_cover_and_is_estimated_and_started_on
     smallest = PathwayConfig().smallest
     assert re.search(rf"Hallmark: [\d,]+ of 2,000 genes .* of 50 sets have at least {smallest} of them", said)
     assert not app.warning
-    assert estimated(app) not in ("", _count(0))
+    assert estimated(app) not in ("", estimate_view._count(0))
     button(app, "Start training").click().run()
     (run,) = list_runs(workspace)
     run.cancel(wait=300)
@@ -148,3 +151,27 @@ def test_a_network_of_next_to_no_gene_is_known(kept, without, poor):
     found = NetworkCoverage("t", n_genes=2000, n_present=600, n_edges=9000, n_kept=kept, n_regulators=40,
                             n_without=without, n_unmapped=10)  # fmt: skip
     assert knowledge_view.too_few_edges(found) is poor
+
+
+def test_models_are_timed_one_at_a_time_and_those_left_behind_not_at_all(workspace, monkeypatch):
+    """Whoever looked through the strategies started a measurement for each, all at once on the same cores."""
+    going, most, timed, hold = [], [], [], threading.Event()
+
+    def slow(config, info, **_):
+        going.append(config.seed)
+        most.append(len(going))
+        hold.wait(30)
+        timed.append(going.pop())
+
+    monkeypatch.setattr("genediff.training.estimate.estimate", slow)
+    dataset, library = workspace.open_dataset("pbmc3k"), workspace.library()
+    begun = []
+    for seed, asked in enumerate((math.inf, -math.inf, -math.inf, math.inf)):
+        config = RunConfig(dataset_id="pbmc3k", seed=seed)
+        begun.append(estimate_view._measure("here", "c", f"model {seed}", 1, config, dataset, library))
+        begun[-1].asked = asked
+    while not going:
+        time.sleep(0.01)
+    hold.set()
+    assert all(one.done.wait(60) for one in begun)
+    assert sorted(timed) == [0, 3] and max(most) == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
     from genediff.training.estimate import Estimate
 
 
+# Steps are timed one model at a time: others beside it would slow it down, and the reader may have left them behind.
+_TURN = threading.Lock()
+FORGOTTEN = 5.0  # seconds after the last look at a measurement that still waits for its turn: it is not made
+
+
 @dataclass
 class _Measurement:
-    """Filled by a thread; `problem` is a sentence where the run cannot be built."""
+    """Filled by a thread; `problem` is a sentence where the run cannot be built, `asked` when a page last looked."""
 
     done: threading.Event
+    asked: float = field(default_factory=time.monotonic)
     result: Estimate | None = None
     problem: str | None = None
 
@@ -53,6 +60,7 @@ def _processes(config: RunConfig, profile: str) -> int:
 
 
 def _body(measurement: _Measurement, was_waiting: bool, elsewhere: bool) -> None:
+    measurement.asked = time.monotonic()
     if not measurement.done.is_set():
         st.caption(":material/timer: Measuring two steps of this model on this machine …")
         return
@@ -117,8 +125,12 @@ def _measure(
         from genediff.training.estimate import estimate
 
         try:
-            known = stand_in(_library, gene_sets=model.gene_sets, network=model.network, genes=genes)
-            measurement.result = estimate(_config, _dataset.info, genes=genes, knowledge=known, processes=processes)
+            with _TURN:
+                if time.monotonic() - measurement.asked > FORGOTTEN:
+                    _measure.clear(place, content, key, processes, _config, _dataset, _library)
+                    return
+                known = stand_in(_library, gene_sets=model.gene_sets, network=model.network, genes=genes)
+                measurement.result = estimate(_config, _dataset.info, genes=genes, knowledge=known, processes=processes)
         except InputError as error:
             measurement.problem = str(error)
         except (MemoryError, RuntimeError) as error:
