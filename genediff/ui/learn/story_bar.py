@@ -77,7 +77,8 @@ def open_story(story: Story, *, step: int = 0, present: bool = False) -> None:
     query = _here(view)
     if view.page != layout.current_page():
         st.switch_page(layout.page(view.page), query_params={**query, **place.to_query()})
-    if not all([_set(name, value) for name, value in query.items()]):
+    taken = [_set(name, value) for name, value in query.items()]
+    if not all(taken):
         st.session_state[_ELSEWHERE] = f"/{view.page}?{urlencode({**query, **place.to_query()}, doseq=True)}"
     st.rerun()
 
@@ -158,7 +159,7 @@ def _draw(story: Story, place: Place) -> None:
         is_here = _is_here(step)
         if (address := st.session_state.pop(_ELSEWHERE, None)) is not None:
             st.link_button("Open this view with its settings", address, icon=":material/open_in_new:")
-        open_question = step.question is not None and not _ask(step.question, story, place.step)
+        open_question = is_here and step.question is not None and not _ask(step.question, story, place.step)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button("Back", shortcut="Left", disabled=place.step == 0, key="story-back"):
                 open_story(story, step=place.step - 1, present=place.present)
