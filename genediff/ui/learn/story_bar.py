@@ -110,9 +110,12 @@ def _keep(place: Place) -> None:
 
 
 def _here(view: Step) -> dict[str, str | tuple[str, ...]]:
-    """Return the query of a view; a real screen goes by the id that its import has in this workspace."""
-    own = real_screens.imported_id(view.named("dataset"))
-    return {**view.query, "dataset": own} if own is not None else view.query
+    """Return the query of a view; a real screen goes by the id of its import, and nothing is asked without one."""
+    named = view.named("dataset")
+    if real_screens.screen_called(named) is None:
+        return view.query
+    own = real_screens.imported_id(named)
+    return {} if own is None else {**view.query, "dataset": own}
 
 
 def _take_real_screen(view: Step) -> None:
