@@ -7,7 +7,7 @@ address: the app's addresses hold everything that a reader has chosen.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -44,7 +44,8 @@ class Question(BaseModel):
 class Step(BaseModel):
     """One view.
 
-    ``page`` is a page by the stem of its file and ``query`` the query of its address. ``highlight`` and ``locked`` name
+    ``page`` is a page by the stem of its file and ``query`` the query of its address; a part of it may have several
+    values, as several genes. ``highlight`` and ``locked`` name
     controls by their Streamlit keys: the first are outlined, the second cannot be changed during this step.
     """
 
@@ -53,7 +54,7 @@ class Step(BaseModel):
     title: str = Field(min_length=1, max_length=120)
     text: str = Field("", max_length=2000)
     page: str
-    query: dict[str, str] = {}
+    query: dict[str, str | tuple[str, ...]] = {}
     question: Question | None = None
     highlight: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
@@ -63,6 +64,11 @@ class Step(BaseModel):
         if self.page not in page_names():
             raise ValueError(f"there is no page “{self.page}”; pages are {', '.join(page_names())}")
         return self
+
+    def named(self, kind: Literal["dataset", "model"]) -> str | None:
+        """Return the id of the data set or model that the view is of."""
+        found = self.query.get(kind)
+        return found if isinstance(found, str) and found else None
 
 
 class Story(BaseModel):
@@ -85,11 +91,8 @@ class Story(BaseModel):
 
     def needs(self) -> dict[str, tuple[str, ...]]:
         """Return the ids of the data sets and models that its views name: {"dataset": …, "model": …}."""
-        named = {
-            kind: dict.fromkeys(step.query[kind] for step in self.steps if step.query.get(kind))
-            for kind in ("dataset", "model")
-        }
-        return {kind: tuple(ids) for kind, ids in named.items()}
+        kinds: tuple[Literal["dataset", "model"], ...] = ("dataset", "model")
+        return {kind: tuple(dict.fromkeys(filter(None, (step.named(kind) for step in self.steps)))) for kind in kinds}
 
     def to_yaml(self) -> str:
         """Return the text of its file."""

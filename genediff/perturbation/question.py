@@ -195,6 +195,10 @@ class BaselineSource:
         """Say what was done with the measured cells of what is asked."""
         if not len(task.measured(perturbation)):
             return ()
+        if kind == "context":
+            held = " and ".join(task.config.hold_out)
+            return (Note(f"Measured in {held} and held out there: what it does was learnt from other cells alone, so "
+                         f"measured {held} can judge the prediction."),)  # fmt: skip
         if len(task.measured(perturbation, part="train")):
             return (Note("Measured; some of its cells were learnt from, the ones shown were held out."),)
         return (Note("Measured and held out here: no cell of it was learnt from, so they can judge the prediction."),)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _OPENED = "opened_by_app"
 _CURRENT = "current_page"
+STORY_TO_BEGIN = "story_to_begin"
+"""In the session: the id of a story that the bar above the page begins next."""
 
 # The menu: pages that stand alone have no heading. Streamlit draws them first; app.css puts them back in this order.
 GROUPS: dict[str, dict[str, str]] = {

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from genediff.core.errors import InputError
-from genediff.ui.kit import caching, explain, layout
+from genediff.ui.kit import caching, explain, layout, state
 from genediff.ui.learn import class_view, story_editor
+from genediff.ui.perturb import real_screens
 
 if TYPE_CHECKING:
     from genediff.learn import Question, Step, Story
@@ -44,7 +45,8 @@ class Place:
 def show() -> None:
     """Draw the bar where the address or the session names a story; nothing else otherwise."""
     story_editor.show_draft()
-    place = _place()
+    begun = st.session_state.pop(layout.STORY_TO_BEGIN, None)
+    place = _place() if begun is None else Place(begun)
     if place is None:
         class_view.note()
         return
@@ -54,6 +56,8 @@ def show() -> None:
         leave()
         explain.show_input_error(problem)
         return
+    if begun is not None and story.steps:
+        open_story(story)
     place = replace(place, step=min(place.step, len(story.steps) - 1))
     _keep(place)
     if place.step < 0:
@@ -61,6 +65,7 @@ def show() -> None:
         leave()
         return
     class_view.note(f"{story.title}, {place.step + 1} of {len(story.steps)}")
+    _take_real_screen(story.steps[place.step])
     _draw(story, place)
 
 
@@ -69,12 +74,12 @@ def open_story(story: Story, *, step: int = 0, present: bool = False) -> None:
     place = Place(story.id, step, present)
     _keep(place)
     view = story.steps[step]
-    query = {**view.query, **place.to_query()}
+    query = _here(view)
     if view.page != layout.current_page():
-        st.switch_page(layout.page(view.page), query_params=query)
-    if any(st.query_params.get(name) != value for name, value in view.query.items()):
-        # A page cannot be given another address while its widgets hold on to the present one.
-        st.session_state[_ELSEWHERE] = f"/{view.page}?{urlencode(query)}"
+        st.switch_page(layout.page(view.page), query_params={**query, **place.to_query()})
+    taken = [_set(name, value) for name, value in query.items()]
+    if not all(taken):
+        st.session_state[_ELSEWHERE] = f"/{view.page}?{urlencode({**query, **place.to_query()}, doseq=True)}"
     st.rerun()
 
 
@@ -104,6 +109,44 @@ def _keep(place: Place) -> None:
             st.query_params[name] = query[name]
 
 
+def _here(view: Step) -> dict[str, str | tuple[str, ...]]:
+    """Return the query of a view; a real screen goes by the id of its import, and nothing is asked without one."""
+    named = view.named("dataset")
+    if real_screens.screen_called(named) is None:
+        return view.query
+    own = real_screens.imported_id(named)
+    return {} if own is None else {**view.query, "dataset": own}
+
+
+def _take_real_screen(view: Step) -> None:
+    """Put the id of the import in place of a real screen's name, as a link to a view of a story has it."""
+    named = view.named("dataset")
+    if real_screens.screen_called(named) is None or state.current().dataset != named:
+        return
+    if (own := real_screens.imported_id(named)) is not None:
+        state.choose(dataset=own)
+    else:
+        state.forget("dataset")
+
+
+def _set(name: str, value: str | tuple[str, ...]) -> bool:
+    """Give the open page a part of an address: to the widget that holds it, and else to the address itself.
+
+    Returns False for a number, which the page might refuse; then the view is offered as a link.
+    """
+    held = st.session_state.get(name)
+    if name not in st.session_state:
+        st.query_params[name] = value
+        if isinstance(value, tuple):  # of a widget that is not drawn yet, and does not look at an address that changes
+            st.session_state[name] = list(value)
+    elif held is None or isinstance(held, str | list):
+        several = [value] if isinstance(value, str) else list(value)
+        st.session_state[name] = several if isinstance(held, list) else value
+    else:
+        return st.query_params.get(name) == value
+    return True
+
+
 def _draw(story: Story, place: Place) -> None:
     step, last = story.steps[place.step], place.step == len(story.steps) - 1
     if place.present:
@@ -116,10 +159,10 @@ def _draw(story: Story, place: Place) -> None:
         st.subheader(explain.plain(step.title), anchor=False)
         for paragraph in filter(None, step.text.split("\n\n")):
             st.markdown(explain.plain(" ".join(paragraph.split())))
-        _missing(step)
+        is_here = _is_here(step)
         if (address := st.session_state.pop(_ELSEWHERE, None)) is not None:
             st.link_button("Open this view with its settings", address, icon=":material/open_in_new:")
-        open_question = step.question is not None and not _ask(step.question, story, place.step)
+        open_question = is_here and step.question is not None and not _ask(step.question, story, place.step)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button("Back", shortcut="Left", disabled=place.step == 0, key="story-back"):
                 open_story(story, step=place.step - 1, present=place.present)
@@ -136,8 +179,11 @@ def _draw(story: Story, place: Place) -> None:
                 open_story(story, step=place.step, present=place.present)
             shown = st.toggle("Presenter mode", value=place.present, key="story-present")
             if shown != place.present:
-                open_story(story, step=place.step, present=shown)
+                _keep(replace(place, present=shown))  # the view stays as the reader left it
+                st.rerun()
             st.button("Leave the story", type="tertiary", key="story-leave", on_click=leave)
+    if not is_here and layout.current_page() != "data":  # where what is missing is added
+        st.stop()
 
 
 def _ask(question: Question, story: Story, step: int) -> bool:
@@ -171,16 +217,30 @@ def _ask(question: Question, story: Story, step: int) -> bool:
     return True
 
 
-def _missing(step: Step) -> None:
-    """Say which data or model of a view is not here, and lead to where it can be had."""
+def _is_here(step: Step) -> bool:
+    """Say which data or model of a view is not here, and lead to where it can be had.
+
+    Returns False where the page would speak of other cells than the view: of a real screen that was not added yet.
+    """
     workspace = caching.workspace()
-    dataset, model = step.query.get("dataset"), step.query.get("model")
+    dataset, model = step.named("dataset"), step.named("model")
+    if (screen := real_screens.screen_called(dataset)) is not None:
+        if real_screens.imported_id(dataset) is not None:
+            return True
+        st.warning(
+            "This story needs cells that may not be passed on with the app. Download the file from its source, keep "
+            "its name, add it under Data with the columns below, then come back here by “Return to this view”."
+        )
+        st.markdown(screen.guide)
+        real_screens.add_link()
+        return False
     if dataset and dataset not in {info.id for info in workspace.list_datasets()}:
         st.warning(f"This view needs the data set “{explain.plain(dataset)}”, which is not in this workspace.")
         layout.link("data", "Add it on Data", icon=":material/upload_file:", extra={"add": "1"})
     elif model and model not in {info.id for info in workspace.list_models()}:
         st.warning(f"This view needs the model “{explain.plain(model)}”, which is not in this workspace.")
         layout.link("train", "Train a model of these cells", icon=":material/model_training:", dataset=dataset)
+    return True
 
 
 def _mark_controls(step: Step) -> None:

@@ -103,7 +103,8 @@ def _step(title: str, text: str, question: str, choices: str, because: str) -> S
     """Return the view that is open, with its words."""
     if not title.strip():
         raise InputError("Give this view a title.")
-    query = {name: value for name, value in st.query_params.items() if name not in _NOT_OF_A_VIEW}
+    values = {name: st.query_params.get_all(name) for name in st.query_params if name not in _NOT_OF_A_VIEW}
+    query = {name: one[0] if len(one) == 1 else tuple(one) for name, one in values.items()}
     asked = _question(question, choices, because) if question.strip() else None
     return Step(title=title.strip(), text=text.strip(), page=layout.current_page(), query=query, question=asked)
 
