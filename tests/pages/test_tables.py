@@ -1,4 +1,4 @@
-"""Tables of more than a few rows are sorted without a mouse, and a row that is picked is the row that is meant."""
+"""Tables: small ones say what they hold, others are sorted without a mouse, and a picked row is the one meant."""
 
 from __future__ import annotations
 
@@ -80,6 +80,24 @@ def test_a_picked_row_is_the_one_that_was_meant():
     values = pd.Series([3.0, np.nan, 1.0, 2.0], index=list("dcba"))
     assert list(tables._order(values, descending=True)) == [0, 3, 2, 1]
     assert list(tables._order(values, descending=False)) == [2, 3, 0, 1]
+
+
+def test_numbers_names_and_missing_values():
+    def script():
+        import pandas as pd
+
+        from genediff.ui.kit import tables
+
+        table = pd.DataFrame({"a type": ["B <b>cell</b>", "T & NK"], "share": [0.25, None], "n": [1200, 3]})
+        tables.small(table, formats={"share": ".1%", "n": ","}, shade=lambda value: f"opacity: {value}", shaded=["n"])
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    said = app.get("html")[0].proto.body
+    assert "<td>B &lt;b&gt;cell&lt;/b&gt;</td>" in said and "<td>T &amp; NK</td>" in said
+    assert '<td class="gd-number">25.0%</td>' in said and '<td class="gd-number">–</td>' in said
+    assert '<td class="gd-number" style="opacity: 1200">1,200</td>' in said
+    assert said.count("<th ") == 3 and said.count("<tr>") == 3
 
 
 def _value(option):

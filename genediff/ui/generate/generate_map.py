@@ -13,16 +13,7 @@ from genediff.core.errors import InputError
 from genediff.plots.embedding import by_label, with_region
 from genediff.plots.generated_plots import Cells, Colouring, map_figure
 from genediff.ui.generate.generate_job import log_values, mark_of, start
-from genediff.ui.kit import (
-    caching,
-    explain,
-    forms,
-    obs_columns,
-    region,
-    selection_picker,
-    small_table,
-    subsample,
-)
+from genediff.ui.kit import caching, explain, forms, obs_columns, region, selection_picker, subsample, tables
 from genediff.ui.kit.figures import show_figure
 from genediff.ui.kit.gene_search import gene_search
 
@@ -196,7 +187,7 @@ def _composition(real: np.ndarray, ours: np.ndarray, cells: AnnData, dataset: Da
         }
     ).fillna(0.0)
     table = table.sort_values("real", ascending=False).rename_axis(label.replace("_", " ")).reset_index()
-    small_table.show(table, formats={"real": ".1%", "generated": ".1%"})
+    tables.small(table, formats={"real": ".1%", "generated": ".1%"})
     explain.how_to_read("Composition of the region: share of each cell type.")
 
 
@@ -208,7 +199,7 @@ def _differing(real: np.ndarray, ours: np.ndarray, cells: AnnData, dataset: Data
     table = pd.DataFrame(
         {"gene": np.array(dataset.genes)[worst], "mean (real)": there[worst], "mean (generated)": here[worst]}
     )
-    small_table.show(table, formats=dict.fromkeys(table.columns[1:], ".2f"))
+    tables.small(table, formats=dict.fromkeys(table.columns[1:], ".2f"))
     explain.how_to_read(
         "Genes whose mean log-normalised expression differs most between real and generated cells of the region."
     )

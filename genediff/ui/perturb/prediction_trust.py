@@ -11,7 +11,7 @@ from genediff.perturbation.screen_reader import task_key
 from genediff.perturbation.task_config import KINDS
 from genediff.perturbation.verdict import Verdict, verdict_of_kind
 from genediff.plots import perturbation_plots as plots
-from genediff.ui.kit import background, explain, figures, small_table
+from genediff.ui.kit import background, explain, figures, tables
 from genediff.ui.perturb import other_measures, task_choice
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _table(scores: ChangeScores) -> None:
     ]
     rows += [(_row_title(scores, str(name)), r, scores.slope(str(name))) for name, r in scores.means.items()]
     table = pd.DataFrame(rows, columns=["", "mean r", "size (×)"])
-    small_table.show(table, formats={"mean r": ".2f", "size (×)": ".1f"})
+    tables.small(table, formats={"mean r": ".2f", "size (×)": ".1f"})
     explain.how_to_read(
         f"Mean {SCORE}, over {scores.n} held-out cases; perturbed genes are left out. *Size*: measured changes as a "
         "multiple of predicted ones (slope; 1 is right). A replicate is a second experiment with as many cells; it "

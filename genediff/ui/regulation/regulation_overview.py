@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.inspection.regulation.significance import ASSOCIATED, LEVEL, ON_SIMULATED, power
 from genediff.plots import regulation_plots as plots
-from genediff.ui.kit import explain, figures, layout, small_table, tables
+from genediff.ui.kit import explain, figures, layout, tables
 from genediff.ui.regulation import regulation_choice, regulation_data
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _controls(found: Interventions) -> None:
     st.subheader("Beside controls", anchor=False)
     titles = {"what": "", "specific": f"regulators (of {len(found.regulators)})", "edges": "edges supported"}
     formats = {titles["specific"]: "g", titles["edges"]: ".1%"}
-    small_table.show(found.controls.rename(columns=titles), formats=formats)
+    tables.small(found.controls.rename(columns=titles), formats=formats)
     explain.how_to_read(
         "The same test for the trained weights on networks with shuffled edges (numbers of regulators and targets "
         "kept), and for a linear regression of each gene on the same regulators. Where the regression does as well, "

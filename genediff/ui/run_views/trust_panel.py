@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.evaluation import METRICS, ROW_TITLES
 from genediff.plots.metric_plots import Dot, Strip, dot_ranges
 from genediff.plots.style import style
-from genediff.ui.kit import button_events, downloads, explain, small_table, tables
+from genediff.ui.kit import button_events, downloads, explain, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +147,7 @@ def _types(evaluation: Evaluation) -> None:
     table = types_table(evaluation)
     table = table.rename(columns={table.columns[0]: str(table.columns[0]).replace("_", " ")})
     formats = {str(column): "," if column == "cells" else ".2f" for column in table.columns[1:]}
-    small_table.show(table, formats=formats, shade=_shade, shaded=(BY_TYPE["c2st_pcs"], BY_TYPE["c2st_genes"]))
+    tables.small(table, formats=formats, shade=_shade, shaded=(BY_TYPE["c2st_pcs"], BY_TYPE["c2st_genes"]))
     explain.how_to_read(
         "AUC: how well a classifier separates real from generated cells of that type, 0.5 = indistinguishable; darker "
         "is worse. Fold changes r: correlation of log fold changes, type against rest, with those of real cells. "

@@ -13,7 +13,7 @@ from genediff.plots import embedding
 from genediff.plots.picture import with_pictures
 from genediff.plots.style import HOVER_LIMIT, style
 from genediff.training.presets import DEFAULT_KNOWLEDGE, PRESETS
-from genediff.ui.kit import caching, choices, explain, figures, missing_map, obs_columns, small_table, subsample
+from genediff.ui.kit import caching, choices, explain, figures, missing_map, obs_columns, subsample, tables
 from genediff.ui.tokenize import tokenize_data
 
 if TYPE_CHECKING:
@@ -210,4 +210,4 @@ def about(dataset: Dataset, cell: Cell) -> None:
             }
         )
         st.caption("Genes that stand out most" + (" (two counts or more)" if info.has_counts else ""))
-        small_table.show(table, formats={"log-normalised": ".2f", "SD from the mean": "+.2f"})
+        tables.small(table, formats={"log-normalised": ".2f", "SD from the mean": "+.2f"})

@@ -10,7 +10,7 @@ import streamlit as st
 from genediff.inspection.one_cell.strategy_notes import OPINIONS
 from genediff.plots.token_plots import cost_bars
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui.kit import downloads, explain, figures, small_table, tables
+from genediff.ui.kit import downloads, explain, figures, tables
 from genediff.ui.tokenize import tokenize_data
 from genediff.ui.tokenize.tokenize_cards import amount
 
@@ -34,9 +34,7 @@ def show(dataset: Dataset, cell: Cell, chosen: tokenize_data.Chosen) -> None:
     summary = table[["strategy", "tokens", "attention", "products", "genes lost", "round trip r", *opinions]]
     words = {"products": "other", **{one: f"{one.removeprefix(OPINION)} (opinion)" for one in opinions}}
     shown = summary.assign(**{one: summary[one].map(amount) for one in ("attention", "products")})
-    small_table.show(
-        shown.rename(columns=words), formats={"tokens": ",.0f", "genes lost": ",.0f", "round trip r": ".2f"}
-    )
+    tables.small(shown.rename(columns=words), formats={"tokens": ",.0f", "genes lost": ",.0f", "round trip r": ".2f"})
     explain.how_to_read(
         "Counted for this data set, the chosen size and the chosen cell. *Attention* and *other*: operations per cell, "
         "of attention and of all other matrix products. *Genes lost*: genes of the cell without influence on any token "

@@ -11,7 +11,7 @@ import streamlit as st
 from genediff.core.errors import InputError
 from genediff.inspection.one_cell.walkthrough import Walk, walk
 from genediff.plots import token_plots as plots
-from genediff.ui.kit import caching, choices, explain, figures, inspection_cache, layout, small_table
+from genediff.ui.kit import caching, choices, explain, figures, inspection_cache, layout, tables
 from genediff.workspace import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _counts(words: DeltaGenerator, picture: DeltaGenerator, found: Walk, cell: C
         table = pd.DataFrame(
             {"gene": [known.genes[i] for i in order], **names, "SD from mean": cell.standardised[order]}
         )
-        small_table.show(table, formats={"n": ",.0f", "value": ".2f", "x": ".2f", "SD from mean": "+.1f"})
+        tables.small(table, formats={"n": ",.0f", "value": ".2f", "x": ".2f", "SD from mean": "+.1f"})
 
 
 def _tokens(words: DeltaGenerator, picture: DeltaGenerator, found: Walk, cell: Cell, known: DatasetContext) -> None:

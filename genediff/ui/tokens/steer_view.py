@@ -10,7 +10,7 @@ import streamlit as st
 
 from genediff.data.cells.placer import PLACER
 from genediff.plots import generated_detail_plots, token_views
-from genediff.ui.kit import choices, explain, figures, inspection_cache, small_table
+from genediff.ui.kit import choices, explain, figures, inspection_cache, tables
 from genediff.ui.tokens import token_data, token_table, token_wording
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _draw(one: Subject, moved: list[Steered], titles: tuple[str, str]) -> None:
             )
         if levels:
             st.caption("Generated cells by the type that they resemble")
-            small_table.show(_types(moved, at, zero, levels, titles), formats=dict.fromkeys(("before", *titles), ".0%"))
+            tables.small(_types(moved, at, zero, levels, titles), formats=dict.fromkeys(("before", *titles), ".0%"))
     with right:
         _genes(one, moved, at, titles)
 
