@@ -1,6 +1,6 @@
-"""Rebuild the model that ships with GeneDiff: ``python -m scripts.demo_models``.
+"""Rebuild models that ship with GeneDiff: ``python -m scripts.demo_models``, or some of them by their ids.
 
-It is an ordinary *quick* run on the shipped cells, judged like any other, under a name of its own.
+They are ordinary *quick* runs on the shipped cells, judged like any other, under names of their own.
 """
 
 from __future__ import annotations
@@ -18,21 +18,35 @@ from genediff.runs.run import submit
 from genediff.training.presets import preset_run
 from genediff.workspace import DEMO_DATASET, DEMO_MODEL, Workspace
 
-DEMO_TITLE = "Quick model of 2,700 blood cells"
+MODELS = {
+    DEMO_MODEL: ("latent", None, "Quick model of 2,700 blood cells"),
+    f"{DEMO_DATASET}-pathway": ("pathway", "hallmark", "Pathway tokens of 2,700 blood cells, quick"),
+    f"{DEMO_DATASET}-latent-pathway": (
+        "latent_pathway",
+        "hallmark",
+        "Pathway + latent tokens of 2,700 blood cells, quick",
+    ),
+    f"{DEMO_DATASET}-rank": ("rank", None, "Rank tokens of 2,700 blood cells, quick"),
+}
+"""Id of each model: its strategy, gene sets and title. All are in latent space, where tokens are of whole cells, which
+can be steered and explained. Gene tokens come with the comparison (`demo_comparison`)."""
 
 
-def build_demo_model(*, assets: Path = ASSETS) -> Path:
-    """Train the *quick* preset on the shipped data set by a real worker and return the shipped model's folder."""
+def build(model_id: str, *, assets: Path = ASSETS) -> Path:
+    """Train one of the models on the shipped data set by a real worker and return the folder in which it ships."""
+    strategy, gene_sets, title = MODELS[model_id]
     with tempfile.TemporaryDirectory() as scratch:
         workspace = Workspace(Path(scratch))
         info = workspace.open_dataset(DEMO_DATASET).info
-        run = submit(preset_run("quick", info, title=DEMO_TITLE), workspace)
+        config = preset_run("quick", info, strategy=strategy, space="latent", title=title)
+        config = config.model_copy(update={"model": config.model.model_copy(update={"gene_sets": gene_sets})})
+        run = submit(config, workspace)
         while not run.status.has_ended:
             time.sleep(1)
         if run.status.state != "finished":
             raise SystemExit(f"The run ended as {run.status.state}: {run.status.message}\n{run.log_tail(50)}")
         print(run.status.message)
-        return ship(workspace.models / run.id, assets / "models" / DEMO_MODEL)
+        return ship(workspace.models / run.id, assets / "models" / model_id)
 
 
 def ship(model: Path, target: Path, *, title: str = "") -> Path:
@@ -50,4 +64,5 @@ def ship(model: Path, target: Path, *, title: str = "") -> Path:
 
 
 if __name__ == "__main__":
-    print(build_demo_model(assets=Path(sys.argv[1]) if len(sys.argv) > 1 else ASSETS))
+    for chosen in sys.argv[1:] or MODELS:
+        print(build(chosen))
