@@ -156,10 +156,12 @@ def check(facts: dict[str, Any]) -> str | None:
     return None
 
 
-def test_bad_files(cases: Path, pool: ProcessPoolExecutor, tmp_path: Path) -> None:
+@pytest.mark.parametrize("third", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+def test_bad_files(third: int, cases: Path, pool: ProcessPoolExecutor, tmp_path: Path) -> None:
+    """Read every third of the files each, since kinds of files stand together in the list."""
     folder = cases / "bad_files"
     wrong = {}
-    cases_of = json.loads((folder / "manifest.json").read_text())
+    cases_of = dict(list(json.loads((folder / "manifest.json").read_text()).items())[third::3])
     found = use_all((folder / name for name in cases_of), tmp_path, pool)
     for name, case in cases_of.items():
         facts = found[name]
@@ -209,7 +211,7 @@ def test_odd_files(cases: Path, pool: ProcessPoolExecutor, tmp_path: Path) -> No
     assert not wrong, "\n".join(f"{name}: {problem}" for name, problem in wrong.items())
 
 
-@pytest.mark.parametrize("first", range(0, 100, 20))
+@pytest.mark.parametrize("first", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(20, 100, 20))])
 def test_random_damage(first: int, tmp_path: Path) -> None:
     """The first hundred of `benchmarks/fuzz_files.py`, whose outcome raises what is not one sentence."""
     for seed in range(first, first + 20):
@@ -219,9 +221,10 @@ def test_random_damage(first: int, tmp_path: Path) -> None:
         assert outcome(path) in ("read", "read, not usable", "refused", "its process ended")
 
 
-def test_random_damage_of_models_knowledge_stories_and_recipes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [(*range(30), 865), pytest.param(range(30, 110), marks=pytest.mark.slow)])
+def test_random_damage_of_models_knowledge_stories_and_recipes(seeds: Iterable[int], tmp_path: Path) -> None:
     """The first of `benchmarks/fuzz_other_files.py`: damaged gzip, zip and surrogates ended in tracebacks."""
-    for seed in (*range(110), 865):
+    for seed in seeds:
         folder = tmp_path / str(seed)
         folder.mkdir()
         path, _ = make_other(seed, folder)
