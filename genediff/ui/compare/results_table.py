@@ -102,7 +102,7 @@ def _values(rows: Sequence[Row], names: Sequence[str], *, hide: bool) -> None:
     css = [[_BEST if mark.get(name) else "" for name in names] for mark in marks]
     _draw(rows, table, words, css, hide=hide)
     explain.how_to_read(
-        "Mean ± standard deviation over seeds; a click on a heading sorts. ↓ lower is better, ↑ higher is better, → "
+        "Mean ± standard deviation over seeds. ↓ lower is better, ↑ higher is better, → "
         "the value to reach. Bold on green: the best mean, where rows have three seeds, whether or not it leads by "
         "more than chance. The last rows are no models: real cells against other real cells (the floor), and simple "
         "baselines; their ± is over draws of cells."

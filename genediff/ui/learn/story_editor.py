@@ -39,7 +39,8 @@ def show_draft() -> None:
         st.session_state.pop(_DRAFT)
         return
     with st.container(border=True, key="story-draft"):
-        st.caption(f"Writing “{explain.plain(story.title)}” · {len(story.steps)} views so far")
+        n = len(story.steps)
+        st.caption(f"Writing “{explain.plain(story.title)}” · {n} {'view' if n == 1 else 'views'} so far")
         with st.form("story-add", border=False):  # cleared once the view is added: a refusal keeps what was typed
             st.text_input("Title of this view", max_chars=120, key=_FIELDS[0])
             st.text_area("What to look at", max_chars=2000, height=80, key=_FIELDS[1])
