@@ -15,6 +15,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -32,6 +33,9 @@ from genediff.models.load_model import load_model
 from genediff.training.presets import preset_run
 from genediff.training.train import Training
 from genediff.workspace import Workspace
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 PAGE = Path(__file__).with_suffix(".md")
 RESULTS = Path(__file__).parent / "results" / "controls"
@@ -72,11 +76,7 @@ def measure(case: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[str, 
         choices = {"name": "simulated", "label": "cell_type", "n_genes": cells.n_vars, "umap": False, "seed": seed}
         dataset = import_cells(folder / "cells.h5ad", ImportConfig.parse(choices), workspace.datasets)
         library = Library(workspace.knowledge)
-        knowledge = {
-            "gene_sets": library.add_gene_sets(planted_gene_sets(cells)),
-            "network": library.add_network(planted_network(cells)),
-            "shuffled": shuffled,
-        }
+        knowledge = planted_knowledge(cells, library, shuffled=shuffled)
         run = preset_run("quick", dataset.info, strategy=strategy, space=space, seed=seed)
         run = run.model_copy(
             update={
@@ -97,6 +97,15 @@ def measure(case: str, seed: int, n_cells: int, *, shuffled: bool) -> dict[str, 
         report = evaluate(model.generate(conditions=asked, seed=seed), dataset, seeds=(seed,), baselines=())
         scores = {m: report.score("model", m) for m in METRICS}
         return last | nats | {m: s.mean for m, s in scores.items() if s is not None}
+
+
+def planted_knowledge(cells: AnnData, library: Library, *, shuffled: bool) -> dict[str, Any]:
+    """Add what simulated cells were drawn from to a library, and return the options of a model that is built on it."""
+    return {
+        "gene_sets": library.add_gene_sets(planted_gene_sets(cells)),
+        "network": library.add_network(planted_network(cells)),
+        "shuffled": shuffled,
+    }
 
 
 def table() -> str:
