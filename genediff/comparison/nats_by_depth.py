@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from genediff.evaluation import ROW_TITLES
-from genediff.plots.comparison_plots import NatsCurve
+from genediff.plots.comparison_plots import IntervalCurve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from genediff.comparison.comparison_store import StoredRow
 
 
-def nats_curves(rows: Sequence[StoredRow], results: Results) -> tuple[NatsCurve, ...]:
+def nats_curves(rows: Sequence[StoredRow], results: Results) -> tuple[IntervalCurve, ...]:
     """Return a curve for each row with held-out nats, controls right after what they belong to, sub-clusters last.
 
     Gains are means over seeds, with the outer ends of the seeds' 95 % intervals over cells, so that neither cells nor
@@ -37,10 +37,10 @@ def nats_curves(rows: Sequence[StoredRow], results: Results) -> tuple[NatsCurve,
     return tuple(curves)
 
 
-def _curve(title: str, kind: str, seeds: Sequence[Sequence[dict[str, Any]]], over: str) -> NatsCurve:
+def _curve(title: str, kind: str, seeds: Sequence[Sequence[dict[str, Any]]], over: str) -> IntervalCurve:
     by_depth = [{row["depth"]: row[over] for row in seed} for seed in seeds]
     depths = sorted(set.intersection(*(set(one) for one in by_depth)))
-    return NatsCurve(
+    return IntervalCurve(
         title,
         tuple(depths),
         tuple(1000 * statistics.fmean(one[depth]["mean"] for one in by_depth) for depth in depths),

@@ -46,42 +46,45 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class NatsCurve:
-    """Gains over independent genes by depth, thousandths of a nat per molecule, each ``(depth,)``, with intervals.
+class IntervalCurve:
+    """A value and its interval at several places, each ``(place,)``: numbers on a log axis, or names.
 
     ``kind`` is "strategy", "control" (dashed, in the colour of its strategy before it) or "baseline" (grey).
     """
 
     name: str
-    depth: tuple[int, ...]
-    gain: tuple[float, ...]
+    x: tuple[float, ...] | tuple[str, ...]
+    y: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     kind: str = "strategy"
 
 
-def nats_by_depth(curves: Sequence[NatsCurve], *, height: int = 400) -> go.Figure:
-    """Draw what each row gains over independent genes once so many molecules of a cell are read (a log axis)."""
+def with_intervals(curves: Sequence[IntervalCurve], *, x_title: str, y_title: str, height: int = 400) -> go.Figure:
+    """Draw curves side by side with their intervals, over numbers on a log axis or over names."""
     figure = go.Figure()
     colours = iter(categorical(sum(curve.kind == "strategy" for curve in curves)))
+    places = list(dict.fromkeys(place for curve in curves for place in curve.x))
+    named = any(isinstance(place, str) for place in places)
     colour, number = GREY, -1
     for place, curve in enumerate(curves):
         if curve.kind == "strategy":
             colour, number = next(colours), number + 1
-        shift = 1.03 ** (place - (len(curves) - 1) / 2)  # bars side by side
+        beside = place - (len(curves) - 1) / 2  # bars side by side
+        at = [places.index(one) + 0.12 * beside if named else one * 1.03**beside for one in curve.x]
         figure.add_scatter(
-            x=[depth * shift for depth in curve.depth],
-            y=list(curve.gain),
+            x=at,
+            y=list(curve.y),
             error_y={
                 "type": "data",
                 "symmetric": False,
-                "array": [high - gain for high, gain in zip(curve.high, curve.gain, strict=True)],
-                "arrayminus": [gain - low for low, gain in zip(curve.low, curve.gain, strict=True)],
+                "array": [high - y for high, y in zip(curve.high, curve.y, strict=True)],
+                "arrayminus": [y - low for low, y in zip(curve.low, curve.y, strict=True)],
                 "thickness": 1,
                 "width": 3,
             },
             name=curve.name,
-            mode="lines+markers",
+            mode="markers" if named else "lines+markers",
             line={
                 "color": GREY if curve.kind == "baseline" else colour,
                 "width": 2,
@@ -91,17 +94,21 @@ def nats_by_depth(curves: Sequence[NatsCurve], *, height: int = 400) -> go.Figur
                 "size": 8,
                 "symbol": SYMBOLS[number % len(SYMBOLS)] + ("-open" if curve.kind == "control" else ""),
             },
-            customdata=list(zip(curve.depth, curve.low, curve.high, strict=True)),
-            hovertemplate=f"{curve.name}<br>%{{customdata[0]:,}} molecules read: %{{y:+.2f}} "
-            "[%{customdata[1]:+.2f}, %{customdata[2]:+.2f}]<extra></extra>",
+            customdata=[
+                (one if isinstance(one, str) else f"{one:,} {x_title}", low, high)
+                for one, low, high in zip(curve.x, curve.low, curve.high, strict=True)
+            ],
+            hovertemplate=f"{curve.name}<br>%{{customdata[0]}}: %{{y:+.3g}} "
+            "[%{customdata[1]:+.3g}, %{customdata[2]:+.3g}]<extra></extra>",
         )
-    depths = sorted({depth for curve in curves for depth in curve.depth})
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
     style(figure, height=height)
-    figure.update_xaxes(
-        type="log", tickvals=depths, ticktext=[f"{d:,}" for d in depths], title_text="molecules read of a cell"
-    )
-    figure.update_yaxes(title_text="gain over independent genes<br>(thousandths of a nat per molecule)")
+    if named:
+        figure.update_xaxes(tickvals=list(range(len(places))), ticktext=places, title_text=x_title)
+    else:
+        numbers = sorted(float(one) for one in places)
+        figure.update_xaxes(type="log", tickvals=numbers, ticktext=[f"{n:,.0f}" for n in numbers], title_text=x_title)
+    figure.update_yaxes(title_text=y_title)
     figure.update_layout(margin={"t": 16, "b": 56}, legend={"orientation": "v", "x": 1.01, "y": 1})
     return figure
 

@@ -15,7 +15,7 @@ from genediff.comparison.nats_by_depth import nats_curves
 from genediff.comparison.table_metrics import FIGURES
 from genediff.evaluation import ROW_TITLES
 from genediff.models.config import RunConfig
-from genediff.plots.comparison_plots import nats_by_depth
+from genediff.plots.comparison_plots import with_intervals
 
 RUN = RunConfig(dataset_id="d")
 
@@ -256,14 +256,14 @@ def test_nats_are_drawn_beside_their_control_and_the_sub_clusters():
     names = ["mlp", "grn", "grn shuffled", ROW_TITLES["subclusters"]]
     assert [curve.name for curve in curves] == names
     assert [curve.kind for curve in curves] == ["strategy", "strategy", "control", "baseline"]
-    assert curves[1].depth == (10,)
-    assert (curves[1].gain, curves[1].low, curves[1].high) == (
+    assert curves[1].x == (10,)
+    assert (curves[1].y, curves[1].low, curves[1].high) == (
         pytest.approx((5.0,)),
         pytest.approx((3.0,)),
         pytest.approx((7.0,)),
     )
-    assert curves[3].gain == pytest.approx((2.0, 2.0))
-    figure = nats_by_depth(curves)
+    assert curves[3].y == pytest.approx((2.0, 2.0))
+    figure = with_intervals(curves, x_title="molecules", y_title="gain")
     assert [trace.name for trace in figure.data] == names
     assert figure.data[1].line.color == figure.data[2].line.color != figure.data[0].line.color
     assert nats_curves(rows, Results()) == ()

@@ -77,7 +77,11 @@ def _nats(comparison: Comparison) -> None:
         return
     st.subheader("What each tokenization adds, by depth", anchor=False)
     figures.show_figure(
-        plots.nats_by_depth(curves),
+        plots.with_intervals(
+            curves,
+            x_title="molecules read of a cell",
+            y_title="gain over independent genes<br>(thousandths of a nat per molecule)",
+        ),
         how_to_read="Held-out cells are read molecule by molecule; a row above 0 predicts the next molecule better "
         "than independent genes do, on the same molecules. Bars: 95 % intervals of paired differences over cells, the "
         "outer ends over seeds. Dashed: the shuffled control; dotted grey: closed forms without tokens, the mixture of "

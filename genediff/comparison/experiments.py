@@ -1,0 +1,97 @@
+"""What tokenizations are good for: experiments in which a claim could be true, as they were measured and shipped."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict
+from scipy.stats import t as student_t
+
+from genediff.core.installation import ASSETS
+from genediff.plots.comparison_plots import IntervalCurve
+
+FILE = ASSETS / "comparisons" / "experiments.json"
+LEVEL = 0.05
+POWER = 0.8
+
+
+class Difference(BaseModel):
+    """A difference that was tested: its mean and standard deviation over ``n`` seeds or cases, and its FDR."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    row: str
+    against: str
+    where: str
+    difference: float
+    sd: float
+    n: int
+    fdr: float
+
+    @property
+    def detectable(self) -> float:
+        """The difference that would have been found with a power of 80%, without correction."""
+        error = self.sd / math.sqrt(self.n)
+        return float((student_t.ppf(1 - LEVEL / 2, self.n - 1) + student_t.ppf(POWER, self.n - 1)) * error)
+
+
+class Experiment(BaseModel):
+    """One claim, where it could be true: curves with 95% intervals, and the differences that were tested."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    question: str
+    data: str
+    x_title: str
+    y_title: str
+    unit: str
+    curves: tuple[dict[str, object], ...]
+    tests: tuple[Difference, ...]
+    how_to_read: str
+    benchmark: str
+
+    def lines(self) -> tuple[IntervalCurve, ...]:
+        """Return what is drawn."""
+        return tuple(IntervalCurve(**curve) for curve in self.curves)  # type: ignore[arg-type]
+
+    def answers(self) -> list[str]:
+        """Return what was found, a sentence for each pair of rows that was tested."""
+        pairs = dict.fromkeys((test.row, test.against) for test in self.tests)
+        return [self._answer([test for test in self.tests if (test.row, test.against) == pair]) for pair in pairs]
+
+    def _answer(self, tests: list[Difference]) -> str:
+        first = tests[0]
+        found = [test for test in tests if test.fdr < LEVEL]
+        said = f"{first.row} against {first.against}: "
+        if found:
+            parts = [
+                f"{'better' if test.difference > 0 else 'worse'} by {abs(test.difference):.2g} ({test.where})"
+                for test in found
+            ]
+            said += ", ".join(parts)
+        rest = [test for test in tests if test.fdr >= LEVEL]
+        if rest:
+            least = max(test.detectable for test in rest)
+            places = ", ".join(test.where for test in rest)
+            said += (
+                f"{'; ' if found else ''}no difference detected ({places}; one of {least:.2g} would have been found in "
+            )
+            said += "8 of 10 such experiments)"
+        return f"{said}."
+
+
+class Experiments(BaseModel):
+    """All experiments that ship, and what has not been measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    experiments: tuple[Experiment, ...]
+    not_measured: tuple[str, ...]
+
+
+@cache
+def shipped_experiments() -> Experiments:
+    """Return the experiments that ship."""
+    return Experiments.model_validate_json(FILE.read_text(encoding="utf-8"))
