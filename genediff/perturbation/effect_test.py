@@ -22,6 +22,8 @@ N_PERMUTATIONS = 999
 PER_TEST = 20
 """Permutations for each of n tests, so that one effect among n can be a discovery."""
 FDR = 0.05
+FEWEST_CELLS = 4.0
+"""Cells of each arm below which no permutation of labels can give p < 0.05."""
 _POWER_Z = 0.84
 """Normal quantile of a power of 80%."""
 
@@ -88,7 +90,7 @@ def e_test(
     # The null's spread falls as 1 / n, that of a real distance about as 1 / sqrt(n): this counts both as the null's.
     limit = float(np.quantile(null, 0.95) + _POWER_Z * null.std())
     size = 2 / (1 / n + 1 / m)  # of equal arms that are as noisy
-    needed = float(np.ceil(size * limit / observed)) if observed > 0 else float("nan")
+    needed = max(float(np.ceil(size * limit / observed)), FEWEST_CELLS) if observed > 0 else float("nan")
     return Effect(observed, p, needed, n)
 
 

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from genediff.plots import palettes
-from genediff.plots.style import HOVER_LIMIT, style
+from genediff.plots.style import HOVER_LIMIT, shortened, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def by_label(
     counts = np.bincount(codes, minlength=len(names))
     for name, count in zip(names, counts, strict=True):
         if count:
-            fig.add_trace(_legend_entry(f"{name} · {count:,}", shown[name]))
+            fig.add_trace(_legend_entry(f"{shortened(name)} · {count:,}", shown[name]))
     return _map_axes(style(fig, height=height), axes)
 
 
@@ -150,7 +150,9 @@ def side_by_side(
     return fig
 
 
-def split(whole: go.Figure, parts: Mapping[str, go.Figure], *, panel_height: int = 330) -> go.Figure:
+def split(
+    whole: go.Figure, parts: Mapping[str, go.Figure], *, panel_height: int = 330, columns: int | None = None
+) -> go.Figure:
     """Draw the map of each group of cells in a panel of its own, in the colours of the whole; zooming one zooms all.
 
     Parameters
@@ -161,9 +163,11 @@ def split(whole: go.Figure, parts: Mapping[str, go.Figure], *, panel_height: int
         Name of each group to the map of its cells, drawn in the same way.
     panel_height
         Pixels of one row of panels.
+    columns
+        Of panels; two or three where None.
     """
     cloud, *legend = whole.data
-    fig = _panels({name: part.data[0] for name, part in parts.items()}, panel_height)
+    fig = _panels({name: part.data[0] for name, part in parts.items()}, panel_height, columns)
     for i, trace in enumerate(fig.data):
         trace.marker.update(size=cloud.marker.size, cmin=cloud.marker.cmin, cmax=cloud.marker.cmax,
                             showscale=i == 0 and cloud.marker.showscale, colorbar=cloud.marker.colorbar)  # fmt: skip
@@ -248,8 +252,8 @@ def _extent(values: NDArray[Any]) -> list[float]:
     return [low - pad, high + pad]
 
 
-def _panels(traces: Mapping[str, go.Scattergl], panel_height: int) -> go.Figure:
-    n_columns = 2 if len(traces) in (2, 4) else min(3, len(traces))
+def _panels(traces: Mapping[str, go.Scattergl], panel_height: int, columns: int | None = None) -> go.Figure:
+    n_columns = columns or (2 if len(traces) in (2, 4) else min(3, len(traces)))
     n_rows = math.ceil(len(traces) / n_columns)
     fig = make_subplots(
         rows=n_rows, cols=n_columns, subplot_titles=list(traces), horizontal_spacing=0.06,

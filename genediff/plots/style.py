@@ -47,6 +47,11 @@ def arrow_between(start: tuple[float, float], end: tuple[float, float], **look: 
     return {**places, **axes, "showarrow": True, "text": "", "arrowhead": 2, **look}
 
 
+def shortened(name: str, *, most: int = 32) -> str:
+    """Return a name from a file as a legend or a title takes it: not too long, and every letter drawn as it is."""
+    return (name if len(name) <= most else f"{name[: most - 1].rstrip()}…").replace("<", "&lt;")
+
+
 def without_links(fig: go.Figure) -> go.Figure:
     """Take links out of the texts of a figure, in place: Plotly reads a few tags, and names come from files of others.
 

@@ -104,8 +104,8 @@ def _values(rows: Sequence[Row], names: Sequence[str], *, hide: bool) -> None:
     explain.how_to_read(
         "Mean ± standard deviation over seeds. ↓ lower is better, ↑ higher is better, → "
         "the value to reach. Bold on green: the best mean, where rows have three seeds, whether or not it leads by "
-        "more than chance. The last rows are no models: real cells against other real cells (the floor), and simple "
-        "baselines; their ± is over draws of cells."
+        "more than chance. Rows without seeds are no models: real cells against other real cells (the floor), and "
+        "simple baselines; their ± is over draws of cells."
     )
 
 

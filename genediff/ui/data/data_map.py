@@ -11,6 +11,7 @@ import streamlit as st
 
 from genediff.core.errors import InputError
 from genediff.plots import embedding, palettes, publication
+from genediff.plots.style import shortened
 from genediff.ui.data import differential_view
 from genediff.ui.kit import (
     cell_filter,
@@ -66,8 +67,10 @@ def show(dataset: Dataset) -> None:
     kept = cell_filter.shown(dataset)
     if kept is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
-            only = " · ".join(explain.plain(name) for name in cell_filter.chosen(dataset))
-            st.caption(f"**{int(kept.sum()):,} of {len(kept):,} cells shown**: {only}", width="content")
+            names = [explain.plain(name) for name in cell_filter.chosen(dataset)]
+            more = f" and {len(names) - 4} more" if len(names) > 5 else ""
+            only = " · ".join(names[: 4 if more else None])
+            st.caption(f"**{int(kept.sum()):,} of {len(kept):,} cells shown**: {only}{more}", width="content")
             st.button("Show all cells", key="show-all", icon=":material/filter_list_off:", on_click=cell_filter.clear)
         if not kept.any():
             st.info("No cell is in all of these classes at once; take one away.")
@@ -146,7 +149,7 @@ def _draw(dataset: Dataset, colours: Colours, columns: obs_columns.Columns) -> N
     figure = _figure(dataset, colours, columns, dark=theme.is_dark())
     figures.show_figure(
         embedding.with_region(figure, corners) if corners else figure,
-        how_to_read=f"{_reading(dataset, colours, columns)}{_panels(colours)}"
+        how_to_read=f"{_reading(dataset, colours, columns)}{_split_reading(dataset, colours)}"
         f"{subsample.sample_note(dataset, _places(dataset), lasso=True)} {LESS_SURE}",
         name=f"umap-{'-'.join(colours.genes) or colours.column}",
         table=lambda: _table(dataset, colours),
@@ -168,17 +171,14 @@ def _figure(dataset: Dataset, colours: Colours, columns: obs_columns.Columns, *,
     rows = rows if places is None else places[rows]
     whole = _map(dataset, rows, colours, columns, dark=dark)
     if colours.split is not None:
-        codes, levels = obs_columns.classes(dataset, colours.split)
-        sizes = np.bincount(codes[rows] + 1, minlength=len(levels) + 1)[1:]
-        largest = sorted(place for place in np.argsort(-sizes, kind="stable")[:MOST_PANELS] if sizes[place])
+        codes, _ = obs_columns.classes(dataset, colours.split)
         parts = {
-            f"{levels[place]} · {sizes[place]:,}": _map(
+            f"{shortened(name, most=20)} · {(codes[rows] == place).sum():,}": _map(
                 dataset, rows[codes[rows] == place], colours, columns, dark=dark
             )
-            for place in largest
+            for name, place in _panels(dataset, colours.split, rows)
         }
-        if parts:
-            whole = embedding.split(whole, parts)
+        whole = embedding.split(whole, parts, columns=1 if layout.on_phone() else None)
     if places is not None:  # so that cells stay where they were
         whole = embedding.keep_extent(whole, dataset.umap)
     return whole
@@ -219,10 +219,24 @@ def _reading(dataset: Dataset, colours: Colours, columns: obs_columns.Columns) -
     return "Each dot is a cell; cells with high values are drawn on top."
 
 
-def _panels(colours: Colours) -> str:
+def _panels(dataset: Dataset, column: str, rows: np.ndarray) -> list[tuple[str, int]]:
+    """Return name and place of the classes that have a panel, the largest among the drawn cells, in their order."""
+    codes, levels = obs_columns.classes(dataset, column)
+    places, sizes = np.unique(codes[rows], return_counts=True)
+    largest = places[np.argsort(-sizes, kind="stable")[:MOST_PANELS]]
+    names = [(palettes.NO_LABEL if place < 0 else levels[place], int(place)) for place in largest]
+    # Numbers of clusters by size, other names by letter, cells without a label last.
+    return sorted(names, key=lambda one: (one[1] < 0, len(one[0]) if one[0].isdigit() else 0, one[0]))
+
+
+def _split_reading(dataset: Dataset, colours: Colours) -> str:
     if colours.split is None:
         return ""
-    return f" One panel per class of {explain.plain(obs_columns.title(colours.split))}, all in the same colours."
+    codes, _ = obs_columns.classes(dataset, colours.split)
+    n = len(np.unique(codes if (kept := cell_filter.shown(dataset)) is None else codes[kept]))
+    which = f"the {MOST_PANELS} largest of {n} classes" if n > MOST_PANELS else "each class"
+    name = explain.plain(obs_columns.title(colours.split))
+    return f" One panel for {which} of {name}, in the same colours; the legend counts all cells shown."
 
 
 def _table(dataset: Dataset, colours: Colours) -> pd.DataFrame:
@@ -287,7 +301,7 @@ def _composition(dataset: Dataset, chosen: np.ndarray, label: str, *, most: int 
 
 
 def _marker_genes(dataset: Dataset, chosen: np.ndarray, others: np.ndarray, *, most: int = 8) -> None:
-    st.caption("Marker genes (selected vs. all other cells shown)")
+    st.caption("Genes that are higher in the selection than in all other cells shown")
     try:
         found = differential_view.compared(dataset, (chosen, others), dataset.info.batch)
     except InputError as error:
@@ -296,7 +310,7 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, others: np.ndarray, *, m
     by_donor = found.replicates is not None
     fdr = "fdr_replicates" if by_donor else "fdr"
     table = found.table.sort_values("p_replicates", kind="stable") if by_donor else found.table
-    shown = table.head(most)[["gene", "log2_fold", "detected_first", "detected_second", fdr]]
+    shown = table[table["log2_fold"] > 0].head(most)[["gene", "log2_fold", "detected_first", "detected_second", fdr]]
     tables.show(
         differential_view.to_read(shown, fdr),
         "markers",

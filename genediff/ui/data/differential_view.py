@@ -12,6 +12,7 @@ import streamlit as st
 from genediff.plots import pathway_plots
 from genediff.ui.kit import (
     background,
+    cell_filter,
     choices,
     downloads,
     explain,
@@ -46,7 +47,11 @@ def show(dataset: Dataset) -> None:
     with left:
         first, first_name = selection_picker.pick_group(dataset, key="de1", label="First group", default=first_level)
     with middle:
-        second, second_name = selection_picker.pick_group(dataset, key="de2", label="Second group", rest_of=first)
+        filtered = cell_filter.shown(dataset) is not None
+        second, second_name = selection_picker.pick_group(
+            dataset, key="de2", label="Second group", rest_of=first,
+            default=selection_picker.SHOWN if filtered else None,
+        )  # fmt: skip
     with right:
         batches = ["", *obs_columns.colour_columns(dataset).classes]
         replicate = st.selectbox(
@@ -58,7 +63,7 @@ def show(dataset: Dataset) -> None:
             bind="query-params",
             help="With three or more donors in each group, or in both, donors are compared instead of cells.",
         )
-    if second_name == selection_picker.ALL:
+    if second_name in (selection_picker.ALL, selection_picker.SHOWN):
         second = second & ~first
     result(dataset, (first, second), (first_name, second_name), replicate=replicate or None)
 
@@ -176,7 +181,8 @@ def _table(table: pd.DataFrame, chosen: str, *, by_donor: bool) -> None:
     }
     tables.show(
         to_read(shown, *tests),
-        f"de-table-{chosen}",
+        "de-table",
+        mark=chosen,
         on_pick=lambda row: choices.choose(_CHOSEN, str(shown["gene"].iloc[row])),
         column_config=columns,
         height=440,

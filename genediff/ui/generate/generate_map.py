@@ -144,7 +144,7 @@ def _how_to_read(real: Cells, side_by_side: bool) -> str:
     )
     return (
         f"{where} shows generated cells among the real cells they should resemble.{judged} Draw a lasso to compare "
-        "the cells of a region. A map of two dimensions hides much: rely on the evaluation below."
+        "the cells of a region. A map of two dimensions hides much: read the evaluation below."
     )
 
 

@@ -60,12 +60,17 @@ def classes(dataset: Dataset, column: str) -> tuple[np.ndarray, tuple[str, ...]]
 
 
 def levels(dataset: Dataset) -> dict[str, tuple[str, int]]:
-    """Return every class of every column as "column: class", with its column and its place there."""
-    return {
-        f"{column}: {level}": (column, place)
-        for column in colour_columns(dataset).classes
-        for place, level in enumerate(classes(dataset, column)[1])
-    }
+    """Return every class of every column as "column: class", with its column and its place there.
+
+    Cells without a label are a class of their own, in place -1.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for column in colour_columns(dataset).classes:
+        codes, names = classes(dataset, column)
+        found |= {f"{column}: {name}": (column, place) for place, name in enumerate(names)}
+        if (codes < 0).any():
+            found[f"{column}: {palettes.NO_LABEL}"] = (column, -1)
+    return found
 
 
 def colours(dataset: Dataset, column: str | None) -> dict[str, str]:

@@ -23,6 +23,7 @@ def show(
     *,
     style: Callable[[pd.DataFrame], Styler] | None = None,
     on_pick: Callable[[int], object] | None = None,
+    mark: str = "",
     column_config: dict[str, Any] | None = None,
     **options: Any,
 ) -> None:
@@ -38,6 +39,8 @@ def show(
         Colours the rows in the order in which they are drawn; they keep their index.
     on_pick
         Called with the place in `table` of a row that was clicked, before the page runs again.
+    mark
+        Of the rows' own order: another one takes the mark from the row that was clicked.
     column_config
         As `st.dataframe` takes it.
     options
@@ -45,7 +48,7 @@ def show(
     """
     chosen = _sort_by(table, name, column_config or {}) if len(table) >= FEWEST else None
     order = np.arange(len(table)) if chosen is None else _order(table[chosen[0]], descending=chosen[1])
-    key = f"{name}-{chosen}"  # a marked row is marked by its place, which is another one in another order
+    key = f"{name}-{chosen}-{mark}"  # a marked row is marked by its place, which is another one in another order
     shown = table.iloc[order]
 
     def picked() -> None:

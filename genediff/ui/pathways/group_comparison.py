@@ -9,6 +9,7 @@ import streamlit as st
 
 from genediff.plots import embedding
 from genediff.plots import pathway_plots as plots
+from genediff.plots.set_names import short_names
 from genediff.ui.data import differential_view
 from genediff.ui.kit import choices, explain, figures, missing_map, obs_columns, region, selection_picker, tables
 from genediff.ui.kit import subsample as drawn
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 PATHWAYS, GENES = "Pathways", "Genes"
 _CLICK = "pathways-volcano-click"
+_DECIMALS = {
+    "auc": "AUC",
+    "auc_low": "AUC, low end",
+    "auc_high": "AUC, high end",
+    "difference": "difference",
+    "difference_low": "difference, low end",
+    "difference_high": "difference, high end",
+}
+_SMALL = {"p_value": "p", "fdr": "FDR", "p_replicates": "p over donors", "fdr_replicates": "FDR over donors"}
 
 
 def show(scored: Scored, info: ModelInfo, dataset: Dataset) -> None:
@@ -176,16 +186,15 @@ def _result(found: Comparison, names: tuple[str, str]) -> None:
 
 
 def _table(found: Comparison) -> None:
-    decimals = st.column_config.NumberColumn(format="%.3f")
-    small = st.column_config.NumberColumn(format="%.1e")
     columns: dict[str, Any] = {
         "token": st.column_config.TextColumn("pathway", width="large"),
-        **dict.fromkeys(("auc", "auc_low", "auc_high", "difference", "difference_low", "difference_high"), decimals),
-        **dict.fromkeys(("p_value", "fdr", "p_replicates", "fdr_replicates"), small),
+        **{name: st.column_config.NumberColumn(title, format="%.3f") for name, title in _DECIMALS.items()},
+        **{name: st.column_config.NumberColumn(title, format="%.1e") for name, title in _SMALL.items()},
         "log10_p": None,
     }
     with st.expander(f"All {len(found.table):,} pathways as a table"):
-        tables.show(found.table, "pathway-groups", column_config=columns)
+        table = found.table.assign(token=short_names(list(found.table["token"]), width=60))
+        tables.show(table, "pathway-groups", column_config=columns)
 
 
 def _click(event: dict[str, Any]) -> None:

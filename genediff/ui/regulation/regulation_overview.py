@@ -93,7 +93,7 @@ def _edges_in_words(found: Interventions, shuffled: pd.DataFrame) -> str:
 
 
 def _edges(found: Interventions) -> None:
-    st.subheader("Edges, the smallest p-values first", anchor=False)
+    st.subheader("Edges with the smallest p-values", anchor=False)
     table = found.edges.head(MOST_EDGES).copy()
     table.insert(0, "edge", table["source"].astype(str) + " → " + table["target"].astype(str))
     tables.show(

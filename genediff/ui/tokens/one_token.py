@@ -276,7 +276,7 @@ def _sets(one: Subject, token: int) -> None:
         )
         tables.show(
             shown[["set", "overlap", "size", "fdr", "genes"]],
-            "token-sets",
+            f"token-sets-{end}",
             height=min(38 + 35 * len(shown), 38 + 35 * 5),
             column_config={"fdr": st.column_config.NumberColumn("FDR", format="%.1e")},
         )
