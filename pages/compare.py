@@ -4,7 +4,7 @@ import streamlit as st
 
 from genediff.core.errors import InputError
 from genediff.tokenizers import TOKENIZERS
-from genediff.ui.compare import compare_choice, compare_form, compare_view, plan_view
+from genediff.ui.compare import compare_choice, compare_form, compare_view, experiments_view, plan_view
 from genediff.ui.kit import damaged, explain, layout, prerequisites, tables
 
 layout.guard()
@@ -14,6 +14,13 @@ layout.header(
 )
 
 damaged.show("comparisons")
+VIEWS = ("Comparisons", "What is it good for?")
+if st.segmented_control(
+    "View", VIEWS, default=VIEWS[0], required=True, key=layout.view_key("compare"), bind="query-params",
+    label_visibility="collapsed",
+) == VIEWS[1]:  # fmt: skip
+    experiments_view.show()
+    st.stop()
 
 # --- one comparison, when there is one ----------------------------------------------------------------------------
 comparison = compare_choice.chosen()

@@ -37,7 +37,10 @@ class Difference(BaseModel):
 
 
 class Experiment(BaseModel):
-    """One claim, where it could be true: curves with 95% intervals, and the differences that were tested."""
+    """One claim, where it could be true: curves with 95% intervals, and the differences that were tested.
+
+    ``summary`` says what was found where nothing was tested.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,6 +54,7 @@ class Experiment(BaseModel):
     tests: tuple[Difference, ...]
     how_to_read: str
     benchmark: str
+    summary: str = ""
 
     def lines(self) -> tuple[IntervalCurve, ...]:
         """Return what is drawn."""
@@ -58,28 +62,24 @@ class Experiment(BaseModel):
 
     def answers(self) -> list[str]:
         """Return what was found, a sentence for each pair of rows that was tested."""
+        if self.summary:
+            return [self.summary]
         pairs = dict.fromkeys((test.row, test.against) for test in self.tests)
         return [self._answer([test for test in self.tests if (test.row, test.against) == pair]) for pair in pairs]
 
     def _answer(self, tests: list[Difference]) -> str:
-        first = tests[0]
-        found = [test for test in tests if test.fdr < LEVEL]
-        said = f"{first.row} against {first.against}: "
-        if found:
-            parts = [
-                f"{'better' if test.difference > 0 else 'worse'} by {abs(test.difference):.2g} ({test.where})"
-                for test in found
-            ]
-            said += ", ".join(parts)
-        rest = [test for test in tests if test.fdr >= LEVEL]
-        if rest:
-            least = max(test.detectable for test in rest)
-            places = ", ".join(test.where for test in rest)
-            said += (
-                f"{'; ' if found else ''}no difference detected ({places}; one of {least:.2g} would have been found in "
+        found, open_ = ([test for test in tests if (test.fdr < LEVEL) is known] for known in (True, False))
+        parts = [
+            f"{'better' if test.difference > 0 else 'worse'} by {abs(test.difference):.2g} ({test.where})"
+            for test in found
+        ]
+        if open_:
+            places = ", ".join(test.where for test in open_)
+            least = max(test.detectable for test in open_)
+            parts.append(
+                f"no difference detected ({places}; one of {least:.2g} would be found in 8 of 10 such experiments)"
             )
-            said += "8 of 10 such experiments)"
-        return f"{said}."
+        return f"{tests[0].row} against {tests[0].against}: {', '.join(parts)}. Unit: {self.unit}."
 
 
 class Experiments(BaseModel):
