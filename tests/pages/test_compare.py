@@ -11,6 +11,7 @@ from genediff.comparison.comparison_plan import make_plan
 from genediff.comparison.comparison_results import FILE as TABLE_FILE
 from genediff.comparison.comparison_store import list_comparisons, write
 from genediff.comparison.config import ComparisonConfig, Entry, token_sweep
+from genediff.comparison.experiments import shipped_experiments
 from genediff.core.json_files import write_json
 from genediff.data.cells.dataset_info import DatasetInfo
 from genediff.runs import list_runs
@@ -171,3 +172,11 @@ def test_the_form_reads_ids_and_words_from_the_address(workspace, open_page, wri
 def test_a_choice_that_is_not_there_is_told(workspace, open_page):
     app = open_page("compare", {"comparison": "new", "cmp_strategies": ["mlp", "words"]})
     assert "There is no strategy “words” here" in app.warning[0].value
+
+
+def test_claims_are_shown_where_they_were_measured(open_page):
+    app = open_page("compare", {"compare_view": "What is it good for?"})
+    said = texts(app)
+    for one in shipped_experiments().experiments:
+        assert one.question in said and one.answers()[0].split(":")[0].split("(")[0] in said.replace("\\", "")
+    assert "Not measured yet" in said and len(app.get("plotly_chart")) == len(shipped_experiments().experiments)
