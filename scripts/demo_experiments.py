@@ -54,6 +54,11 @@ def difference(row: str, against: str, where: str, gaps: Any) -> dict[str, Any]:
             "sd": float(gaps.std(ddof=1)), "n": len(gaps), "fdr": p}  # fmt: skip
 
 
+def sentence(words: str) -> str:
+    """Return words with a capital at their beginning."""
+    return words[:1].upper() + words[1:]
+
+
 def few_cells() -> dict[str, Any]:
     """Gains over the flat vector by how many cells were trained on, paired over seeds."""
     values: dict[tuple[str, int], dict[int, float]] = {}
@@ -70,11 +75,13 @@ def few_cells() -> dict[str, Any]:
     for row, (title, _, shuffled) in limited_data.ROWS.items():
         there = {size: gap for size in sizes if len(gap := gaps(row, "mlp", size)) > 1}
         if row != "mlp" and there:
-            curves.append(curve(title, list(there), list(there.values()), "control" if shuffled else "strategy"))
+            curves.append(
+                curve(sentence(title), list(there), list(there.values()), "control" if shuffled else "strategy")
+            )
     for row, others in limited_data.AGAINST.items():
         for other, size in product(others, sizes):
             if len(gap := gaps(row, other, size)) > 1:
-                titles = limited_data.ROWS[row][0], limited_data.ROWS[other][0]
+                titles = sentence(limited_data.ROWS[row][0]), limited_data.ROWS[other][0]
                 tests.append(difference(*titles, f"{size:,} cells", gap))
     n = max(len(one) for one in values.values())
     return {
@@ -88,8 +95,8 @@ def few_cells() -> dict[str, Any]:
         "curves": curves,
         "tests": tests,
         "how_to_read": "Held-out cells are read to 100 molecules, and the next ones predicted; above 0 is better than "
-        "the MLP of the same seed. Dashed: the same sets or edges, shuffled. Bars: 95% t intervals over seeds, each with "
-        "other cells.",
+        "the MLP of the same seed. Dashed: the same sets or edges, shuffled. Bars: 95% t intervals over seeds, each "
+        "with other cells.",
         "benchmark": "limited_data",
     }
 
@@ -99,13 +106,14 @@ def planted_or_shuffled() -> dict[str, Any]:
     curves, tests = [], []
     for case in ("grn-counts", "pathway-counts"):
         title = controls.CASES[case][0].replace(", count space", "")
-        title = title[:1].upper() + title[1:]
         found = [json.loads(path.read_text()) for path in sorted(controls.RESULTS.glob(f"{case}-*.json"))]
         gaps = {
             d: [one["shuffled"][f"nats_{d}"] - one["planted"][f"nats_{d}"] for one in found] for d in controls.DEPTHS
         }
-        curves.append(curve(title, list(gaps), list(gaps.values())))
-        tests += [difference(f"{title}, planted", "shuffled", f"{d} molecules", gap) for d, gap in gaps.items()]
+        curves.append(curve(sentence(title), list(gaps), list(gaps.values())))
+        tests += [
+            difference(f"{sentence(title)}, planted", "shuffled", f"{d} molecules", gap) for d, gap in gaps.items()
+        ]
     return {
         "id": "planted-or-shuffled",
         "question": "Does the right knowledge beat shuffled knowledge?",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def page():
@@ -98,6 +103,15 @@ def test_numbers_names_and_missing_values():
     assert '<td class="gd-number">25.0%</td>' in said and '<td class="gd-number">–</td>' in said
     assert '<td class="gd-number" style="opacity: 1200">1,200</td>' in said
     assert said.count("<th ") == 3 and said.count("<tr>") == 3
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "genediff" / "ui").rglob("*.py")), ids=lambda path: path.stem)
+def test_a_table_that_is_drawn_in_a_loop_has_another_name_each_time(path):
+    """Gene sets of a token stand in two tables, and the second ended the page: its choice had the first one's key."""
+    for loop in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.For)):
+        for call in (node for node in ast.walk(loop) if isinstance(node, ast.Call)):
+            if ast.unparse(call.func) == "tables.show":
+                assert not isinstance(call.args[1], ast.Constant), f"{path.name}: {ast.unparse(call)[:80]}"
 
 
 def _value(option):
