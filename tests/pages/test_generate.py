@@ -109,7 +109,8 @@ def test_fixed_conditions_leave_the_others_as_in_the_data(model_id, workspace):
     assert draw_conditions(two, {"type": "B"}, n=2000, seed=0).equals(table)
     unseen = draw_conditions(two, {"type": "T", "batch": "one"}, n=5, seed=0)
     assert unseen.to_numpy().tolist() == [["T", "one"]] * 5
-    assert not generate_job.seen_together(two, {"type": "T", "batch": "one"})
+    assert not generate_job.n_seen(two, {"type": "T", "batch": "one"})
+    assert generate_job.n_seen(two, {"type": "B"}) == 100 and generate_job.n_seen(two, {"batch": "three"}) == 50
     assert draw_conditions(two, {}, n=5, seed=0) is None
     with pytest.raises(InputError, match="knows no"):
         draw_conditions(two, {"type": "Z"}, n=5, seed=0)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from genediff.plots import palettes, quality_plots
-from genediff.ui.kit import figures, obs_columns, region
+from genediff.ui.kit import cell_filter, figures, obs_columns, region
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
@@ -43,6 +43,8 @@ def show(dataset: Dataset) -> None:
     if not info.has_counts:
         st.info(f"The file holds {info.values} values, not counts: totals per cell are not informative.")
     chosen = region.on_map(dataset)
+    if cell_filter.shown(dataset) is not None:
+        st.caption("All cells are counted here, also those that the map does not show.")
     if chosen is not None:
         region.say_selected(chosen)
     for place, (name, (title, log, reading)) in zip(st.columns(3), measures.items(), strict=False):

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genediff.models.conditions import LARGE
 from genediff.models.config import SampleConfig, SpeedConfig
-from genediff.ui.generate.generate_job import Request, seen_together
+from genediff.ui.generate.generate_job import Request, n_seen
 from genediff.ui.kit import explain, forms
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AS_IN_DATA = "as in the data"
 LARGEST = 10_000_000
+FEW = 30  # training cells of a kind below which the form says so
 
 
 def ask(info: ModelInfo, spec: ModelSpec) -> Request:
@@ -54,7 +55,13 @@ def _conditions(info: ModelInfo, spec: ModelSpec) -> dict[str, str]:
             fixed[column] = chosen
     if not info.conditions:
         st.caption("This model was trained without conditions: it generates cells in the proportions of its data.")
-    if len(fixed) > 1 and not seen_together(spec, fixed):
+    n = n_seen(spec, fixed)
+    if fixed and 0 < n < FEW:
+        st.caption(
+            f":material/warning: The model was trained on only {n} such cells, and few test cells are left to judge what "
+            "it generates."
+        )
+    if len(fixed) > 1 and not n:
         together = " and ".join(f"“{explain.plain(level)}”" for level in fixed.values())
         st.warning(
             f"No training cell was both {together}: these cells are an extrapolation that cannot be validated here."

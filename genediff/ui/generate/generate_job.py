@@ -331,11 +331,11 @@ def has_no_place(job: Job, dataset: Dataset) -> bool:
     return job.adapted and job.cells is not None and list(job.cells.var_names) != list(dataset.genes)
 
 
-def seen_together(spec: ModelSpec, fixed: dict[str, str]) -> bool:
-    """Return whether any training cell had all these levels."""
+def n_seen(spec: ModelSpec, fixed: dict[str, str]) -> int:
+    """Return how many training cells had all these levels."""
     columns = list(spec.levels)
     wanted = {columns.index(c): spec.levels[c].index(level) for c, level in fixed.items()}
-    return any(all(codes[i] == code for i, code in wanted.items()) for codes, _ in spec.combinations)
+    return sum(n for codes, n in spec.combinations if all(codes[i] == code for i, code in wanted.items()))
 
 
 def mark_of(request: Request) -> str:
