@@ -58,8 +58,8 @@ def _conditions(info: ModelInfo, spec: ModelSpec) -> dict[str, str]:
     n = n_seen(spec, fixed)
     if fixed and 0 < n < FEW:
         st.caption(
-            f":material/warning: The model was trained on only {n} such cells, and few test cells are left to judge what "
-            "it generates."
+            f":material/warning: The model was trained on only {n} such cells, and few test cells are left to judge "
+            "what it generates."
         )
     if len(fixed) > 1 and not n:
         together = " and ".join(f"“{explain.plain(level)}”" for level in fixed.values())
