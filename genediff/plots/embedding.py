@@ -257,7 +257,7 @@ def _panels(traces: Mapping[str, go.Scattergl], panel_height: int, columns: int 
     n_rows = math.ceil(len(traces) / n_columns)
     fig = make_subplots(
         rows=n_rows, cols=n_columns, subplot_titles=list(traces), horizontal_spacing=0.06,
-        vertical_spacing=0.1 if n_rows > 1 else 0.0,
+        vertical_spacing=45 / (panel_height * n_rows) if n_rows > 1 else 0.0,  # room for a title
     )  # fmt: skip
     for i, trace in enumerate(traces.values()):
         fig.add_trace(trace, row=i // n_columns + 1, col=i % n_columns + 1)

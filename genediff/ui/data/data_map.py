@@ -236,7 +236,8 @@ def _split_reading(dataset: Dataset, colours: Colours) -> str:
     n = len(np.unique(codes if (kept := cell_filter.shown(dataset)) is None else codes[kept]))
     which = f"the {MOST_PANELS} largest of {n} classes" if n > MOST_PANELS else "each class"
     name = explain.plain(obs_columns.title(colours.split))
-    return f" One panel for {which} of {name}, in the same colours; the legend counts all cells shown."
+    counted = "" if colours.genes else "; the legend counts all cells shown"
+    return f" One panel for {which} of {name}, in the same colours{counted}."
 
 
 def _table(dataset: Dataset, colours: Colours) -> pd.DataFrame:
