@@ -43,6 +43,7 @@ def _experiment(one: Experiment) -> None:
             })  # fmt: skip
             st.caption(
                 f"FDR: Benjamini and Hochberg's over all tests of this page; a difference is found below {LEVEL:.0%}. "
+                "What would be found in 8 of 10 experiments is said for one test alone. "
                 f"Measured by `python -m benchmarks.{one.benchmark}`."
             )
 
