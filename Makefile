@@ -6,9 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?=
 ADDRESS ?= localhost
-# Tests run in so many processes of so many threads; files stay whole, since their fixtures are dear. Many wait for a
-# browser or a worker, so one more process than the two cores keeps both busy.
-JOBS ?= 3
+# Tests run in so many processes of so many threads; files stay whole, since their fixtures are dear. Three processes on
+# two cores were slower than two (23 minutes for 17) and took a third more CPU time.
+JOBS ?= 2
 THREADS ?= 1
 # What a browser waited for in vain on a busy machine is waited for once more; pytest's last line says how often.
 AGAIN ?= --reruns 1 --only-rerun TimeoutError --only-rerun 'Locator expected'

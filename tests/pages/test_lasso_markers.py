@@ -18,7 +18,8 @@ def _page(data_id: str) -> None:
     from genediff.ui.kit import caching
 
     dataset = caching.dataset(data_id)
-    data_map._marker_genes(dataset, dataset.codes("cell_type") == 0)
+    chosen = dataset.codes("cell_type") == 0
+    data_map._marker_genes(dataset, chosen, ~chosen)
 
 
 @pytest.mark.parametrize("donors", [True, False])
@@ -40,4 +41,5 @@ def test_marker_genes_of_a_lasso_are_tested_over_donors_where_there_are_donors(w
     table = app.dataframe[0].value
     assert list(table.columns)[-1] == ("fdr_replicates" if donors else "fdr")
     assert ("Moderated t-test over donors" in texts(app)) == donors
+    assert (table["log2_fold"] > 0).all()
     assert table.iloc[:, -1].between(0, 1).all() and table.iloc[0, -1] < 0.05
