@@ -83,23 +83,35 @@ def measure(row: str, size: int, seed: int) -> dict[str, float]:
         return {str(one.depth): 1000 * (one.independent - one.model) for one in found.rows}
 
 
+def results() -> dict[tuple[str, int], dict[int, dict[str, float]]]:
+    """Return what was measured, by row and training cells, then by seed."""
+    found: dict[tuple[str, int], dict[int, dict[str, float]]] = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        row, size, seed = path.stem.rsplit("_", 2)
+        found.setdefault((row, int(size)), {})[int(seed)] = json.loads(path.read_text())
+    return found
+
+
+def gaps(
+    found: dict[tuple[str, int], dict[int, dict[str, float]]], row: str, other: str, size: int, *, depth: str = "100"
+) -> np.ndarray:
+    """Return what a row adds to another one after so many molecules, for each seed that both have."""
+    own, rival = found.get((row, size), {}), found.get((other, size), {})
+    return np.array([own[seed][depth] - rival[seed][depth] for seed in sorted(set(own) & set(rival))])
+
+
 def table() -> str:
     """Return the Markdown tables of all results that are there."""
-    found = {tuple(path.stem.rsplit("_", 2)): json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    found = results()
     lines = ["| row | training cells | after 30 | after 100 | after 300 | seeds |", "|---|---|---|---|---|---|"]
-    values = {}
     for row, size in product(ROWS, SIZES):
-        own = {seed: one for (name, n, seed), one in found.items() if (name, n) == (row, str(size))}
-        values[row, size] = own
-        if own:
+        if own := found.get((row, size)):
             shown = [_spread([one[str(depth)] for one in own.values()]) for depth in DEPTHS]
             lines.append(f"| {ROWS[row][0]} | {size:,} | {' | '.join(shown)} | {len(own)} |")
     rows, p_values = [], []
     for (row, others), size in product(AGAINST.items(), SIZES):
         for other in others:
-            seeds = sorted(set(values[row, size]) & set(values[other, size]))
-            if len(seeds) > 1:
-                gap = np.array([values[row, size][s]["100"] - values[other, size][s]["100"] for s in seeds])
+            if len(gap := gaps(found, row, other, size)) > 1:
                 p_values.append(float(scipy.stats.ttest_1samp(gap, 0).pvalue))
                 rows.append(
                     f"| {ROWS[row][0]} | {ROWS[other][0]} | {size:,} | {_spread(gap)} | {{q:.3g}} | {len(gap)} |"

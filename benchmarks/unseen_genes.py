@@ -16,6 +16,7 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,17 +87,27 @@ def measure(case: str, row: str, seed: int, data: Path, home: Path) -> dict[str,
     }  # fmt: skip
 
 
+def results(case: str, row: str) -> list[dict[str, Any]]:
+    """Return what was measured of a row, a hold-out each."""
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{case}-{row}-*.json"))]
+
+
+def correlations(found: list[dict[str, Any]]) -> tuple[np.ndarray, dict[str, np.ndarray], str]:
+    """Return r of a model over held-out genes, (gene,), that of each baseline, and the one that is best on them."""
+    r = {name: np.concatenate([one["r"][name] for one in found]) for name in found[0]["r"]}
+    own = r.pop(found[0]["model"])
+    return own, r, max(r, key=lambda name: r[name].mean())
+
+
 def write() -> None:
     """Write the page of what is there."""
     lines = []
     for case, title in CASES.items():
         for row, words in ROWS.items():
-            found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{case}-{row}-*.json"))]
+            found = results(case, row)
             if not found:
                 continue
-            r = {name: np.concatenate([one["r"][name] for one in found]) for name in found[0]["r"]}
-            own = r.pop(found[0]["model"])
-            best = max(r, key=lambda name: r[name].mean())
+            own, r, best = correlations(found)
             gains = own - r[best]
             gain, each = mean_interval(gains), mean_interval(np.concatenate([one["gains"] for one in found]))
             covered = [share for one in found for share in one["covered"]]

@@ -35,9 +35,8 @@ NOT_MEASURED = (
 
 def interval(values: Any) -> tuple[float, float, float]:
     """Return a mean and its 95% t interval over seeds or cases."""
-    values = np.asarray(values, dtype=float)
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+    ends = stats.ttest_1samp(values, 0).confidence_interval()
+    return float(np.mean(values)), float(ends.low), float(ends.high)
 
 
 def curve(name: str, x: list[Any], values: list[Any], kind: str = "strategy") -> dict[str, Any]:
@@ -61,29 +60,21 @@ def sentence(words: str) -> str:
 
 def few_cells() -> dict[str, Any]:
     """Gains over the flat vector by how many cells were trained on, paired over seeds."""
-    values: dict[tuple[str, int], dict[int, float]] = {}
-    for path in sorted(limited_data.RESULTS.glob("*.json")):
-        row, size, seed = path.stem.rsplit("_", 2)
-        values.setdefault((row, int(size)), {})[int(seed)] = json.loads(path.read_text())["100"]
-    sizes = sorted({size for _, size in values})
-
-    def gaps(row: str, other: str, size: int) -> list[float]:
-        own, rival = values.get((row, size), {}), values.get((other, size), {})
-        return [own[seed] - rival[seed] for seed in sorted(set(own) & set(rival))]
-
+    found = limited_data.results()
+    sizes = sorted({size for _, size in found})
     curves, tests = [], []
     for row, (title, _, shuffled) in limited_data.ROWS.items():
-        there = {size: gap for size in sizes if len(gap := gaps(row, "mlp", size)) > 1}
+        there = {size: gap for size in sizes if len(gap := limited_data.gaps(found, row, "mlp", size)) > 1}
         if row != "mlp" and there:
             curves.append(
                 curve(sentence(title), list(there), list(there.values()), "control" if shuffled else "strategy")
             )
     for row, others in limited_data.AGAINST.items():
         for other, size in product(others, sizes):
-            if len(gap := gaps(row, other, size)) > 1:
+            if len(gap := limited_data.gaps(found, row, other, size)) > 1:
                 titles = sentence(limited_data.ROWS[row][0]), limited_data.ROWS[other][0]
                 tests.append(difference(*titles, f"{size:,} cells", gap))
-    n = max(len(one) for one in values.values())
+    n = max(len(one) for one in found.values())
     return {
         "id": "few-training-cells",
         "question": "Do tokens help where cells are few?",
@@ -138,11 +129,8 @@ def unseen_genes_gain() -> dict[str, Any]:
     kinds = {"priors": "strategy", "shuffled": "control", "none": "baseline"}
     gains: dict[tuple[str, str], np.ndarray] = {}
     for case, row in product(unseen_genes.CASES, titles):
-        paths = sorted(unseen_genes.RESULTS.glob(f"{case}-{row}-*.json"))
-        found = [json.loads(path.read_text()) for path in paths]
-        r = {name: np.concatenate([one["r"][name] for one in found]) for name in found[0]["r"]}
-        own = r.pop(found[0]["model"])
-        gains[case, row] = own - max(r.values(), key=lambda values: values.mean())
+        own, r, best = unseen_genes.correlations(unseen_genes.results(case, row))
+        gains[case, row] = own - r[best]
     names = {case: title.split(",")[0] for case, title in unseen_genes.CASES.items()}
     curves = [curve(title, list(names.values()), [gains[case, row] for case in names], kinds[row])
               for row, title in titles.items()]  # fmt: skip

@@ -6,14 +6,12 @@ import math
 from functools import cache
 
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import t as student_t
 
+from genediff.comparison.gain_over_baseline import LEVEL, least_detected
 from genediff.core.installation import ASSETS
 from genediff.plots.comparison_plots import IntervalCurve
 
 FILE = ASSETS / "comparisons" / "experiments.json"
-LEVEL = 0.05
-POWER = 0.8
 
 
 class Difference(BaseModel):
@@ -32,8 +30,7 @@ class Difference(BaseModel):
     @property
     def detectable(self) -> float:
         """The difference that would have been found with a power of 80%, without correction."""
-        error = self.sd / math.sqrt(self.n)
-        return float((student_t.ppf(1 - LEVEL / 2, self.n - 1) + student_t.ppf(POWER, self.n - 1)) * error)
+        return least_detected(self.n - 1, 1) * self.sd / math.sqrt(self.n)
 
 
 class Experiment(BaseModel):
@@ -50,15 +47,11 @@ class Experiment(BaseModel):
     x_title: str
     y_title: str
     unit: str
-    curves: tuple[dict[str, object], ...]
+    curves: tuple[IntervalCurve, ...]
     tests: tuple[Difference, ...]
     how_to_read: str
     benchmark: str
     summary: str = ""
-
-    def lines(self) -> tuple[IntervalCurve, ...]:
-        """Return what is drawn."""
-        return tuple(IntervalCurve(**curve) for curve in self.curves)  # type: ignore[arg-type]
 
     def answers(self) -> list[str]:
         """Return what was found, a sentence for each pair of rows that was tested."""

@@ -60,7 +60,7 @@ class Gain:
         if p is None or self.detectable is None:
             return replace(self, p=None, finding="unknown")
         finding: Finding = "same" if p >= LEVEL else "better" if self.difference > 0 else "worse"
-        detectable = self.detectable * _least(self.freedom, n_tests) / _least(self.freedom, 1)
+        detectable = self.detectable * least_detected(self.freedom, n_tests) / least_detected(self.freedom, 1)
         return replace(self, p=p, detectable=detectable, finding=finding)
 
 
@@ -103,8 +103,11 @@ def _holm(p: np.ndarray) -> np.ndarray:
     return stepped[np.argsort(order)]
 
 
-def _least(freedom: float, n_tests: int) -> float:
-    """Return the least difference that is detected, in standard errors, by one of so many tests (Bonferroni)."""
+def least_detected(freedom: float, n_tests: int) -> float:
+    """Return the least difference that is detected with a power of 80%, in standard errors, by one of so many tests.
+
+    The tests are t-tests of these degrees of freedom, two-sided at 5% in all (Bonferroni).
+    """
     return float(stdtrit(freedom, 1 - LEVEL / 2 / n_tests) + stdtrit(freedom, POWER))
 
 
@@ -116,4 +119,4 @@ def _welch(own: Sequence[float], other: Sequence[float]) -> tuple[float, float, 
     if error < 1e-12:
         return (1.0 if abs(difference) < 1e-12 else 0.0), 0.0, math.inf
     freedom = error**4 / sum(s**2 / (len(v) - 1) for s, v in zip(shares, (own, other), strict=True))
-    return float(2 * stdtr(freedom, -abs(difference) / error)), _least(freedom, 1) * error, freedom
+    return float(2 * stdtr(freedom, -abs(difference) / error)), least_detected(freedom, 1) * error, freedom

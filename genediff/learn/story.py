@@ -45,8 +45,8 @@ class Step(BaseModel):
     """One view.
 
     ``page`` is a page by the stem of its file and ``query`` the query of its address; a part of it may have several
-    values, as several genes. ``highlight`` and ``locked`` name
-    controls by their Streamlit keys: the first are outlined, the second cannot be changed during this step.
+    values, as several genes. ``highlight`` and ``locked`` name controls by their Streamlit keys: the first are
+    outlined, the second cannot be changed during this step.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

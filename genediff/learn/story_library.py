@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from genediff.core.errors import InputError
@@ -37,7 +38,8 @@ class StoryLibrary:
         damaged: dict[str, str] = {}
         for path in (path for folder in (*self.others, self.folder) for path in sorted(folder.glob("*.yaml"))):
             try:
-                story = parse_story(path.read_text(encoding="utf-8"), name=path.name)
+                file = path.stat()
+                story = _read(path, file.st_mtime_ns, file.st_size)
             except InputError as problem:
                 damaged[path.stem] = str(problem)
             except (OSError, UnicodeDecodeError):
@@ -90,3 +92,9 @@ class StoryLibrary:
         base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:50] or "story"
         taken = {path.stem for place in (*self.others, self.folder) for path in place.glob("*.yaml")}
         return next(name for n in range(1, 10_000) if (name := base if n == 1 else f"{base}-{n}") not in taken)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, written: int, size: int) -> Story:
+    """Read a story once for as long as its file stays: YAML takes ten milliseconds a story, and every page asks."""
+    return parse_story(path.read_text(encoding="utf-8"), name=path.name)

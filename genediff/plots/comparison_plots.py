@@ -95,7 +95,7 @@ def with_intervals(curves: Sequence[IntervalCurve], *, x_title: str, y_title: st
                 "symbol": SYMBOLS[number % len(SYMBOLS)] + ("-open" if curve.kind == "control" else ""),
             },
             customdata=[
-                (one if isinstance(one, str) else f"{one:,} {x_title}", low, high)
+                (one if isinstance(one, str) else f"{one:,.0f} {x_title}", low, high)
                 for one, low, high in zip(curve.x, curve.low, curve.high, strict=True)
             ],
             hovertemplate=f"{curve.name}<br>%{{customdata[0]}}: %{{y:+.3g}} "

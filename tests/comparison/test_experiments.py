@@ -26,17 +26,19 @@ def test_a_sentence_says_what_was_found_and_what_was_not():
     tests = (one("few", 2.0, 0.01), one("some", -3.0, 0.02), one("many", 0.1, 0.6))
     made = {"id": "i", "question": "q", "data": "d", "x_title": "x", "y_title": "y", "unit": "nats", "how_to_read": "h",
             "benchmark": "b", "curves": ()}  # fmt: skip
-    (said,) = Experiment(tests=tests, **made).answers()
-    assert said.startswith("A against B: better by 2 (few), worse by 3 (some), no difference detected (many; one of")
-    assert said.endswith("Unit: nats.")
+    (sentence,) = Experiment(tests=tests, **made).answers()
+    assert sentence.startswith(
+        "A against B: better by 2 (few), worse by 3 (some), no difference detected (many; one of"
+    )
+    assert sentence.endswith("Unit: nats.")
     assert Experiment(tests=(), summary="None of it.", **made).answers() == ["None of it."]
 
 
 @pytest.mark.parametrize("one", shipped_experiments().experiments, ids=lambda one: one.id)
 def test_what_ships_is_drawn_with_its_intervals_and_answers_its_question(one):
-    figure = with_intervals(one.lines(), x_title=one.x_title, y_title=one.y_title)
+    figure = with_intervals(one.curves, x_title=one.x_title, y_title=one.y_title)
     assert len([trace for trace in figure.data if trace.name]) == len(one.curves)
-    for curve in one.lines():
+    for curve in one.curves:
         assert len(curve.x) == len(curve.y) == len(curve.low) == len(curve.high)
         assert all(low <= y <= high for low, y, high in zip(curve.low, curve.y, curve.high, strict=True))
     assert one.question.endswith("?") and one.answers()

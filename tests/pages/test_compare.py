@@ -176,7 +176,7 @@ def test_a_choice_that_is_not_there_is_told(workspace, open_page):
 
 def test_claims_are_shown_where_they_were_measured(open_page):
     app = open_page("compare", {"compare_view": "What is it good for?"})
-    said = texts(app)
+    text = texts(app)
     for one in shipped_experiments().experiments:
-        assert one.question in said and one.answers()[0].split(":")[0].split("(")[0] in said.replace("\\", "")
-    assert "Not measured yet" in said and len(app.get("plotly_chart")) == len(shipped_experiments().experiments)
+        assert one.question in text and one.answers()[0].split(":")[0].split("(")[0] in text.replace("\\", "")
+    assert "Not measured yet" in text and len(app.get("plotly_chart")) == len(shipped_experiments().experiments)

@@ -1,4 +1,4 @@
-"""Stories told with real screens: what a reader without the file is told, and that what they say is what is seen."""
+"""Stories on real screens: a reader without the file learns where it is, and what stories say is what is seen."""
 
 from __future__ import annotations
 

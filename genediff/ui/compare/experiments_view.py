@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from genediff.comparison.experiments import LEVEL, Experiment, shipped_experiments
+from genediff.comparison.experiments import Experiment, shipped_experiments
+from genediff.comparison.gain_over_baseline import LEVEL
 from genediff.plots import comparison_plots as plots
 from genediff.ui.kit import explain, figures, tables
 
@@ -29,7 +30,7 @@ def _experiment(one: Experiment) -> None:
     for sentence in one.answers():
         st.markdown(f"- {explain.plain(sentence)}")
     figures.show_figure(
-        plots.with_intervals(one.lines(), x_title=one.x_title, y_title=one.y_title),
+        plots.with_intervals(one.curves, x_title=one.x_title, y_title=one.y_title),
         how_to_read=f"{one.data} {one.how_to_read}",
         name=one.id,
         table=lambda: _table(one),
@@ -43,7 +44,7 @@ def _experiment(one: Experiment) -> None:
             })  # fmt: skip
             st.caption(
                 f"FDR: Benjamini and Hochberg's over all tests of this page; a difference is found below {LEVEL:.0%}. "
-                "What would be found in 8 of 10 experiments is said for one test alone. "
+                "What would be found in 8 of 10 such experiments is for a single test, without correction. "
                 f"Measured by `python -m benchmarks.{one.benchmark}`."
             )
 

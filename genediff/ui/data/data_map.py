@@ -77,12 +77,11 @@ def show(dataset: Dataset) -> None:
             return
     left, right = st.columns([0.7, 0.3], gap="medium")
     with left:
-        _draw(dataset, colours, columns)
+        _draw(dataset, colours, columns, kept)
     with right:
-        corners = region.read(region.MAP)
-        if corners:
+        if region.read(region.MAP):
             region.clear_button(region.MAP)
-            _summary(dataset, corners, columns)
+            _summary(dataset, kept, columns)
         else:
             _invitation(dataset)
 
@@ -144,31 +143,28 @@ def _controls(dataset: Dataset, columns: obs_columns.Columns) -> Colours:
     return Colours(column, tuple(chosen), tuple(highlight), (low / 100, high / 100), scale, split)
 
 
-def _draw(dataset: Dataset, colours: Colours, columns: obs_columns.Columns) -> None:
+def _draw(dataset: Dataset, colours: Colours, columns: obs_columns.Columns, kept: np.ndarray | None) -> None:
     corners = region.read(region.MAP)
-    figure = _figure(dataset, colours, columns, dark=theme.is_dark())
+    places = None if kept is None else np.flatnonzero(kept)
+    rows = subsample.rows(dataset, places)
+    rows = rows if places is None else places[rows]
+    figure = _figure(dataset, rows, colours, columns, dark=theme.is_dark())
     figures.show_figure(
         embedding.with_region(figure, corners) if corners else figure,
-        how_to_read=f"{_reading(dataset, colours, columns)}{_split_reading(dataset, colours)}"
-        f"{subsample.sample_note(dataset, _places(dataset), lasso=True)} {LESS_SURE}",
+        how_to_read=f"{_reading(dataset, colours, columns)}{_split_reading(dataset, rows, colours)}"
+        f"{subsample.sample_note(dataset, places, lasso=True)} {LESS_SURE}",
         name=f"umap-{'-'.join(colours.genes) or colours.column}",
         table=lambda: _table(dataset, colours),
-        publication=lambda: publication.from_plotly(_figure(dataset, colours, columns, dark=False)),
+        publication=lambda: publication.from_plotly(_figure(dataset, rows, colours, columns, dark=False)),
         select=("lasso", "box"),
         when_selected=lambda selection: region.remember(region.MAP, selection),
         key=f"map-{dataset.info.id}",
     )
 
 
-def _places(dataset: Dataset) -> np.ndarray | None:
-    kept = cell_filter.shown(dataset)
-    return None if kept is None else np.flatnonzero(kept)
-
-
-def _figure(dataset: Dataset, colours: Colours, columns: obs_columns.Columns, *, dark: bool) -> go.Figure:
-    places = _places(dataset)
-    rows = subsample.rows(dataset, places)
-    rows = rows if places is None else places[rows]
+def _figure(
+    dataset: Dataset, rows: np.ndarray, colours: Colours, columns: obs_columns.Columns, *, dark: bool
+) -> go.Figure:
     whole = _map(dataset, rows, colours, columns, dark=dark)
     if colours.split is not None:
         codes, _ = obs_columns.classes(dataset, colours.split)
@@ -179,7 +175,7 @@ def _figure(dataset: Dataset, colours: Colours, columns: obs_columns.Columns, *,
             for name, place in _panels(dataset, colours.split, rows)
         }
         whole = embedding.split(whole, parts, columns=1 if layout.on_phone() else None)
-    if places is not None:  # so that cells stay where they were
+    if cell_filter.chosen(dataset):  # so that cells stay where they were
         whole = embedding.keep_extent(whole, dataset.umap)
     return whole
 
@@ -229,11 +225,10 @@ def _panels(dataset: Dataset, column: str, rows: np.ndarray) -> list[tuple[str, 
     return sorted(names, key=lambda one: (one[1] < 0, len(one[0]) if one[0].isdigit() else 0, one[0]))
 
 
-def _split_reading(dataset: Dataset, colours: Colours) -> str:
+def _split_reading(dataset: Dataset, rows: np.ndarray, colours: Colours) -> str:
     if colours.split is None:
         return ""
-    codes, _ = obs_columns.classes(dataset, colours.split)
-    n = len(np.unique(codes if (kept := cell_filter.shown(dataset)) is None else codes[kept]))
+    n = len(np.unique(obs_columns.classes(dataset, colours.split)[0][rows]))
     which = f"the {MOST_PANELS} largest of {n} classes" if n > MOST_PANELS else "each class"
     name = explain.plain(obs_columns.title(colours.split))
     counted = "" if colours.genes else "; the legend counts all cells shown"
@@ -268,10 +263,10 @@ def _invitation(dataset: Dataset) -> None:
     selection_picker.manage(dataset, key="lasso")
 
 
-def _summary(dataset: Dataset, corners: region.Polygon, columns: obs_columns.Columns) -> None:
-    kept, chosen = cell_filter.shown(dataset), region.inside(corners, dataset.umap)
-    shown = np.ones(len(chosen), dtype=bool) if kept is None else kept
-    chosen &= shown
+def _summary(dataset: Dataset, kept: np.ndarray | None, columns: obs_columns.Columns) -> None:
+    shown = np.ones(dataset.info.n_cells, dtype=bool) if kept is None else kept
+    within = region.on_map(dataset)
+    chosen = np.zeros_like(shown) if within is None else within
     number = int(chosen.sum())
     with st.container(border=True):
         share = f"{number / shown.sum():.1%} of {'all' if kept is None else 'those shown'}"

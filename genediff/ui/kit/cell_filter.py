@@ -18,8 +18,9 @@ _WIDGET = "cell-filter"
 
 def chosen(dataset: Dataset) -> list[str]:
     """Return the classes that the reader filters by, as "column: class"; those that are not here are left out."""
-    known = obs_columns.levels(dataset)
-    return [name for name in dict.fromkeys(st.query_params.get_all(_KEY)) if name in known]
+    named = dict.fromkeys(st.query_params.get_all(_KEY))
+    known = obs_columns.levels(dataset) if named else {}  # every plot asks, and most maps show all cells
+    return [name for name in named if name in known]
 
 
 def shown(dataset: Dataset) -> np.ndarray | None:
@@ -27,13 +28,13 @@ def shown(dataset: Dataset) -> np.ndarray | None:
 
     A cell is in one of the chosen classes of every column that has any.
     """
+    names = chosen(dataset)
+    if not names:
+        return None
     known = obs_columns.levels(dataset)
     places: dict[str, list[int]] = {}
-    for name in chosen(dataset):
-        column, place = known[name]
+    for column, place in (known[name] for name in names):
         places.setdefault(column, []).append(place)
-    if not places:
-        return None
     return np.logical_and.reduce(
         [np.isin(obs_columns.classes(dataset, column)[0], wanted) for column, wanted in places.items()]
     )

@@ -95,7 +95,7 @@ def show_figure(
 def _below_toolbar(fig: go.Figure) -> go.Figure:
     """Leave room above what stands at the top of a figure, where Plotly's toolbar would lie over it."""
     titled = fig.layout.title.text or any(
-        note.yref == "paper" and (note.y or 0) > 0.99 for note in fig.layout.annotations
+        note.yref == "paper" and round(note.y or 0, 6) >= 1 for note in fig.layout.annotations
     )
     fig.layout.margin.t = max(fig.layout.margin.t or 0, 60 if titled else 36)
     return fig

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RealScreen:
-    """A published screen, and the story told with it.
+    """A published screen, and the story that uses it.
 
     ``id`` is what views of the story call its data set: that of an import is made of the file's content and cannot be
     known before. ``label`` is the column of cell types; None where all cells are of one.
@@ -83,8 +83,9 @@ def screen_called(name: str | None) -> RealScreen | None:
 def imported_id(name: str | None) -> str | None:
     """Return the id under which the screen of that name was imported here, the newest; None where it is not here."""
     screen = screen_called(name)
-    infos = caching.workspace().list_datasets() if screen is not None else []
-    return next((info.id for info in infos if screen is not None and screen.is_of(info)), None)
+    if screen is None:
+        return None
+    return next((info.id for info in caching.workspace().list_datasets() if screen.is_of(info)), None)
 
 
 def show() -> None:
