@@ -6,11 +6,11 @@
 
 A model of GRN tokens (preset quick), in count and in gene space, is trained on the planted network and one on its
 shuffled control, which has the same degrees. For numbers of held-out cells it measures, at FDR < 5 %: the edges that
-are supported, the regulators that are found, and the paths of up to two edges at 40 genes. An edge *acts* where its
-source regulates its target directly or through others. One that does not act may still be *associated* with it: the
-target acts on the source, or both follow the same regulator or pathway, and then the source's value does predict the
-target. *Exchanged* are the same edges in cells in which every regulator has the value of another cell of its type, so
-that none can say anything.
+are supported, the regulators that are found, and the paths of up to two edges at 40 genes, of which each edge must be
+supported. An edge *acts* where its source regulates its target directly or through others. One that does not act may
+still be *associated* with it: the target acts on the source, or both follow the same regulator or pathway, and then the
+source's value does predict the target. *Exchanged* are the same edges in cells in which every regulator has the value
+of another cell of its type, so that none can say anything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from genediff.inspection.regulation.held_out_test import within_groups
 from genediff.inspection.regulation.interventions import interventions
 from genediff.inspection.regulation.probed_cells import probe
 from genediff.inspection.regulation.query import find_paths
-from genediff.inspection.regulation.regulators import key_regulators, regulators_of
+from genediff.inspection.regulation.regulators import regulators_of
 from genediff.models.config import SPACE_NAMES
 from genediff.models.load_model import load_model
 from genediff.training.presets import preset_run
@@ -100,11 +100,11 @@ def measure(model: GenerativeModel, dataset: Dataset, world: World, n: int) -> d
     seen = probe(model, dataset, np.flatnonzero(dataset.obs["split"] == "train"), most=2000)
     given = probe(model, dataset, np.flatnonzero(dataset.obs["split"] != "train"), t=0.6, most=n)
     known = seen.clean[:, : seen.n_genes].numpy()
-    edges = interventions(model, given, known, seen.groups, n_shuffled=0).edges
+    tested = interventions(model, given, known, seen.groups, n_shuffled=0)
+    edges, regulators = tested.edges, tested.regulators
     ends = world.ends(edges["source"], edges["target"])
     acts, direct, associated = world.acts[ends], world.direct[ends], world.associated[ends]
     kinds = {"planted": direct, "indirect": acts & ~direct, "associated": associated & ~acts, "unrelated": ~associated}
-    regulators = key_regulators(model, given, n_shuffled=0)
     found = {"cells": given.n_cells, "edges": {kind: _shares(edges, mask) for kind, mask in kinds.items()}}
     exchanged = interventions(model, _exchanged(given, edges["source"], model), known, seen.groups, n_shuffled=0).edges
     fixed = ~exchanged["target"].isin(set(edges["source"])).to_numpy()  # a regulator's own value was exchanged too
@@ -113,22 +113,32 @@ def measure(model: GenerativeModel, dataset: Dataset, world: World, n: int) -> d
     found["regulators"] = {"acting": _shares(regulators, real), "others": _shares(regulators, ~real)}
     targets = sorted(set(edges["target"]))
     targets = targets[:: max(1, len(targets) // N_TARGETS)]
-    found["paths"] = _paths(model, given, world, targets)
-    found["one gene"] = _one_gene(model, given, world, targets)
+    found["paths"] = _paths(model, given, world, targets, edges)
+    found["one gene"] = _one_gene(model, given, world, targets, edges)
     return found
 
 
-def _one_gene(model: GenerativeModel, given: Probe, world: World, targets: list[str]) -> dict[str, Any]:
-    rows = pd.concat([regulators_of(model, given, target).assign(target=target) for target in targets])
+def _one_gene(
+    model: GenerativeModel, given: Probe, world: World, targets: list[str], tested: pd.DataFrame
+) -> dict[str, Any]:
+    found = {target: regulators_of(model, given, target, tested=tested) for target in targets}
+    rows = pd.concat([table.assign(target=target) for target, table in found.items()])
     rows = rows[rows["effect"] > 0]
     ends = world.ends(rows["regulator"], rows["target"])
-    return {"direct": _shares(rows, world.direct[ends]), "others": _shares(rows, ~world.acts[ends])}
+    others = ~rows["direct"].to_numpy()
+    return {
+        "direct": _shares(rows, world.direct[ends]),
+        "indirect": _shares(rows, others & world.acts[ends]),
+        "others": _shares(rows, ~world.acts[ends]),
+    }
 
 
-def _paths(model: GenerativeModel, given: Probe, world: World, targets: list[str]) -> dict[str, Any]:
+def _paths(
+    model: GenerativeModel, given: Probe, world: World, targets: list[str], tested: pd.DataFrame
+) -> dict[str, Any]:
     parts: dict[str, list[tuple[float, float]]] = {kind: [] for kind in ("planted", "two planted", "others")}
     for target in targets:
-        for row in find_paths(model, given, target, steps=2, n_shuffled=0).paths.itertuples():
+        for row in find_paths(model, given, target, n_shuffled=0, tested=tested).paths.itertuples():
             steps = world.ends(row.genes[:-1], row.genes[1:])
             acts = world.acts[world.ends(row.genes[:1], row.genes[-1:])][0]
             if world.direct[steps].all():
@@ -191,7 +201,9 @@ def table(found: dict[tuple[str, str, int], dict[str, Any]]) -> str:
         ("edges", "exchanged", "edges, values exchanged"), ("regulators", "acting", "regulators that act"),
         ("regulators", "others", "regulators that do not act"), ("paths", "planted", "planted paths, one edge"),
         ("paths", "two planted", "planted paths, two edges"), ("paths", "others", "paths that do not act"),
-        ("one gene", "direct", "direct regulators of a gene"), ("one gene", "others", "those that do not act on it"),
+        ("one gene", "direct", "direct regulators of a gene"),
+        ("one gene", "indirect", "regulators of a gene without an edge that act"),
+        ("one gene", "others", "those that do not act on it"),
     ]  # fmt: skip
     lines = [
         "# Power and false findings of Regulation's tests",

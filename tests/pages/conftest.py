@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
 from pathlib import Path
@@ -14,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 from genediff.core.installation import ASSETS
 from genediff.models.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
 from genediff.ui.kit import background, caching
+from genediff.ui.run_views import estimate_view
 from genediff.workspace import DEMO_DATASET, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = tuple(sorted(path.stem for path in (ROOT / "pages").glob("*.py")))
@@ -39,26 +41,38 @@ def _quiet_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_thread_left() -> Iterator[None]:
-    """Cancel what pages do in the background, and wait for its end, before another file's tests begin.
+    """Wait for the end of what pages do in the background before another file's tests begin.
 
     Torch in a thread does not survive the end of the interpreter; and filters of warnings are the whole process's, so
     a thread that ignores some took away what a later test had asked for.
     """
-    begun: list[background.Work] = []
-    made = background.Work.__init__
-
-    def noted(work: background.Work, *given: Any, **named: Any) -> None:
-        made(work, *given, **named)
-        begun.append(work)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(background.Work, "__init__", noted)
-        yield
-    for work in begun:
-        work.cancel()
+    yield
     for thread in threading.enumerate():
         if thread.name in ("background", "estimate", "generate"):
             thread.join(timeout=600)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on() -> Iterator[None]:
+    """Cancel what a test's pages do in the background: nobody looks any more, and the next test needs the cores."""
+    works: list[background.Work] = []
+    measurements: list[estimate_view._Measurement] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, begun in ((background.Work, works), (estimate_view._Measurement, measurements)):
+            patch.setattr(kind, "__init__", _noted(kind.__init__, begun))
+        yield
+    for work in works:
+        work.cancel()
+    for measurement in measurements:
+        measurement.asked = -math.inf
+
+
+def _noted(made: Callable[..., None], begun: list[Any]) -> Callable[..., None]:
+    def noted(one: Any, *given: Any, **named: Any) -> None:
+        made(one, *given, **named)
+        begun.append(one)
+
+    return noted
 
 
 @pytest.fixture

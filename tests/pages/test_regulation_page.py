@@ -70,18 +70,24 @@ def test_the_first_view_says_how_many_regulators_have_an_effect(opened, model) -
 def test_edges_that_a_shuffled_network_has_too_are_no_evidence() -> None:
     """Twenty-one edges with effects of a thousandth were named where a shuffled network had thirty-one."""
     edges = pd.DataFrame({"source": ["A", "B"], "target": ["C", "D"], "q": [0.01, 0.2]})
-    found = SimpleNamespace(edges=edges, n_cells=100)
-    many, few = (pd.DataFrame({"specific": [0.0], "edges": [share]}) for share in (0.5, 0.0))
-    assert "no evidence" in regulation_overview._edges_in_words(found, many)
-    assert "A → C" not in regulation_overview._edges_in_words(found, many)
-    assert "(0 on a shuffled network): A → C." in regulation_overview._edges_in_words(found, few)
+    many, few = (
+        SimpleNamespace(
+            edges=edges,
+            controls=pd.DataFrame({"what": ["on shuffled networks"], "specific": [0.0], "edges": [share]}),
+            n_cells=100,
+        )
+        for share in (0.5, 0.0)
+    )
+    assert "no evidence" in regulation_overview.edges_in_words(many)
+    assert "A → C" not in regulation_overview.edges_in_words(many)
+    assert "(0 on a shuffled network): A → C." in regulation_overview.edges_in_words(few)
 
 
 @pytest.mark.parametrize("model", ["grn-gene", "grn-counts"])
 def test_a_target_is_asked_about_without_any_choice(opened, model) -> None:
     app = opened(model=model)
     assert app.slider(key="t").label.startswith("Molecules read" if model == "grn-counts" else "Time t")
-    assert "shuffled networks" in texts(app)
+    assert "shuffled network" in texts(app)  # the control stands beside every answer
     assert len(app.get("plotly_chart")) == 1
     assert app.dataframe[0].value[["p", "flow_p"]].stack().between(0, 1).all()
 

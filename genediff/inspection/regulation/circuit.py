@@ -175,6 +175,13 @@ def circuit_of(model: GenerativeModel) -> Circuit:
     return Circuit(np.arange(len(model.genes)), wiring, denoiser)
 
 
+def place_of(model: GenerativeModel, gene: str) -> int:
+    """Return where a gene stands in a model; InputError when it is none of its genes."""
+    if gene not in model.genes:
+        raise InputError(f"{gene} is none of the {len(model.genes):,} genes of {model.spec.title!r}; choose another")
+    return model.genes.index(gene)
+
+
 def attention_of(block: Any) -> EdgeSelfAttention:
     """Return the attention of a layer."""
     attention = block.attention

@@ -11,9 +11,9 @@ from scipy.stats import norm, ttest_ind_from_stats
 from genediff.core.stats import false_discovery_rates
 from genediff.inspection.regulation.attention_flow import flow_of
 from genediff.inspection.regulation.attention_paths import path_flow, paths_to
-from genediff.inspection.regulation.circuit import circuit_of, network_of
+from genediff.inspection.regulation.circuit import circuit_of, network_of, place_of
 from genediff.inspection.regulation.knockout_effects import effects_of
-from genediff.inspection.regulation.query import ARROW, place_of
+from genediff.inspection.regulation.query import ARROW
 from genediff.inspection.regulation.shuffled_networks import MOST_OF_LENGTH
 
 if TYPE_CHECKING:

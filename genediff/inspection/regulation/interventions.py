@@ -11,8 +11,8 @@ from torch import nn
 
 from genediff.core.stats import adaptive_discovery_rates, false_discovery_rates
 from genediff.inspection.regulation.circuit import attention_of, circuit_of, copy_of, network_of
+from genediff.inspection.regulation.exchange import exchange, part_of
 from genediff.inspection.regulation.held_out_test import gain_test, improvements, joint_p, within_groups
-from genediff.inspection.regulation.regulators import exchange, part_of
 from genediff.inspection.regulation.significance import LEVEL
 from genediff.models.count_denoiser import CountDenoiser
 
@@ -108,6 +108,13 @@ def interventions(
     ablations = _ablations(circuit, given)
     progress(1.0)
     return Interventions(regulators, edges, controls, ablations, given.n_cells)
+
+
+def edge_tests(
+    model: GenerativeModel, given: Probe, *, seed: int = 0, progress: Callable[[float], None] = lambda share: None
+) -> pd.DataFrame:
+    """Return ``edges`` of `interventions` alone."""
+    return _exchanged(model, circuit_of(model), given, seed=seed, progress=progress)[1]
 
 
 def _exchanged(

@@ -1,4 +1,4 @@
-"""What a target's prediction loses when one path is cut, or carries another cell's value."""
+"""What a target's prediction loses when one path is cut."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-
-from genediff.inspection.regulation.held_out_test import GainTest, gain_test, within_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,39 +109,6 @@ def effects_of(circuit: Circuit, given: Probe, paths: Sequence[Path]) -> Effects
     return Effects(whole - without, clean[:, first], clean[:, end] - without)
 
 
-def path_gains(circuit: Circuit, given: Probe, paths: Sequence[Path], *, seed: int = 0) -> GainTest:
-    """Let each path on its own carry the value of another cell of the same group, and test what the true one improves.
-
-    As `effects_of`, but the path starts from a twin of its first gene that holds another cell's value, so that all
-    that hears of the regulator along other ways is as it was.
-    """
-    if not paths:
-        return GainTest(np.zeros(0), np.zeros(0))
-    draw, wiring = np.random.default_rng([seed, 6]), circuit.wiring
-    ends = [path.genes[-1] for path in paths]
-    held = upstream(wiring, ends, len(circuit.passes))
-    place = np.full(circuit.n_places, -1)
-    place[held] = np.arange(len(held))
-    twins = _Twins(wiring, place)
-    starts = {gene: twins.add_source(gene) for gene in dict.fromkeys(path.genes[0] for path in paths)}
-    last = np.array([twins.add(path, starts[path.genes[0]]) for path in paths])
-    kept = np.flatnonzero((place[wiring.edges] >= 0).all(axis=0))
-    numbers = np.concatenate([kept, *twins.numbers])
-    edges = np.concatenate([place[wiring.edges[:, kept]], *twins.edges], axis=1)
-    part = circuit.wired(wiring.take(numbers, edges), circuit.genes[np.concatenate([held, twins.genes])])
-    truth = given.clean.double().cpu().numpy()[:, circuit.genes[ends]]
-    own, exchanged = [], []
-    for noisy in given.with_noise(draw, given.exchanges):
-        order = torch.from_numpy(within_groups(given.groups, draw))
-        state = part.state(noisy)
-        for gene, at in starts.items():
-            state[:, at] = noisy.state[order, int(circuit.genes[gene])]
-        predicted = part.predict(noisy, state)  # (cell, place)
-        own.append(predicted[:, place[ends]])
-        exchanged.append(predicted[:, last])
-    return gain_test(truth, np.stack(own), np.stack(exchanged))
-
-
 def upstream(wiring: Wiring, targets: Sequence[int] | np.ndarray, steps: int) -> np.ndarray:
     """Return the places at most so many edges upstream of some targets, those among them, sorted."""
     found = np.unique(np.asarray(targets))
@@ -167,14 +131,9 @@ class _Twins:
         self.edges: list[np.ndarray] = []
         self.n = int((place >= 0).sum())
 
-    def add_source(self, gene: int) -> int:
-        """Return the place of a twin of a path's first gene, with the same incoming edges."""
-        numbers = np.flatnonzero(self.wiring.edges[1] == gene)
-        numbers = numbers[self.place[self.wiring.edges[0, numbers]] >= 0]
-        return self._twin(gene, numbers, self.place[self.wiring.edges[0, numbers]])
-
-    def add(self, path: Path, before: int = -1) -> int:
-        """Return the place of the last twin of a path, which starts from a place or from nothing (-1)."""
+    def add(self, path: Path) -> int:
+        """Return the place of the last twin of a path."""
+        before = -1
         for gene, edge in zip(path.genes[1:], path.edges, strict=True):
             numbers = np.flatnonzero(self.wiring.edges[1] == gene)
             numbers = numbers[(self.place[self.wiring.edges[0, numbers]] >= 0)]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from genediff.core.errors import InputError
-from genediff.core.stats import adaptive_discovery_rates, false_discovery_rates
-from genediff.inspection.regulation.circuit import circuit_of, network_of
+from genediff.core.stats import false_discovery_rates
+from genediff.inspection.regulation.circuit import circuit_of, network_of, place_of
+from genediff.inspection.regulation.interventions import edge_tests
 from genediff.inspection.regulation.shuffled_networks import End, Strengths, shuffled_strengths, strengths
-from genediff.inspection.regulation.significance import LEVEL, best, empirical_p, verdicts
+from genediff.inspection.regulation.significance import best, empirical_p, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,18 +40,15 @@ class PathSearch:
         One row per path, strongest first: ``path`` in words, ``source``, ``target``, ``steps``, ``flow`` (share of the
         target), ``effect`` (standard deviations of the target's prediction that cutting it takes away), ``slope``
         (standard deviations of the target per standard deviation of the source, above 0: activates), ``help`` (share of
-        the squared error of the target in these cells that cutting the path would restore), ``gain`` (share that the
-        true value along the path removes, against another cell's), its ``p`` and ``q`` (`path_gains`; false discovery
-        rate over the paths), ``flow_p`` and ``flow_q`` against shuffled networks (NaN without any),
-        ``verdict``, ``genes``.
+        the squared error of the target in these cells that cutting the path would restore), ``gain``, ``p`` and ``q``
+        of its least certain edge (false discovery rate over all edges of the network), ``flow_p`` and ``flow_q``
+        against shuffled networks (NaN without any), ``verdict``, ``genes``.
     edges
         One row per edge of these paths: ``source``, ``target``, ``flow`` (of all paths over it), ``effect`` and
         ``slope`` of the edge alone where it leads to its target directly, ``prior_sign``, ``layer`` in which it is used
         most, ``encoder`` … ``decoder`` shares, ``prior`` (the network it is from), ``verdict`` (best of its paths).
     n_cells, n_shuffled, t
         What it rests on.
-    shuffled_share
-        Share of the paths of shuffled networks that pass the same test before correction (p < 0.05); NaN without any.
     """
 
     gene: str
@@ -59,15 +58,17 @@ class PathSearch:
     n_cells: int
     n_shuffled: int
     t: float
-    shuffled_share: float
 
 
 def find_paths(
     model: GenerativeModel, given: Probe, gene: str, *, end: End = "target", regulator: str | None = None,
     steps: int = 2, measure: Measure = "variation", n_shuffled: int = 9, seed: int = 0,
-    progress: Callable[[float], None] = lambda share: None,
+    tested: pd.DataFrame | None = None, progress: Callable[[float], None] = lambda share: None,
 ) -> PathSearch:  # fmt: skip
-    """Find and test the strongest paths into a gene, or out of it.
+    """Find the strongest paths into a gene, or out of it; one is supported where each of its edges is.
+
+    Edges are tested together over the whole network, which finds more than a test of the few paths at one gene: in
+    count space 72% of planted edges in 800 cells against 40% (benchmarks/regulation_power.md).
 
     Parameters
     ----------
@@ -80,14 +81,15 @@ def find_paths(
     end
         "target": who regulates it; "source": what it regulates.
     regulator
-        With ``end="target"``: paths from this gene are measured in any case, and alone are returned. Tests stay those
-        among all paths into the target.
+        With ``end="target"``: paths from this gene are measured in any case, and alone are returned.
     steps
         The longest path, 1 to 3 edges.
     measure
         Of the flow, see ``flow_of``.
     n_shuffled
         Shuffled networks that flow is compared with; 0: none.
+    tested
+        What `edge_tests` found in the same cells; it is called where this is None.
     progress
         Told the share that is done; may raise to stop.
 
@@ -110,29 +112,21 @@ def find_paths(
         circuit, network, model.genes, given, place, n=n_shuffled, end=end, steps=steps, measure=measure, seed=seed,
         progress=progress,
     ) if n_shuffled else []  # fmt: skip
-    table = _table(model, found, null)
+    table = _table(model, found, null, edge_tests(model, given, seed=seed) if tested is None else tested)
     if regulator is not None:
         table = table[table["source"] == regulator]
         if table.empty:
             raise InputError(f"no path of up to {steps} edges leads from {regulator} to {gene}; allow longer paths")
     edges = _edges(circuit, network, found, table)
     table = table.sort_values("flow", ascending=False, kind="stable")
-    null_p = np.concatenate([one.test.p for one in null]) if null else np.zeros(0)
-    return PathSearch(
-        gene, end, table.drop(columns="number").reset_index(drop=True), edges, given.n_cells, n_shuffled,
-        float(given.t[0]), float((null_p < LEVEL).mean()) if len(null_p) else float("nan"),
-    )  # fmt: skip
+    table = table.drop(columns="number").reset_index(drop=True)
+    return PathSearch(gene, end, table, edges, given.n_cells, n_shuffled, float(given.t[0]))
 
 
-def place_of(model: GenerativeModel, gene: str) -> int:
-    """Return where a gene stands in a model; InputError when it is none of its genes."""
-    if gene not in model.genes:
-        raise InputError(f"{gene} is none of the {len(model.genes):,} genes of {model.spec.title!r}; choose another")
-    return model.genes.index(gene)
-
-
-def _table(model: GenerativeModel, found: Strengths, null: list[Strengths]) -> pd.DataFrame:
+def _table(model: GenerativeModel, found: Strengths, null: list[Strengths], tested: pd.DataFrame) -> pd.DataFrame:
+    edges = tested.set_index(["source", "target"])
     names = [tuple(model.genes[g] for g in path.genes) for path in found.paths]
+    on = [edges.loc[list(pairwise(genes))] for genes in names]
     table = pd.DataFrame(
         {
             "path": [ARROW.join(genes) for genes in names],
@@ -143,9 +137,9 @@ def _table(model: GenerativeModel, found: Strengths, null: list[Strengths]) -> p
             "effect": found.size,
             "slope": found.slope,
             "help": found.help,
-            "gain": found.test.gain,
-            "p": found.test.p,
-            "q": adaptive_discovery_rates(found.test.p),
+            "gain": [tests["gain"].min() for tests in on],
+            "p": [tests["p"].max() for tests in on],
+            "q": [tests["q"].max() for tests in on],
             "genes": names,
             "number": np.arange(len(names)),
         }

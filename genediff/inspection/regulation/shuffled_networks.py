@@ -9,7 +9,7 @@ import numpy as np
 
 from genediff.inspection.regulation.attention_flow import flow_of
 from genediff.inspection.regulation.attention_paths import Path, paths_from, paths_to
-from genediff.inspection.regulation.knockout_effects import effects_of, path_gains, upstream
+from genediff.inspection.regulation.knockout_effects import effects_of, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from genediff.inspection.regulation.attention_flow import Flow, Measure
     from genediff.inspection.regulation.circuit import Circuit
     from genediff.inspection.regulation.edge_probe import Probe
-    from genediff.inspection.regulation.held_out_test import GainTest
     from genediff.knowledge.network import Network
 
 End = Literal["target", "source"]
@@ -28,14 +27,13 @@ MOST_OF_LENGTH = {1: 40, 2: 15, 3: 10}
 
 @dataclass(frozen=True, eq=False)
 class Strengths:
-    """Flow, effect, slope and help of the strongest paths at a gene, and the test of each, (path,): see `Effects`."""
+    """Flow, effect, slope and help of the strongest paths at a gene, (path,): see `Effects`."""
 
     paths: tuple[Path, ...]
     flow: np.ndarray
     size: np.ndarray
     slope: np.ndarray
     help: np.ndarray
-    test: GainTest
 
     @property
     def n_steps(self) -> np.ndarray:
@@ -76,9 +74,8 @@ def strengths(
     found = [Path(tuple(int(places[g]) for g in p.genes), p.edges, p.flow, p.when) for p in found]
     found = _numbered(found, circuit, places)
     effects = effects_of(circuit, given, found)
-    test = path_gains(circuit, given, found)
     flows = np.array([path.flow for path in found])
-    return Strengths(tuple(found), flows, effects.size, effects.slope, effects.help, test)
+    return Strengths(tuple(found), flows, effects.size, effects.slope, effects.help)
 
 
 def shuffled_strengths(

@@ -18,10 +18,11 @@ ATTENTION_ONLY = "attention only"
 NOT_SIGNIFICANT = "not significant"
 
 WORDS = {
-    SUPPORTED: "the regulator's true value along it predicts the gene better than another cell's (FDR < 5%)",
-    ATTENTION_ONLY: "more attention flows along it than in shuffled networks, but no better prediction by the "
-    "regulator's value was detected: attention alone is no evidence",
-    NOT_SIGNIFICANT: "no better prediction of the gene by the regulator's value along it was detected",
+    SUPPORTED: "at each of its edges the regulator's true value predicts the target better than another cell's (FDR "
+    "< 5% over all edges of the network)",
+    ATTENTION_ONLY: "more attention flows along it than in shuffled networks, but at one of its edges no better "
+    "prediction was detected: attention alone is no evidence",
+    NOT_SIGNIFICANT: "at one of its edges no better prediction was detected",
 }
 
 Tested = Literal["edge", "regulator", "path", "direct regulator"]

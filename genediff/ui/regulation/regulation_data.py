@@ -109,8 +109,10 @@ def answer(
         model = inspection_cache.load(info)
         return find_paths(
             model, _probe(model, dataset, cells, settings), gene, end=end, regulator=regulator, steps=settings.steps,
-            measure=settings.measure, n_shuffled=settings.n_shuffled, progress=progress,
+            measure=settings.measure, n_shuffled=settings.n_shuffled, tested=tested, progress=progress,
         )  # fmt: skip
+
+    tested = interventions(info, dataset, cells, settings).edges
 
     found: PathSearch = inspection_cache.measured(
         f"Following paths {'to' if end == 'target' else 'from'} {gene}",
@@ -126,8 +128,9 @@ def regulators_of(info: ModelInfo, dataset: Dataset, cells: Population, settings
         from genediff.inspection.regulation.regulators import regulators_of as rank
 
         model = inspection_cache.load(info)
-        return rank(model, _probe(model, dataset, cells, settings), gene, progress=progress)
+        return rank(model, _probe(model, dataset, cells, settings), gene, tested=tested, progress=progress)
 
+    tested = interventions(info, dataset, cells, settings).edges
     found: pd.DataFrame = inspection_cache.measured(
         f"Exchanging the regulators of {gene}", "regulation-of-gene", info, dataset, make, cells.key, settings.key, gene
     )
@@ -135,22 +138,22 @@ def regulators_of(info: ModelInfo, dataset: Dataset, cells: Population, settings
 
 
 def key_regulators(info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings) -> pd.DataFrame:
-    """Return all regulators, tested over all their targets in a population."""
+    """Return all regulators, tested over all their targets in a population, with the reach of each."""
 
     def make(progress: Callable[[float], None]) -> pd.DataFrame:
-        from genediff.inspection.regulation.regulators import key_regulators as rank
+        from genediff.inspection.regulation.regulators import reaches
 
         model = inspection_cache.load(info)
-        return rank(
+        return reaches(
             model, _probe(model, dataset, cells, settings), n_shuffled=settings.n_shuffled, measure=settings.measure,
             progress=progress,
         )  # fmt: skip
 
-    found: pd.DataFrame = inspection_cache.measured(
-        "Exchanging the value of each regulator", "regulation-key", info, dataset, make, cells.key,
-        settings.key,
-    )  # fmt: skip
-    return found
+    tested = interventions(info, dataset, cells, settings).regulators
+    reach: pd.DataFrame = inspection_cache.measured(
+        "Following the reach of each regulator", "regulation-reach", info, dataset, make, cells.key, settings.key
+    )
+    return tested.merge(reach, on="regulator")
 
 
 def interventions(info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings) -> Interventions:

@@ -61,21 +61,22 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
 def _headline(found: Interventions, space: str) -> None:
     table = found.regulators
     k, n = int(table["specific"].sum()), len(table)
-    shuffled = found.controls.loc[found.controls["what"].str.contains("shuffled")]
+    shuffled = _shuffled(found)
     beside = f" ({float(shuffled['specific'].iloc[0]):g} on a shuffled network)" if len(shuffled) else ""
     names = ", ".join(explain.plain(name) for name in table.loc[table["specific"], "regulator"].head(5))
     which = f": {names}" if names else ""
     n_cells = found.n_cells
     st.markdown(
         f"**{k} of {n} regulators have a target-specific effect in this model**{beside}{which}. "
-        f"{_edges_in_words(found, shuffled)} {ON_SIMULATED} {power(n_cells, 'regulator', space=space):.0%} of planted "
+        f"{edges_in_words(found)} {ON_SIMULATED} {power(n_cells, 'regulator', space=space):.0%} of planted "
         f"regulators and {power(n_cells, 'edge', space=space):.0%} of planted edges with so many cells; one that is "
         "not supported may still be real."
     )
 
 
-def _edges_in_words(found: Interventions, shuffled: pd.DataFrame) -> str:
+def edges_in_words(found: Interventions) -> str:
     """Say how many edges are supported; where a shuffled network has as many, none is named."""
+    shuffled = _shuffled(found)
     edges = found.edges[found.edges["q"] < LEVEL]
     verb = "is" if len(edges) == 1 else "are"
     supported = (
@@ -90,6 +91,10 @@ def _edges_in_words(found: Interventions, shuffled: pd.DataFrame) -> str:
     first = ", ".join(f"{explain.plain(source)} → {explain.plain(target)}" for source, target in pairs)
     beside = f" ({by_chance:.0f} on a shuffled network)" if len(shuffled) else ""
     return f"{supported}{beside}{': ' + first if first else ''}."
+
+
+def _shuffled(found: Interventions) -> pd.DataFrame:
+    return found.controls.loc[found.controls["what"].str.contains("shuffled")]
 
 
 def _edges(found: Interventions) -> None:

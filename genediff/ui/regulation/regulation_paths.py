@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from genediff.inspection.regulation.significance import WORDS, in_words
 from genediff.plots import regulation_plots as plots
 from genediff.ui.kit import explain, figures, tables
 from genediff.ui.kit.reproduction_bundle import bundle_button
 from genediff.ui.regulation import regulation_choice, regulation_data
+from genediff.ui.regulation.regulation_overview import edges_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from genediff.data import Dataset
+    from genediff.inspection.regulation.interventions import Interventions
     from genediff.inspection.regulation.query import PathSearch
     from genediff.inspection.regulation.shuffled_networks import End
     from genediff.models.model_info import ModelInfo
@@ -40,23 +43,15 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
     answer = regulation_data.answer(
         info, dataset, cells, settings, gene=gene, end=end, regulator=regulator if end == "target" else None
     )
-    _words(answer, info.space)
+    _words(answer, regulation_data.interventions(info, dataset, cells, settings), info.space)
     _network(answer, info, dataset, cells, settings)
     _table(answer)
 
 
-def _words(answer: PathSearch, space: str) -> None:
-    from genediff.inspection.regulation.significance import in_words
-
-    words = in_words(
-        _plain(answer.paths), explain.plain(answer.gene), end=answer.end, n_cells=answer.n_cells, space=space
-    )
-    if answer.n_shuffled:
-        words += (
-            f" Of the paths of {answer.n_shuffled} shuffled networks {answer.shuffled_share:.0%} reach p < 0.05 "
-            "(5% expected by chance, more where a regulator and the gene share a cause)."
-        )
-    st.markdown(words)
+def _words(answer: PathSearch, tested: Interventions, space: str) -> None:
+    paths, gene = _plain(answer.paths), explain.plain(answer.gene)
+    words = in_words(paths, gene, end=answer.end, n_cells=answer.n_cells, space=space)
+    st.markdown(f"{words} {edges_in_words(tested)}")
 
 
 def _network(answer: PathSearch, info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings) -> None:
@@ -90,9 +85,9 @@ def _network(answer: PathSearch, info: ModelInfo, dataset: Dataset, cells: Popul
                       "n_cells": answer.n_cells, "n_shuffled": answer.n_shuffled},
             seed=0,
             sentence="Paths were ranked by attention rollout along the network (Abnar and Zuidema 2020), split by "
-            "path. Each was tested by giving its first gene the value of another cell of the same type, along that "
-            "path alone, in cells held out from training (one-sided t-test over cells of the improvement in squared "
-            "error; false discovery rate after Storey, Taylor and Siegmund 2004).",
+            "path. A path is supported where each of its edges is: the regulator was given the value of another cell "
+            "of the same type, in cells held out from training (one-sided t-test over cells of the improvement in "
+            "squared error; false discovery rate over all edges of the network: Storey, Taylor and Siegmund 2004).",
         )  # fmt: skip
 
 
@@ -120,8 +115,6 @@ def _clicked(event: dict[str, Any], edges: pd.DataFrame) -> None:
 
 
 def _table(answer: PathSearch) -> None:
-    from genediff.inspection.regulation.significance import WORDS
-
     small = st.column_config.NumberColumn(format="%.3f")
     shown = answer.paths.drop(columns=["genes", "source", "target"])
     columns: dict[str, Any] = {
@@ -132,9 +125,11 @@ def _table(answer: PathSearch) -> None:
         ),
         "slope": st.column_config.NumberColumn("slope", format="%+.3f", help="SD of the target per SD of the source"),
         "gain": st.column_config.NumberColumn(
-            "error removed", format="percent", help="By the true value along the path, against another cell's"
+            "error removed",
+            format="percent",
+            help="At its weakest edge, by the true value against another cell's",
         ),
-        "p": st.column_config.NumberColumn("p", format="%.1e"),
+        "p": st.column_config.NumberColumn("p", format="%.1e", help="Of its weakest edge"),
         "q": st.column_config.NumberColumn("FDR", format="%.1e"),
         "flow_p": st.column_config.NumberColumn("flow p", format="%.3f", help="Against shuffled networks"),
         "flow_q": st.column_config.NumberColumn("flow FDR", format="%.3f", help="Against shuffled networks"),
@@ -144,9 +139,9 @@ def _table(answer: PathSearch) -> None:
     }
     tables.show(shown, "regulation-paths", column_config={**dict.fromkeys(shown.columns, small), **columns})
     explain.how_to_read(
-        "Each path on its own carries the regulator's value of another cell of the same type. The test asks whether "
-        "the true value predicts the gene better, in cells that the model was not trained on. "
-        + " ".join(f"*{verdict}*: {words}." for verdict, words in WORDS.items())
+        "At every edge of the network the regulator is given the value of another cell of the same type. The test asks "
+        "whether the true value predicts the target better, in cells that the model was not trained on; a path is as "
+        "certain as its least certain edge. " + " ".join(f"*{verdict}*: {words}." for verdict, words in WORDS.items())
     )
 
 

@@ -82,7 +82,9 @@ def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, setting
         f"{': ' + names if names else ''}.{doubt}"
     )
     figures.show_figure(
-        plots.bars(table.sort_values("effect", ascending=False), value="effect", title="change of its targets (SD)"),
+        plots.bars(
+            table.sort_values("on_targets", ascending=False), value="on_targets", title="change of its targets (SD)"
+        ),
         how_to_read=f"What another cell's value of a regulator changes in its targets, in {cells.title} (root mean "
         "square). A large change is a strong belief of the model; whether the cells agree is what the FDR says.",
         name="key-regulators",
@@ -92,8 +94,8 @@ def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, setting
         table,
         "key-regulators",
         column_config={
-            "effect": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
-            "gain": st.column_config.NumberColumn("error removed", format="percent"),
+            "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
+            "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.3f"),
             "p": st.column_config.NumberColumn(format="%.1e"),
             "q": st.column_config.NumberColumn("FDR", format="%.1e"),
             "reach": st.column_config.NumberColumn(format="%.2f", help="Shares of all other genes that are its"),
@@ -101,8 +103,4 @@ def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, setting
                 "reach (z)", format="%+.1f", help="Against shuffled networks in which it has as many targets"
             ),
         },
-    )
-    explain.how_to_read(
-        "Error removed: share of the squared error of its targets that the regulator's true value removes, against "
-        "another cell's."
     )
