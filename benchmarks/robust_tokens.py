@@ -1,4 +1,4 @@
-"""Do tokens of a cell survive thinner sequencing, another donor and another training?
+"""Do tokens of a cell survive thinner sequencing and another training?
 
     python -m benchmarks.robust_tokens [--data pbmc3k kang] [--seeds 0 1 2] [--table]
 
@@ -8,7 +8,6 @@ log-normalised expression. Measured on test cells:
 
 - *thinner*: which label the 15 nearest training cells have, with 100, 50, 25 and 10 % of a test cell's molecules
   (training cells stay whole); balanced accuracy.
-- *donors* (Kang): the same with whole cells, of training cells of other donors alone.
 - *again*: each token's activity correlated with that of its namesake, or else of its most similar token, in a training
   from another seed; partners are chosen on training cells, r is of test cells within labels. Expression itself
   would have 1, tokens that mean nothing about 0. Of the MLP the numbers of its vector stand for tokens.
@@ -54,9 +53,8 @@ ROWS = {
     "latent-pathway": "pathway + latent tokens",
 }
 SHARES = (1.0, 0.5, 0.25, 0.1)
-DONORS = {"kang": "donor"}
 NEIGHBOURS, COMPONENTS, BLOCK = 15, 30, 512
-HEAD = """# Tokens under thinner sequencing, other donors and another training
+HEAD = """# Tokens under thinner sequencing and another training
 
 Written by `python -m benchmarks.robust_tokens`, whose head says what was done. Mean ± standard deviation over trainings
 from different seeds on the same cells.
@@ -88,7 +86,7 @@ def expression_of(dataset: Dataset, rows: np.ndarray, share: float = 1.0) -> np.
     return np.log1p(1e4 * counts / np.maximum(counts.sum(1, keepdims=True), 1))[:, :, None]
 
 
-def accuracies(dataset: Dataset, known: np.ndarray, test: dict[float, np.ndarray], data: str) -> dict[str, float]:
+def accuracies(dataset: Dataset, known: np.ndarray, test: dict[float, np.ndarray]) -> dict[str, float]:
     """Return balanced accuracies of nearest training cells from tokens of training cells and of test cells."""
     train_rows, test_rows = dataset.rows("train"), dataset.rows("test")
     labels = dataset.codes(dataset.info.label)
@@ -96,18 +94,10 @@ def accuracies(dataset: Dataset, known: np.ndarray, test: dict[float, np.ndarray
     space = PCA(min(COMPONENTS, flat.shape[1]), random_state=0).fit(flat)
     at, of = space.transform(flat), {share: space.transform(one.reshape(len(one), -1)) for share, one in test.items()}
     nearest = KNeighborsClassifier(NEIGHBOURS).fit(at, labels[train_rows])
-    found = {
+    return {
         f"{share:.0%}": float(balanced_accuracy_score(labels[test_rows], nearest.predict(one)))
         for share, one in of.items()
     }
-    if data in DONORS:
-        donors = dataset.obs[DONORS[data]].astype(str).to_numpy()
-        told = np.zeros(len(test_rows), dtype=labels.dtype)
-        for donor in np.unique(donors):
-            others, own = donors[train_rows] != donor, donors[test_rows] == donor
-            told[own] = nearest.fit(at[others], labels[train_rows][others]).predict(of[1.0][own])
-        found["donors"] = float(balanced_accuracy_score(labels[test_rows], told))
-    return found
 
 
 def activities(known: np.ndarray, test: np.ndarray, groups: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
@@ -137,7 +127,7 @@ def measure(data: str, row: str, seeds: list[int], home: Path) -> dict[str, Any]
     groups = labels[train_rows], labels[test_rows]
     if row == "expression":
         test = {share: expression_of(dataset, test_rows, share) for share in SHARES}
-        return {"seeds": [accuracies(dataset, expression_of(dataset, train_rows), test, data)], "again": []}
+        return {"seeds": [accuracies(dataset, expression_of(dataset, train_rows), test)], "again": []}
     found, parts, named = [], [], False
     for seed in seeds:
         run = preset_run("quick", dataset.info, strategy=row, space="latent", seed=seed)
@@ -148,7 +138,7 @@ def measure(data: str, row: str, seeds: list[int], home: Path) -> dict[str, Any]
         model = load_model(folder / "model", device="cpu")
         known = tokens_of(model, dataset, train_rows)
         test = {share: tokens_of(model, dataset, test_rows, share) for share in SHARES}
-        found.append(accuracies(dataset, known, test, data))
+        found.append(accuracies(dataset, known, test))
         parts.append(activities(known, test[1.0], groups))
         named = row == "pathway"
     return {"seeds": found, "again": [again(*pair, named=named) for pair in combinations(parts, 2)]}
@@ -158,7 +148,7 @@ def table(results: Path) -> str:
     """Return the Markdown tables of all results that are there."""
     lines: list[str] = []
     for data in sorted({path.stem.split("_")[0] for path in results.glob("*.json")}):
-        columns = [f"{share:.0%}" for share in SHARES] + ["donors"] * (data in DONORS)
+        columns = [f"{share:.0%}" for share in SHARES]
         head = ["tokens of", *(f"accuracy, {one}" for one in columns), "again, r"]
         lines += [f"## {data}", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
         for row, title in ROWS.items():

@@ -46,7 +46,7 @@ def umap(generated: AnnData, cells: Cells, *, color: str | None = None, side_by_
     if color in dataset.genes:
         values = x[:, dataset.genes.index(color)]
         values = values.toarray().ravel() if hasattr(values, "toarray") else values
-        real, made = Points(dataset.umap, dataset.gene_values(color)), Points(xy, values)
+        real, made = Points(dataset.umap, dataset.gene_values(color, as_models=True)), Points(xy, values)
         return map_figure(real, made, colouring=Colouring(color, unit="log1p"), side_by_side=side_by_side)
     if color not in dataset.obs or color not in generated.obs:
         raise InputError(f"There is no column and no gene {color!r} in both the real and the generated cells.")

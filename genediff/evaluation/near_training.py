@@ -61,7 +61,7 @@ def near_training(generated: Source, dataset: Dataset, *, seed: int = 0) -> Stat
     nearest = search.kneighbors(pca.project(cells), return_distance=False)[:, 0]
     # Copies of training cells that were left out of a large data set are not seen.
     found, covered = excess(nearest, is_training), float(is_training.sum() / n_training)
-    return StateCopies(found.share / covered, found.error / covered)
+    return StateCopies(found.share / covered, found.error / covered, is_lower_bound=True)
 
 
 def excess(nearest: np.ndarray, is_training: np.ndarray) -> StateCopies:

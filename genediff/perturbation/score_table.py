@@ -276,8 +276,10 @@ def independent_cases(index: pd.MultiIndex) -> pd.Index:
 def _lines(scores: Scores) -> list[str]:
     summary = scores.summary()
     shown = [metric for metric in HEADLINE if metric in scores.metrics]
-    n = len(scores.table.groupby(["context", "perturbation"]))
-    lines = [f"{n} perturbations; mean over them, and 95% interval in brackets" if n > 1 else "1 perturbation"]
+    pairs = scores.table[["context", "perturbation"]].drop_duplicates()
+    n, places = pairs["perturbation"].nunique(), pairs["context"].nunique()
+    what = f"{n} perturbation{'s' * (n > 1)}" + (f" in {places} groups of cells ({len(pairs)} cases)" * (places > 1))
+    lines = [f"{what}; mean over them, and 95% interval in brackets" if len(pairs) > 1 else what]
     for predictor, title in scores.titles.items():
         lines.append(title)
         for metric in shown:

@@ -47,13 +47,11 @@ class RankConfig(TokenizerConfig):
 class RankedGenes:
     """A cell as its genes in order, and what the last rank leaves out.
 
-    ``genes`` and ``values`` (log-normalised expression) are in order of rank; ``n_seen`` genes of the cell are above
-    zero. ``genes_lost`` and ``counts_lost`` are the shares of those genes, and of the counts they hold, that lie beyond
-    the last rank.
+    ``genes`` are in order of rank; ``n_seen`` genes of the cell are above zero. ``genes_lost`` and ``counts_lost`` are
+    the shares of those genes, and of the counts they hold, that lie beyond the last rank.
     """
 
     genes: tuple[str, ...]
-    values: tuple[float, ...]
     n_seen: int
     genes_lost: float
     counts_lost: float
@@ -215,7 +213,6 @@ class Rank(Tokenizer):
         seen, all_counts = int((measured > ZERO).sum()), float(counts.sum())
         return RankedGenes(
             genes=tuple(self.genes[i] for i in ranked.tolist()),
-            values=tuple(measured[0, ranked].tolist()),
             n_seen=seen,
             genes_lost=1 - len(ranked) / seen if seen else 0.0,
             counts_lost=1 - float(counts[ranked].sum()) / all_counts if all_counts else 0.0,

@@ -109,6 +109,10 @@ def test_generated_cells_are_drawn_on_the_umap(cells: gd.Cells, out: anndata.Ann
     for color in (None, "cell_type", cells.genes[0]):
         figure = gd.pl.umap(out, cells, color=color)
         assert sum(len(trace.x) for trace in figure.data if trace.x is not None) >= len(cells) + 60
+    # The last is of a gene: real and generated cells on one scale. Real ones were normalised by all genes of the file.
+    shown = np.concatenate([one for trace in figure.data if isinstance(one := trace.marker.color, np.ndarray)])
+    one_scale = cells.dataset.gene_values(cells.genes[0], as_models=True)
+    assert np.isin(np.round(one_scale, 3), np.round(shown, 3)).all()
     with pytest.raises(gd.InputError, match="no column and no gene 'colour'"):
         gd.pl.umap(out, cells, color="colour")
 

@@ -27,7 +27,7 @@ from genediff.perturbation.model.response_archive import export_response
 from genediff.perturbation.model.train_response import train_response
 from genediff.ui.kit import caching
 from genediff.ui.perturb import prediction_trust, task_choice
-from genediff.workspace import Workspace
+from genediff.workspace import DEMO_RESPONSE, Workspace
 from tests.pages.conftest import texts
 
 if TYPE_CHECKING:
@@ -279,6 +279,9 @@ def test_the_words_for_a_condition_and_for_a_model_of_new_cell_types():
     source = ModelSource(SimpleNamespace(network="", config=SimpleNamespace(network=None)), None, None)
     assert "not in this one" in source.notes(task, done, "context")[0].text
     assert "not" not in source.notes(task, done, "cells")[0].text
+    info = ResponseInfo.read(ASSETS / "responses" / DEMO_RESPONSE, shipped=True)
+    told = " ".join(note.text for note in ModelSource(info, None, None).notes(task, done, "cells"))
+    assert "no network is known to be right" in told  # the shipped model wins along the planted one
     assert "judged in B cells" in prediction_trust._judged_elsewhere(SimpleNamespace(task=task))
     config.scheme = "cells"
     assert prediction_trust._judged_elsewhere(SimpleNamespace(task=task)) == ""

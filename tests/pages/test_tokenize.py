@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
 import plotly.io
 import pytest
 
+from genediff.inspection.one_cell.dataset_context import cell_of
 from genediff.inspection.one_cell.decision import ROOT, Advice
 from genediff.tokenizers import TOKENIZERS
+from genediff.ui.tokenize import tokenize_cards, tokenize_data
 from tests.pages.conftest import texts
 
 
@@ -98,3 +101,13 @@ def test_one_cell_is_followed_step_by_step_and_answers_at_once(model_id, open_pa
 
 def test_step_by_step_says_what_it_needs(workspace, open_page):
     assert "none was trained on these cells yet" in texts(open_page("tokenize", {"tokenize_view": "Step by step"}))
+
+
+def test_ranks_show_expression_as_every_page_does(workspace):
+    """Bars of the Rank card were normalised by the chosen genes, those of Data by all: 1.1 higher under one title."""
+    dataset = workspace.open_dataset("pbmc3k")
+    context = tokenize_data.context(dataset)
+    cell = cell_of(dataset, context, dataset.obs.index[0])
+    shown = tokenize_cards.ranked(("LYZ", "FTL"), context.genes, cell)
+    expected = [dataset.gene_values(gene)[0] for gene in ("LYZ", "FTL")]
+    np.testing.assert_allclose(shown["log_normalised"], expected, rtol=1e-5)

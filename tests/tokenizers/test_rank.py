@@ -105,7 +105,6 @@ def test_a_sequence_says_what_it_leaves_out(world: World) -> None:
     told = tokenizer.sequence(world.x[3])
     best = sorted(range(N_GENES), key=lambda gene: (-counts[gene], gene))[:5]
     assert told.genes == tuple(world.genes[gene] for gene in best)
-    assert list(told.values) == sorted(told.values, reverse=True)
     assert told.n_seen == (counts > 0).sum()
     assert told.genes_lost == pytest.approx(1 - 5 / told.n_seen)
     assert told.counts_lost == pytest.approx(1 - counts[best].sum() / counts.sum(), abs=1e-5)

@@ -20,6 +20,8 @@ from genediff.ui.kit import layout as frame
 from genediff.ui.tokenize import tokenize_data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from genediff.data import Dataset
     from genediff.inspection.one_cell.dataset_context import Cell, DatasetContext
     from genediff.inspection.one_cell.tokenization import Lost, Tokenization
@@ -70,7 +72,7 @@ def _card(
     elif view == "network":
         _network(tokenization, context, cell, strategy)
     elif view == "ranks":
-        _ranks(tokenization, cell, strategy)
+        _ranks(tokenization, context, cell, strategy)
     elif view == "flat":
         _flat(context, cell, strategy)
     else:
@@ -160,19 +162,25 @@ def _network(tokenization: Tokenization, context: DatasetContext, cell: Cell, st
     )
 
 
-def _ranks(tokenization: Tokenization, cell: Cell, strategy: str) -> None:
+def _ranks(tokenization: Tokenization, context: DatasetContext, cell: Cell, strategy: str) -> None:
     assert isinstance(tokenization.tokenizer, RanksGenes)
     sequence = tokenization.tokenizer.sequence(torch.from_numpy(cell.standardised))
-    table = pd.DataFrame({"gene": sequence.genes, "log_normalised": sequence.values})
-    table.index = pd.RangeIndex(1, len(table) + 1, name="rank")
+    table = ranked(sequence.genes, context.genes, cell)
     figures.show_figure(
-        plots.ranks(sequence.genes, sequence.values),
+        plots.ranks(sequence.genes, table["log_normalised"].to_numpy()),
         how_to_read=f"The first of {len(sequence.genes):,} ranks; genes are ranked relative to their usual level, so "
         f"a high rank need not be a long bar. {sequence.genes_lost:.0%} of the {sequence.n_seen:,} genes of this cell "
         f"come after the last rank ({sequence.counts_lost:.0%} of its counts) and are not in the sequence.",
         name=f"ranks-{strategy}",
         table=table,
     )
+
+
+def ranked(order: Sequence[str], genes: Sequence[str], cell: Cell) -> pd.DataFrame:
+    """Return the expression of genes in an order, by rank from 1, as every page shows it."""
+    shown = pd.Series(cell.shown, index=list(genes))[list(order)]
+    rank = pd.RangeIndex(1, len(order) + 1, name="rank")
+    return pd.DataFrame({"gene": list(order), "log_normalised": shown.to_numpy()}, index=rank)
 
 
 def _flat(context: DatasetContext, cell: Cell, strategy: str) -> None:
