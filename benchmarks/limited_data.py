@@ -16,6 +16,7 @@ import os
 import tempfile
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -32,6 +33,10 @@ from genediff.models.load_model import load_model
 from genediff.training.presets import preset_run
 from genediff.training.train import Training
 from genediff.workspace import Workspace
+
+if TYPE_CHECKING:
+    from genediff.data import Dataset
+    from genediff.models.config import RunConfig
 
 PAGE = Path(__file__).with_suffix(".md")
 RESULTS = Path(__file__).parent / "results" / "limited_data"
@@ -60,27 +65,34 @@ and Hochberg over all differences of the page, at 100 molecules).
 def measure(row: str, size: int, seed: int) -> dict[str, float]:
     """Train once and return what is added to independent genes, by depth."""
     _, strategy, shuffled = ROWS[row]
-    n_validation = max(size // 4, 20)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        cells = simulate(n_cells=size + n_validation + N_TEST, seed=seed)
-        parts = ["train"] * size + ["val"] * n_validation + ["test"] * N_TEST
-        cells.obs["part"] = np.random.default_rng(seed).permutation(parts)
-        cells.write_h5ad(folder / "cells.h5ad")
-        workspace = Workspace(folder / "home")
-        choices = {
-            "name": "simulated", "label": "cell_type", "n_genes": cells.n_vars, "umap": False, "seed": seed,
-            "split_column": "part",
-        }  # fmt: skip
-        dataset = import_cells(folder / "cells.h5ad", ImportConfig.parse(choices), workspace.datasets)
-        library = Library(workspace.knowledge)
-        run = preset_run("quick", dataset.info, strategy=strategy, space="counts", seed=seed)
-        known = planted_knowledge(cells, library, shuffled=shuffled)
-        run = run.model_copy(update={"model": run.model.model_copy(update=known)})
+        dataset, library, run = prepared(strategy, size, seed, folder, shuffled=shuffled)
         for _ in Training(run, dataset, folder=folder / "run", model_id="m", library=library).run():
             pass
         found = held_out_nats(load_model(folder / "run" / "model"), dataset, depths=DEPTHS)
         return {str(one.depth): 1000 * (one.independent - one.model) for one in found.rows}
+
+
+def prepared(
+    strategy: str, size: int, seed: int, folder: Path, *, shuffled: bool = False
+) -> tuple[Dataset, Library, RunConfig]:
+    """Simulate and import cells, and return them with what they were drawn from and a run in count space."""
+    n_validation = max(size // 4, 20)
+    cells = simulate(n_cells=size + n_validation + N_TEST, seed=seed)
+    parts = ["train"] * size + ["val"] * n_validation + ["test"] * N_TEST
+    cells.obs["part"] = np.random.default_rng(seed).permutation(parts)
+    cells.write_h5ad(folder / "cells.h5ad")
+    workspace = Workspace(folder / "home")
+    choices = {
+        "name": "simulated", "label": "cell_type", "n_genes": cells.n_vars, "umap": False, "seed": seed,
+        "split_column": "part",
+    }  # fmt: skip
+    dataset = import_cells(folder / "cells.h5ad", ImportConfig.parse(choices), workspace.datasets)
+    library = Library(workspace.knowledge)
+    run = preset_run("quick", dataset.info, strategy=strategy, space="counts", seed=seed)
+    known = planted_knowledge(cells, library, shuffled=shuffled)
+    return dataset, library, run.model_copy(update={"model": run.model.model_copy(update=known)})
 
 
 def results() -> dict[tuple[str, int], dict[int, dict[str, float]]]:

@@ -108,7 +108,6 @@ def test_key_regulators_of_a_gene_and_of_generated_cells(opened) -> None:
     _, target = pair()
     one = opened(view="Key regulators", target=target, groupkind="Generated cells")
     assert "regulators change the prediction of" in texts(one)
-    assert "planted paths" not in texts(one)  # the power of this test, not of another
     every = opened(view="Key regulators", of="The whole population")
     assert "regulators are supported by their targets" in texts(every)
     assert every.dataframe[0].value["q"].between(0, 1).all()

@@ -68,7 +68,7 @@ def find_paths(
     """Find the strongest paths into a gene, or out of it; one is supported where each of its edges is.
 
     Edges are tested together over the whole network, which finds more than a test of the few paths at one gene: in
-    count space 72% of planted edges in 800 cells against 40% (benchmarks/regulation_power.md).
+    count space 69% of planted edges in 800 cells against 40% (benchmarks/regulation_power.md).
 
     Parameters
     ----------

@@ -25,22 +25,17 @@ WORDS = {
     NOT_SIGNIFICANT: "at one of its edges no better prediction was detected",
 }
 
-Tested = Literal["edge", "regulator", "path", "direct regulator"]
+Tested = Literal["edge", "regulator"]
 # What each test finds of what is planted, by the model's space and cells looked at, on cells of `genediff simulate` as
-# it stands: a model of GRN tokens trained on the planted network (benchmarks/regulation_power.md). Paths: of one edge.
-# Direct regulators: of one gene, among all that reach it.
+# it stands: a model of GRN tokens trained on the planted network (benchmarks/regulation_power.md).
 POWER: dict[str, dict[Tested, tuple[tuple[int, float], ...]]] = {
     "counts": {
-        "edge": ((64, 0.0), (128, 0.01), (256, 0.14), (512, 0.54), (800, 0.72)),
-        "regulator": ((64, 0.50), (128, 0.71), (256, 0.75), (512, 1.0), (800, 1.0)),
-        "path": ((64, 0.03), (128, 0.10), (256, 0.20), (512, 0.33), (800, 0.40)),
-        "direct regulator": ((64, 0.02), (128, 0.05), (256, 0.11), (512, 0.31), (800, 0.43)),
+        "edge": ((64, 0.0), (128, 0.01), (256, 0.14), (512, 0.47), (800, 0.69)),
+        "regulator": ((64, 0.29), (128, 0.67), (256, 0.75), (512, 0.96), (800, 1.0)),
     },
     "gene": {
         "edge": ((64, 0.02), (128, 0.18), (256, 0.44), (512, 0.68), (800, 0.73)),
-        "regulator": ((64, 0.38), (128, 0.54), (256, 0.79), (512, 0.96), (800, 1.0)),
-        "path": ((64, 0.08), (128, 0.20), (256, 0.24), (512, 0.50), (800, 0.66)),
-        "direct regulator": ((64, 0.05), (128, 0.18), (256, 0.28), (512, 0.53), (800, 0.57)),
+        "regulator": ((64, 0.46), (128, 0.62), (256, 0.83), (512, 0.96), (800, 0.96)),
     },
 }
 ON_SIMULATED = "On simulated cells, which are simpler than real ones, the test finds about"
@@ -91,7 +86,7 @@ def in_words(table: pd.DataFrame, gene: str, *, end: str, n_cells: int, space: s
             f"{n_cells:,} cells (FDR < 5%): {first}{' and others' if len(paths) > 3 else ''}."
         )
     none = f"None of {len(table):,} paths {where} is supported in {n_cells:,} cells (FDR < 5%)."
-    return f"{none} {null_result(n_cells, 'path', space=space)}"
+    return f"{none} {null_result(n_cells, 'edge', space=space)}"
 
 
 def null_result(n_cells: int, what: Tested, *, space: str) -> str:

@@ -45,7 +45,7 @@ def _of_gene(info: ModelInfo, dataset: Dataset, cells: Population, settings: Set
     reaching = table[table["effect"] > 0]
     supported = table[table["q"] < LEVEL]
     names = ", ".join(explain.plain(name) for name in supported["regulator"].head(5))
-    doubt = "" if len(supported) else f" {null_result(n_cells, 'direct regulator', space=info.space)}"
+    doubt = "" if len(supported) else f" {null_result(n_cells, 'edge', space=info.space)}"
     st.markdown(
         f"**{len(reaching)}** of {len(table)} regulators change the prediction of **{explain.plain(gene)}**; "
         f"**{len(supported)}** of them are supported in {n_cells:,} cells (FDR < 5%)"
