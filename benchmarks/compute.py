@@ -37,7 +37,7 @@ ROWS = {
     "pathway": "pathway tokens",
     "grn": "GRN tokens",
     "rank": "rank tokens",
-    "latent-pathway": "pathway + latent tokens",
+    "latent_pathway": "pathway + latent tokens",
 }
 SIZE = 1000
 SECONDS = (5, 10, 20, 40)
@@ -85,7 +85,7 @@ def results() -> dict[str, dict[int, dict[str, float]]]:
     """Return what was measured, by row and seed."""
     found: dict[str, dict[int, dict[str, float]]] = {}
     for path in sorted(RESULTS.glob("*.json")):
-        row, seed = path.stem.split("_")
+        row, seed = path.stem.rsplit("_", 1)
         found.setdefault(row, {})[int(seed)] = json.loads(path.read_text())
     return found
 

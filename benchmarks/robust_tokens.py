@@ -50,7 +50,7 @@ ROWS = {
     "latent": "latent tokens",
     "pathway": "pathway tokens",
     "rank": "rank tokens",
-    "latent-pathway": "pathway + latent tokens",
+    "latent_pathway": "pathway + latent tokens",
 }
 SHARES = (1.0, 0.5, 0.25, 0.1)
 NEIGHBOURS, COMPONENTS, BLOCK = 15, 30, 512

@@ -63,16 +63,16 @@ class Experiment(BaseModel):
     def _answer(self, tests: list[Difference]) -> str:
         found, open_ = ([test for test in tests if (test.fdr < LEVEL) is known] for known in (True, False))
         parts = [
-            f"{'better' if test.difference > 0 else 'worse'} by {abs(test.difference):.2g} ({test.where})"
-            for test in found
+            f"{'better' if test.difference > 0 else 'worse'} by {abs(test.difference):.2g}"
+            f"{'' if number else ' ' + self.unit} ({test.where})"
+            for number, test in enumerate(found)
         ]
         if open_:
             places = ", ".join(test.where for test in open_)
             least = max(test.detectable for test in open_)
-            parts.append(
-                f"no difference detected ({places}; one of {least:.2g} would be found in 8 of 10 such experiments)"
-            )
-        return f"{tests[0].row} against {tests[0].against}: {', '.join(parts)}. Unit: {self.unit}."
+            of = f"{least:.2g}{'' if found else ' ' + self.unit}"
+            parts.append(f"no difference detected ({places}; one of {of} would be found in 8 of 10 such experiments)")
+        return f"{tests[0].row} against {tests[0].against}: {', '.join(parts)}."
 
 
 class Experiments(BaseModel):

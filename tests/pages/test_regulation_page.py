@@ -125,7 +125,7 @@ def test_paths_of_two_types_are_compared(opened) -> None:
 
 def test_a_pair_without_a_path_is_said(planted, open_page) -> None:  # noqa: F811
     info = next(one for one in planted.list_models() if one.id == "grn-gene")
-    known = regulation_data.genes(info)
+    known = regulation_data.genes(info, planted.open_dataset(info.dataset_id))
     network = caching.model("grn-gene").knowledge.network
     assert network is not None
     joined = set(zip(network.edges["source"], network.edges["target"], strict=True))

@@ -78,7 +78,7 @@ def population(
 
 
 def target(known: Genes, *, key: str = "target") -> str:
-    """Draw the choice of a target; the one with the largest learned weights stands there first."""
+    """Draw the choice of a target; the one to begin with stands there first."""
     chosen = gene_widgets.gene_search(known.targets, key=key, label="Target", placeholder=f"{known.default} (a start)")
     return chosen or known.default
 

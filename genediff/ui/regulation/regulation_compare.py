@@ -29,7 +29,7 @@ def _two_largest(dataset: Dataset) -> tuple[str | None, str | None]:
 
 def show(info: ModelInfo, dataset: Dataset) -> None:
     """Ask for a gene and two groups, and draw how its paths differ."""
-    known = regulation_data.genes(info)
+    known = regulation_data.genes(info, dataset)
     one, other = _two_largest(dataset)
     with st.container(border=True):
         left, first_place, second_place = st.columns([0.3, 0.35, 0.35], gap="medium")

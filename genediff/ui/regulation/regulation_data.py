@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,16 +85,22 @@ DEFAULT = Settings(t=0.6, steps=2, measure="variation", n_cells=1024, n_shuffled
 
 @dataclass(frozen=True)
 class Genes:
-    """The genes of a model's network: regulators, targets, and the target with the largest learned weights."""
+    """The genes of a model's network: regulators, targets, and the target to begin with.
+
+    That is the target of the most certain edge where edges were tested, else the one with the largest learned weights.
+    """
 
     regulators: tuple[str, ...]
     targets: tuple[str, ...]
     default: str
 
 
-def genes(info: ModelInfo) -> Genes:
+def genes(info: ModelInfo, dataset: Dataset) -> Genes:
     """Return the genes that can be asked about; InputError when the model has no network of genes."""
-    return _genes(str(info.folder), info.created, info)
+    found = _genes(str(info.folder), info.created, info)
+    everyone = Population("All cells", np.arange(len(dataset.obs)))
+    tested = _kept_interventions(info, dataset, interventions_file(info, dataset, everyone, DEFAULT))
+    return found if tested is None else replace(found, default=str(tested.edges["target"].iloc[0]))
 
 
 def answer(
@@ -159,21 +165,24 @@ def key_regulators(info: ModelInfo, dataset: Dataset, cells: Population, setting
 def interventions(info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings) -> Interventions:
     """Return what replacing each regulator's value does, beside controls; kept on disk, and shipped for the demo."""
     name = interventions_file(info, dataset, cells, settings)
-    own = inspection_cache.folder(info, dataset) / name
-    for path in (info.folder / name, own):
-        if (kept := _read_interventions(str(path), path.is_file())) is not None:
-            return kept
+    if (kept := _kept_interventions(info, dataset, name)) is not None:
+        return kept
 
     def make(progress: Callable[[float], None]) -> Interventions:
         done = measure_interventions(inspection_cache.load(info), dataset, cells, settings, progress=progress)
         with contextlib.suppress(OSError):  # what was found is worth more than its file
-            write_interventions(done, own)
+            write_interventions(done, inspection_cache.folder(info, dataset) / name)
         return done
 
     found: Interventions = inspection_cache.measured(
         "Replacing the value of each regulator", "regulation-interventions", info, dataset, make, name
     )
     return found
+
+
+def _kept_interventions(info: ModelInfo, dataset: Dataset, name: str) -> Interventions | None:
+    places = (place / name for place in (info.folder, inspection_cache.folder(info, dataset)))
+    return next((kept for path in places if (kept := _read_interventions(str(path), path.is_file()))), None)
 
 
 def interventions_file(info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from genediff.inspection.regulation.significance import WORDS, in_words
+from genediff.inspection.regulation.significance import SUPPORTED, WORDS, in_words
 from genediff.plots import regulation_plots as plots
 from genediff.ui.kit import explain, figures, tables
 from genediff.ui.kit.reproduction_bundle import bundle_button
@@ -28,7 +28,7 @@ _FIRST = 8  # paths that are drawn until the reader asks for more
 
 def show(info: ModelInfo, dataset: Dataset) -> None:
     """Ask for genes and cells, and draw the paths between them."""
-    known = regulation_data.genes(info)
+    known = regulation_data.genes(info, dataset)
     with st.container(border=True):
         left, middle, right = st.columns([0.34, 0.42, 0.24], gap="medium")
         with left:
@@ -57,11 +57,18 @@ def _words(answer: PathSearch, tested: Interventions, space: str) -> None:
 def _network(answer: PathSearch, info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings) -> None:
     n = len(answer.paths)
     top = (
-        st.slider("Paths drawn, strongest first", 1, min(n, 30), min(n, _FIRST), key="drawn", bind="query-params")
+        st.slider(
+            "Paths drawn, supported and strongest first",
+            1,
+            min(n, 30),
+            min(n, _FIRST),
+            key="drawn",
+            bind="query-params",
+        )
         if n > 1
         else 1
     )
-    paths = answer.paths.head(top)
+    paths = answer.paths.sort_values("verdict", key=lambda said: said != SUPPORTED, kind="stable").head(top)
     edges = _of_paths(answer.edges, paths)
     event = figures.show_figure(
         plots.network(edges, paths, gene=answer.gene),

@@ -21,7 +21,7 @@ _GENE, _ALL = "One gene", "The whole population"
 
 def show(info: ModelInfo, dataset: Dataset) -> None:
     """Choose one gene or the whole population, and rank the regulators."""
-    known = regulation_data.genes(info)
+    known = regulation_data.genes(info, dataset)
     with st.container(border=True):
         left, middle, right = st.columns([0.34, 0.42, 0.24], gap="medium")
         with left:
