@@ -58,7 +58,7 @@ def _network(answer: PathSearch, info: ModelInfo, dataset: Dataset, cells: Popul
     n = len(answer.paths)
     top = (
         st.slider(
-            "Paths drawn, supported and strongest first",
+            "Paths drawn: supported, then strongest",
             1,
             min(n, 30),
             min(n, _FIRST),
