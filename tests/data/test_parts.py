@@ -227,6 +227,11 @@ def test_reserved_and_odd_column_names() -> None:
         ({"louvain": "012", "bulk_labels": "AB"}, ("bulk_labels", None, None, None)),
         ({"condition": ["ctrl", "stim"], "celltype": "AB"}, ("celltype", None, "condition", "ctrl")),
         ({"condition": ["healthy", "ill"], "celltype": "AB"}, ("celltype", None, None, None)),
+        (
+            {"label": ["ctrl", "stim"], "cell_type": "AB"},
+            ("cell_type", None, "label", "ctrl"),
+        ),  # as Kang's is published
+        ({"label": ["control", "patient"], "cell_type": "AB"}, ("cell_type", None, None, None)),
         ({"gene_target": ["non-targeting", "STAT1"]}, ("gene_target", None, "gene_target", "non-targeting")),
         ({"nonsense": "AB"}, (None, None, None, None)),
     ],

@@ -64,6 +64,7 @@ _MODE_WORDS: dict[Mode, str] = {
     "knock_out": r"crispr[-_ ]?(ko|cas9)|cas9|knock[-_ ]?out|\bko\b",
 }
 _DRUG_WORDS = re.compile(r"drug|compound|chemical|small|cytokine|ligand|stimul|protein|antibod", re.IGNORECASE)
+_TREATED = {"stim", "stimulated", "stimulation", "treated"}
 _MOST_LEVELS = 30_000
 _MOST_JOINT = 5_000
 
@@ -155,13 +156,14 @@ def propose_perturbations(obs: pd.DataFrame, features: Features, guides: Guides)
 
 
 def _speaks_for_itself(reading: PerturbationReading) -> bool:
-    """Say whether levels name perturbations whatever their column is called: a control beside known genes, or DMSO.
+    """Say whether levels name perturbations whatever their column is called: a control beside known genes, DMSO, stim.
 
     "Control" beside other words may be a healthy donor, and "naive" beside CD4 a state of T cells.
     """
     controls = {one.control for one in reading.recipe.levels if one.kind == "control"}
     if reading.recipe.kind == "drug":
-        return bool(controls & {"DMSO", "PBS"})
+        names = {treatment.name.lower() for one in reading.levels.unique for treatment in one.treatments}
+        return bool(controls & {"DMSO", "PBS"}) or names <= _TREATED
     return bool(controls & {"control guide", "control"}) and not reading.levels.unknown
 
 
