@@ -194,6 +194,13 @@ def test_two_groups_of_real_cells_are_compared_gene_by_gene(open_page):
     assert app.dataframe[0].value["gene"].iloc[0] == "LYZ"  # what was clicked stands first
 
 
+def test_a_region_around_every_cell_has_nothing_to_be_compared_with(open_page):
+    """In red: the second group has 0 cells, and a button to start again."""
+    app = open_page("data", {"dataset": DEMO_DATASET, "region": "-99,-99;99,-99;99,99;-99,99"})
+    assert "0 others shown: marker genes need 5 of each; draw a smaller region" in texts(app)
+    assert not app.error
+
+
 def test_the_region_on_the_map_is_a_group_of_differential_expression(open_page):
     """“Keep the selection and open Differential expression”, it said; there the cells had to be saved first."""
     places = Workspace().open_dataset(DEMO_DATASET).umap

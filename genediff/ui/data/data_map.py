@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from genediff.core.errors import InputError
 from genediff.plots import embedding, palettes, publication
 from genediff.plots.style import shortened
 from genediff.ui.data import differential_view
@@ -297,12 +296,17 @@ def _composition(dataset: Dataset, chosen: np.ndarray, label: str, *, most: int 
 
 
 def _marker_genes(dataset: Dataset, chosen: np.ndarray, others: np.ndarray, *, most: int = 8) -> None:
-    st.caption("Genes that are higher in the selection than in all other cells shown")
-    try:
-        found = differential_view.compared(dataset, (chosen, others), dataset.info.batch)
-    except InputError as error:
-        st.caption(explain.plain(error))
+    from genediff.inspection.groups.differential_expression import LEAST_CELLS  # brings scipy's tests
+
+    n_chosen, n_others = int(chosen.sum()), int(others.sum())
+    if min(n_chosen, n_others) < LEAST_CELLS:
+        st.caption(
+            f"{n_chosen:,} cells selected and {n_others:,} others shown: marker genes need {LEAST_CELLS} of each; draw a "
+            f"{'larger' if n_chosen < LEAST_CELLS else 'smaller'} region."
+        )
         return
+    st.caption("Genes that are higher in the selection than in all other cells shown")
+    found = differential_view.compared(dataset, (chosen, others), dataset.info.batch)
     by_donor = found.replicates is not None
     fdr = "fdr_replicates" if by_donor else "fdr"
     table = found.table.sort_values("p_replicates", kind="stable") if by_donor else found.table
