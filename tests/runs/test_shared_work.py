@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from genediff.distributed import ALONE, Ranks, launch
 from genediff.evaluation import Evaluation
@@ -18,6 +19,7 @@ def draw(ranks: Ranks, *, model: str) -> np.ndarray:
     return np.hstack([cells.X.toarray(), cells.obs[["library"]].to_numpy()])
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes(workspace, dataset, tiny, members, wait_for, wait_for_end) -> None:
     """The worker starts the other process, reports each step once, and nobody is left behind."""
     run = submit(tiny(steps=12).model_copy(update={"devices": 2}), workspace)

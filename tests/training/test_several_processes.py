@@ -58,8 +58,8 @@ ONE, TWO, CUT = {}, {"devices": 2}, {"devices": 2, "strategy": "fsdp"}
         ({}, {"accumulate": 3}, ONE, 17),
         ({}, TWO, ONE, 17),
         (GENE_SPACE, ONE, {**TWO, "accumulate": 2}, 7),
-        ({}, CUT, ONE, 17),
-        ({}, ONE, CUT, 17),
+        pytest.param({}, CUT, ONE, 17, marks=pytest.mark.slow),
+        pytest.param({}, ONE, CUT, 17, marks=pytest.mark.slow),
     ],
     ids=["parts", "two-one", "gene-one-two-parts", "fsdp-one", "one-fsdp"],
 )

@@ -13,7 +13,11 @@ from genediff.workspace import DEMO_DATASET, Workspace
 from tests.training.conftest import events_of
 
 
-@pytest.mark.parametrize("space", [{}, {"space": "gene", "predict": "data"}], ids=["latent", "gene"])
+@pytest.mark.parametrize(
+    "space",
+    [pytest.param({}, marks=pytest.mark.slow), {"space": "gene", "predict": "data"}],
+    ids=["latent", "gene"],
+)
 def test_the_training_is_the_same_with_samples_and_they_lie_on_the_map(small, tmp_path, space):
     dataset = Workspace(tmp_path / "home").open_dataset(DEMO_DATASET)
     asked = small(tokenizer_steps=4, steps=6, validate_every=3, conditions=("cell_type_derived",), **space)
