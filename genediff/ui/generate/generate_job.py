@@ -350,8 +350,11 @@ def file_name(request: Request) -> str:
 
 
 def watch(job: Job) -> None:
-    """Draw the progress of a job with a way to cancel it, twice a second; the page runs again at each new stage."""
-    st.fragment(_watch, run_every="0.5s")(job, job.stage)
+    """Draw the progress of a job with a way to cancel it; the page runs again at each new stage.
+
+    A whole class that looked twice a second, most of them waiting for their turn, left the drawing half of the lock.
+    """
+    st.fragment(_watch, run_every="0.5s" if job.stage in ("loading", "generating") else "2s")(job, job.stage)
 
 
 def _watch(job: Job, drawn_at: Stage) -> None:
