@@ -87,6 +87,21 @@ def test_a_picked_row_is_the_one_that_was_meant():
     assert list(tables._order(values, descending=False)) == [2, 3, 0, 1]
 
 
+@pytest.mark.parametrize(
+    "ordered",
+    [["-3%", "2%", "9%", "12%", "1,200%"], ["CD3E", "CD8A", "CD14", "FTL"], ["0 / 8", "2 / 8", "10 / 8", "all"]],
+    ids=lambda ordered: ordered[-1],
+)
+def test_numbers_in_text_stand_in_the_order_of_numbers(ordered):
+    """12% stood before 9%, and CD14 before CD8A."""
+    from genediff.ui.kit import tables
+
+    values = pd.Series(ordered[::-1])
+    assert list(values.iloc[tables._order(values, descending=False)]) == ordered
+    mixed = pd.Series(["z1", "1.5", "z", "a2b10", "", "-1.5", None])  # words beside numbers
+    assert tables._order(mixed, descending=True)[-1] == 6
+
+
 def test_numbers_names_and_missing_values():
     def script():
         import pandas as pd

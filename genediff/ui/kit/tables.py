@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 FEWEST = 6  # rows: fewer are seen at a glance
+_NUMBER = re.compile(r"((?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?|\d+)")
 
 
 def show(
@@ -122,8 +124,14 @@ def _order(values: pd.Series[Any], *, descending: bool) -> np.ndarray:
     places = pd.Series(np.arange(len(values)))
     numbers = values.reset_index(drop=True)
     if numbers.dtype == object:
-        numbers = numbers.map(lambda one: str(one).casefold(), na_action="ignore")
+        numbers = numbers.map(_natural, na_action="ignore")
     return places[numbers.sort_values(ascending=not descending, kind="stable").index].to_numpy()
+
+
+def _natural(value: object) -> tuple[str | float, ...]:
+    """Return text as words and numbers in turn, so that 9% stands before 12% and CD8A before CD14."""
+    parts = _NUMBER.split(str(value).casefold().replace("−", "-"))
+    return tuple(float(part.replace(",", "")) if place % 2 else part for place, part in enumerate(parts))
 
 
 def _text(value: object, how: str) -> str:
