@@ -19,6 +19,7 @@ from genediff.cli.sign_in_file import read_sign_in
 from genediff.core.errors import InputError
 from genediff.core.installation import ASSETS
 from genediff.core.users import Limits, user_root
+from genediff.learn import Story
 from genediff.ui.generate import generate_job
 from genediff.ui.generate.generate_job import Job, Queue, Request
 from genediff.ui.kit import caching, session_user
@@ -123,6 +124,26 @@ def test_the_teachers_page_asks_for_the_code_and_shows_who_is_where(sit_at, open
     assert [one for one in open_page("learn").expander if "expected answers" in one.label]
     sit_at("ben")
     assert not open_page("learn", {"teacher": "1"}).dataframe
+
+
+def test_a_teachers_story_is_given_to_the_class_and_taken_back(sit_at, open_page: OpenPage):
+    """It opened in the browser alone in which it was written."""
+    story = Story(id="ours", title="Our lesson", steps=())
+    sit_at("teacher").story_library().save(story)
+    assert not [button for button in open_page("learn").button if "the class" in button.label]  # no code yet
+    page = open_page("learn", {"teacher": "1"})
+    page.text_input(key="class_code").set_value(CODE)
+    page.button[0].click().run()
+    given = next(one for one in open_page("learn").button if one.label == "Give to the class")
+    given.click().run()
+    sit_at("student")
+    page = open_page("learn")
+    assert "Our lesson" in texts(page)
+    assert not [button for button in page.button if "the class" in button.label]
+    sit_at("teacher")
+    next(one for one in open_page("learn").button if one.label == "Take back from the class").click().run()
+    sit_at("student")
+    assert "Our lesson" not in texts(open_page("learn"))
 
 
 def test_first_answers_are_counted_and_survive_the_server(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from genediff.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genediff.learn import Story
+    from genediff.learn import Story, StoryLibrary
 
 ASKED = "teacher"
 """The part of the address of Learn that asks for this page."""
@@ -63,6 +64,27 @@ def may_see_answers() -> bool:
         return True
     room, root = _here()
     return room.is_teacher(root)
+
+
+def share_button(story: Story) -> None:
+    """Let a teacher give a story of their own to the class, or take it back."""
+    if not _is_class() or not may_see_answers():
+        return
+    shared = Workspace(common_root(caching.workspace().root)).story_library()
+    given = shared.is_own(story.id)
+    st.button(
+        "Take back from the class" if given else "Give to the class",
+        icon=":material/group_remove:" if given else ":material/group_add:",
+        key=f"story-class-{story.id}",
+        help="Whoever opens Learn in this class finds it there.",
+        on_click=_take_back if given else shared.save,
+        args=(shared, story) if given else (story,),
+    )
+
+
+def _take_back(shared: StoryLibrary, story: Story) -> None:
+    with contextlib.suppress(InputError):  # another teacher was faster
+        shared.delete(story.id)
 
 
 def is_asked_for() -> bool:

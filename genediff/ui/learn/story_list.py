@@ -56,6 +56,7 @@ def _card(story: Story, library: StoryLibrary, own: LibraryList) -> None:
                 )  # fmt: skip
             if is_own:
                 st.button("Add views", key=f"story-edit-{story.id}", on_click=story_editor.begin, args=(story,))
+                class_view.share_button(story)
                 own.delete_button(story.id, story.title)
         if teaching and (story.goals or story.notes):
             with st.expander("For teachers: goals, plan and expected answers"):
