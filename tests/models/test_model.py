@@ -15,6 +15,7 @@ from genediff.models.load_model import load_model
 from genediff.models.model_info import ModelInfo, ModelSpec
 from genediff.tokenizers.statistics import Statistics
 from genediff.training.training_card import model_card
+from genediff.ui.run_views.run_card import LOSSES
 
 
 def spec(**model: object) -> ModelSpec:
@@ -177,3 +178,19 @@ def test_a_model_whose_tokenizer_held_the_option_of_ambient_rna_is_still_read() 
     assert ModelConfig.model_validate_json(old.model_dump_json()) == old
     assert model(ambient=False).autoencoder.head.ambient is None
     assert model().autoencoder.head.ambient is not None
+
+
+def test_the_loss_of_the_autoencoder_is_that_of_a_cell_as_its_axis_says() -> None:
+    """The axis said "per gene" of a sum over genes: the losses of two halves of the genes add up to that of all."""
+    made = model()
+    draw = torch.Generator().manual_seed(0)
+    n = len(made.genes)
+    measured = torch.poisson(torch.full((5, n), 3.0), generator=draw)
+    layout = made.tokenizer.layout
+    noise = torch.randn(5, layout.n_tokens, layout.n_channels, generator=draw)
+    given = (torch.randn(5, n, generator=draw), measured, measured.sum(1), noise, 0.0)
+    first = torch.arange(n) < n // 2
+    with torch.no_grad():
+        whole, *halves = (made.autoencoder(*given, present) for present in (None, first, ~first))
+    torch.testing.assert_close(whole, halves[0] + halves[1])
+    assert LOSSES["autoencoder"] == "Autoencoder (nats per cell)"
