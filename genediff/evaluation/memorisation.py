@@ -30,7 +30,7 @@ class StateCopies:
     error
         Its standard error.
     is_lower_bound
-        Whether copies may go unseen, all of them even.
+        Whether some copies, or even all, may go unseen.
     """
 
     share: float
@@ -50,9 +50,15 @@ class StateCopies:
     @property
     def missed(self) -> str:
         """What may be there though nothing was detected, in words."""
-        if self.is_lower_bound:
-            return "by a test that needs no model and can miss many of them"
-        return f"and a share of {min((CERTAIN + 0.84) * self.error, 1):.0%} would be in 8 of 10 cases"
+        detected = (CERTAIN + 0.84) * self.error
+        if self.is_lower_bound or detected > 1:
+            return "but this test can miss many of them"
+        return f"a share of {detected:.0%} would be detected in 8 of 10 cases"
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether copies would show: not where fewer than all would be missed, or cells lie off the real ones."""
+        return self.least < 1 and (self.is_lower_bound or self.share > -CERTAIN * self.error)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def alarm(ratio: float, share: float, *, n: int, states: Sequence[StateCopies] =
     """
     # The 1% limit is itself estimated from n held-out cells, hence twice the binomial variance.
     noise = 0.01 + 3 * (2 * 0.01 * 0.99 / n) ** 0.5
-    able = [one for one in states if one.least < 1]
+    able = [one for one in states if one.can_tell]
     state = max(able, key=lambda one: (one.excess, not one.is_lower_bound, -one.error), default=None)
     near = 0.0 if state is None else state.excess
     if ratio < COPIED_RATIO or share > max(COPIED_SHARE, noise) or near > COPIED_STATES:
@@ -125,6 +131,6 @@ def alarm(ratio: float, share: float, *, n: int, states: Sequence[StateCopies] =
     found = (
         f"{copies}: an estimated {min(near, 1.0):.0%} ± {state.error:.0%} of them."
         if near
-        else f"{copies} were not detected, {state.missed}."
+        else f"{copies} were not detected; {state.missed}."
     )
     return Memorisation(level, ratio, share, f"{sentence} {found}", state.share, state.error)

@@ -39,7 +39,8 @@ def state_copies(
     Each cell's distance in tokens to the nearest training cell is held against what is expected of a new cell that lies
     as far from its nearest validation cell: a regression of log distances over cells redrawn from training cells
     (encoded, decoded, counts drawn anew) whose source is taken away. Where the source stays, the same cells are copies.
-    A plain ratio of the distances called 40% of copies among new cells none: it falls with the distance itself.
+    A plain ratio of the distances called 40% of copies among new cells none: it falls with the distance itself. Cells
+    that lie off the real ones read below 0, and hide copies among them.
 
     Parameters
     ----------
@@ -70,20 +71,26 @@ def state_copies(
     sources = rng.permutation(len(training))[:MOST]
     redrawn = _tokens(model, _redrawn(model, training[sources], generator))
     to_training = cdist(redrawn, tokens)  # (redrawn cell, training cell)
-    to_validation = np.log(cdist(redrawn, validation).min(1))
-    copies = np.log(to_training.min(1))
+    to_validation, copies = _nearest(cdist(redrawn, validation)), _nearest(to_training)
     to_training[np.arange(len(sources)), sources] = np.inf
-    others = np.log(to_training.min(1))
+    others = _nearest(to_training)
+    if np.ptp(to_validation) == 0:
+        return None
     new = linregress(to_validation, others)
     cells = _tokens(model, _dense(generated, rng, MOST))
-    expected = new.intercept + new.slope * np.log(cdist(cells, validation).min(1))
-    nearer = expected - np.log(cdist(cells, tokens).min(1))
+    expected = new.intercept + new.slope * _nearest(cdist(cells, validation))
+    nearer = expected - _nearest(cdist(cells, tokens))
     span = float((others - copies).mean())
     if span <= 0:
         return None
     left = others - new.intercept - new.slope * to_validation
     error = np.hypot(nearer.std() / len(nearer) ** 0.5, left.std() / len(left) ** 0.5)
     return StateCopies(float(nearer.mean()) / span, float(error) / span)
+
+
+def _nearest(distances: np.ndarray) -> np.ndarray:
+    """Return the log of the distance to the nearest cell, (cell,), of distances (cell, other cell)."""
+    return np.log(np.maximum(distances.min(1), 1e-9))
 
 
 def _dense(values: csr_matrix | CellRows, rng: np.random.Generator, most: int) -> np.ndarray:

@@ -179,7 +179,9 @@ def test_states_of_training_cells_with_new_counts_are_an_alarm() -> None:
     assert told(StateCopies(0.95, 0.1)).level == "copied"
     assert told(StateCopies(0.05, 0.1)).level == "none"
     assert told(StateCopies(0.6, 0.25)).level == "none"  # within its error
-    assert "were not detected, and a share of 38% would be in 8 of 10 cases" in told(StateCopies(0.05, 0.1)).sentence
+    assert (
+        "were not detected; a share of 38% would be detected in 8 of 10 cases" in told(StateCopies(0.05, 0.1)).sentence
+    )
     assert told(StateCopies(0.0, 0.02), StateCopies(0.4, 0.1)).state_share == 0.4  # either test may find them
 
 

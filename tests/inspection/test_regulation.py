@@ -242,7 +242,7 @@ def test_a_path_is_supported_by_the_cells_and_not_by_attention() -> None:
 def test_a_null_result_is_said_with_its_power() -> None:
     table = pd.DataFrame({"path": ["a → b"], "verdict": ["not significant"], "p": [0.4]})
     said = in_words(table, "b", end="target", n_cells=128, space="gene")
-    assert "None of 1 paths into **b** is supported in 128 cells" in said
+    assert "None of 1 paths into **b** is supported at every edge in 128 cells" in said
     assert f"finds about {power(128, 'edge', space='gene'):.0%} of planted edges" in said
     for space, tested in POWER.items():
         for what in tested:

@@ -87,7 +87,7 @@ def test_edges_that_a_shuffled_network_has_too_are_no_evidence() -> None:
 def test_a_target_is_asked_about_without_any_choice(opened, model) -> None:
     app = opened(model=model)
     assert app.slider(key="t").label.startswith("Molecules read" if model == "grn-counts" else "Time t")
-    assert "shuffled network" in texts(app)  # the control stands beside every answer
+    assert "edges of the network" in texts(app)  # what the whole network shows stands beside every answer
     assert len(app.get("plotly_chart")) == 1
     assert app.dataframe[0].value[["p", "flow_p"]].stack().between(0, 1).all()
 

@@ -163,7 +163,7 @@ def _speaks_for_itself(reading: PerturbationReading) -> bool:
     controls = {one.control for one in reading.recipe.levels if one.kind == "control"}
     if reading.recipe.kind == "drug":
         names = {treatment.name.lower() for one in reading.levels.unique for treatment in one.treatments}
-        return bool(controls & {"DMSO", "PBS"}) or names <= _TREATED
+        return bool(controls & {"DMSO", "PBS"}) or ("control" in controls and names <= _TREATED)
     return bool(controls & {"control guide", "control"}) and not reading.levels.unknown
 
 

@@ -122,12 +122,9 @@ class Circuit:
         return torch.cat([given.state[:, torch.from_numpy(self.genes)], given.state[:, n:]], dim=1)
 
     @torch.no_grad()
-    def predict(self, given: Probe, state: Tensor | None = None) -> np.ndarray:
-        """Return the clean expression that is predicted for a probe's cells, standardised, (cell, place).
-
-        Places start from ``state`` (cell, place + library) where it is given, else as the probe has them.
-        """
-        state = self.state(given) if state is None else state
+    def predict(self, given: Probe) -> np.ndarray:
+        """Return the clean expression that is predicted for a probe's cells, standardised, (cell, place)."""
+        state = self.state(given)
         if isinstance(self.denoiser, CountDenoiser):
             return expected_expression(self.denoiser, state, given.codes).double().cpu().numpy()
         return self.denoiser(state, given.t, given.codes)[:, : self.n_places].double().cpu().numpy()

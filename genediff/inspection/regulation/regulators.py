@@ -11,7 +11,6 @@ from genediff.core.stats import adaptive_discovery_rates
 from genediff.inspection.regulation.attention_flow import flow_of
 from genediff.inspection.regulation.circuit import circuit_of, network_of, place_of
 from genediff.inspection.regulation.exchange import exchange, part_of
-from genediff.inspection.regulation.interventions import edge_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,7 @@ def regulators_of(
     Parameters
     ----------
     tested
-        What `edge_tests` found in the same cells; it is called where this is None.
+        What `edge_tests` found in the same cells; where this is None direct regulators are tested as all others.
 
     Returns
     -------
@@ -40,7 +39,7 @@ def regulators_of(
         over cells of the change, in standard deviations of the gene's expression), ``slope`` (the change per standard
         deviation of the regulator; above 0 it activates), ``direct`` (whether an edge joins them), ``gain`` (share
         of the gene's squared error that its own value removes), ``p`` and ``q``: of direct regulators over all edges of
-        the network, of others over those that reach this gene.
+        the network where ``tested`` is given, of others over those that reach this gene.
 
     Raises
     ------
@@ -49,9 +48,8 @@ def regulators_of(
     """
     network_of(model)
     whole, target = circuit_of(model), place_of(model, gene)
-    if tested is None:
-        tested = edge_tests(model, given, progress=lambda share: progress(share / 2))
-    into = tested[tested["target"] == gene].set_index("source")
+    into = set(whole.wiring.edges[0, whole.wiring.edges[1] == target].tolist())
+    known = None if tested is None else tested[tested["target"] == gene].set_index("source")
     acting = np.unique(whole.wiring.edges[0])
     acting = acting[acting != target]
     circuit, places = part_of(whole, [target])
@@ -61,18 +59,19 @@ def regulators_of(
     noisy = given.with_noise(draw, given.exchanges)
     own = [circuit.predict(copy)[:, here] for copy in noisy]
     for number, regulator in enumerate(acting.tolist()):
-        progress(0.5 + number / len(acting) / 2)
+        progress(number / len(acting))
         name, effect, slope, gain, p = model.genes[regulator], 0.0, 0.0, 0.0, 1.0
         if regulator in places:
             found = exchange(circuit, here, noisy, own, regulator, truth, draw=draw)
             effect, slope = float(found.change.std()), float(found.slope[0])
             gain, p = float(found.test.gain[0]), float(found.test.p[0])
-        if name in into.index:
-            gain, p = into.loc[name, ["gain", "p"]]
-        rows.append((name, effect, slope, name in into.index, gain, p))
+        rows.append((name, effect, slope, regulator in into, gain, p))
     table = pd.DataFrame(rows, columns=["regulator", "effect", "slope", "direct", "gain", "p"])
-    table["q"] = table["regulator"].map(into["q"])
-    others = (table["effect"] > 0) & ~table["direct"]
+    table["q"], others = np.nan, table["effect"] > 0
+    if known is not None:
+        rows = table.loc[table["direct"], "regulator"]
+        table.loc[rows.index, ["gain", "p", "q"]] = known.loc[rows, ["gain", "p", "q"]].to_numpy()
+        others &= ~table["direct"]
     table.loc[others, "q"] = adaptive_discovery_rates(table.loc[others, "p"].to_numpy())
     progress(1.0)
     return table.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True)

@@ -82,11 +82,11 @@ def in_words(table: pd.DataFrame, gene: str, *, end: str, n_cells: int, space: s
     if len(paths):
         first = ", ".join(paths.head(3))
         return (
-            f"**{len(paths)}** of {len(table):,} paths {where} {'are' if len(paths) > 1 else 'is'} supported in "
-            f"{n_cells:,} cells (FDR < 5%): {first}{' and others' if len(paths) > 3 else ''}."
+            f"**{len(paths)}** of {len(table):,} paths {where} {'are' if len(paths) > 1 else 'is'} supported at every "
+            f"edge in {n_cells:,} cells (FDR < 5% over all edges): {first}{' and others' if len(paths) > 3 else ''}."
         )
-    none = f"None of {len(table):,} paths {where} is supported in {n_cells:,} cells (FDR < 5%)."
-    return f"{none} {null_result(n_cells, 'edge', space=space)}"
+    none = f"None of {len(table):,} paths {where} is supported at every edge in {n_cells:,} cells"
+    return f"{none} (FDR < 5% over all edges). {null_result(n_cells, 'edge', space=space)}"
 
 
 def null_result(n_cells: int, what: Tested, *, space: str) -> str:

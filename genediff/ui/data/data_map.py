@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from genediff.core.errors import InputError
 from genediff.plots import embedding, palettes, publication
 from genediff.plots.style import shortened
 from genediff.ui.data import differential_view
@@ -306,7 +307,11 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, others: np.ndarray, *, m
         )
         return
     st.caption("Genes that are higher in the selection than in all other cells shown")
-    found = differential_view.compared(dataset, (chosen, others), dataset.info.batch)
+    try:
+        found = differential_view.compared(dataset, (chosen, others), dataset.info.batch)
+    except InputError as error:
+        st.caption(explain.plain(error))
+        return
     by_donor = found.replicates is not None
     fdr = "fdr_replicates" if by_donor else "fdr"
     table = found.table.sort_values("p_replicates", kind="stable") if by_donor else found.table

@@ -48,6 +48,7 @@ STAGES: dict[str, str] = {
     "judging": "Evaluating against held-out cells",
     "done": "Done",
 }
+AHEAD = "ahead"
 KEPT = 48  # jobs in memory, over all readers of this server
 
 
@@ -69,7 +70,7 @@ class Queue:
             self._jobs.append(job)
         try:
             while (ahead := self._ahead(job)) > 0:
-                job.report(0.0, f"{ahead} ahead")
+                job.report(0.0, f"{ahead} {AHEAD}")
             yield
         finally:
             with self._changed:
@@ -352,9 +353,10 @@ def file_name(request: Request) -> str:
 def watch(job: Job) -> None:
     """Draw the progress of a job with a way to cancel it; the page runs again at each new stage.
 
-    A whole class that looked twice a second, most of them waiting for their turn, left the drawing half of the lock.
+    Who waits for others is told every two seconds: a class that waits is many pages.
     """
-    st.fragment(_watch, run_every="0.5s" if job.stage in ("loading", "generating") else "2s")(job, job.stage)
+    waits = job.message.endswith(AHEAD)
+    st.fragment(_watch, run_every="2s" if waits else "0.5s")(job, job.stage)
 
 
 def _watch(job: Job, drawn_at: Stage) -> None:

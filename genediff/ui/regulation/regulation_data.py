@@ -108,6 +108,7 @@ def answer(
     regulator: str | None,
 ) -> PathSearch:  # fmt: skip
     """Return the tested paths at a gene."""
+    tested = interventions(info, dataset, cells, settings).edges
 
     def make(progress: Callable[[float], None]) -> PathSearch:
         from genediff.inspection.regulation.query import find_paths
@@ -118,8 +119,6 @@ def answer(
             measure=settings.measure, n_shuffled=settings.n_shuffled, tested=tested, progress=progress,
         )  # fmt: skip
 
-    tested = interventions(info, dataset, cells, settings).edges
-
     found: PathSearch = inspection_cache.measured(
         f"Following paths {'to' if end == 'target' else 'from'} {gene}",
         "regulation-paths", info, dataset, make, cells.key, settings.key, gene, end, regulator,
@@ -128,7 +127,8 @@ def answer(
 
 
 def regulators_of(info: ModelInfo, dataset: Dataset, cells: Population, settings: Settings, gene: str) -> pd.DataFrame:
-    """Return all regulators, ranked by what silencing them changes in a gene."""
+    """Return all regulators, ranked by what another cell's value of each changes in a gene."""
+    tested = interventions(info, dataset, cells, settings).edges
 
     def make(progress: Callable[[float], None]) -> pd.DataFrame:
         from genediff.inspection.regulation.regulators import regulators_of as rank
@@ -136,7 +136,6 @@ def regulators_of(info: ModelInfo, dataset: Dataset, cells: Population, settings
         model = inspection_cache.load(info)
         return rank(model, _probe(model, dataset, cells, settings), gene, tested=tested, progress=progress)
 
-    tested = interventions(info, dataset, cells, settings).edges
     found: pd.DataFrame = inspection_cache.measured(
         f"Exchanging the regulators of {gene}", "regulation-of-gene", info, dataset, make, cells.key, settings.key, gene
     )

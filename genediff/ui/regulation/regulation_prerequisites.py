@@ -70,13 +70,15 @@ Zuidema 2020, split by path). Flow shows where the model attends. It is no evide
 **Effect.** A path is cut, that one alone, and the gene is predicted again. The effect is how far the prediction moves
 (in standard deviations of the gene); the slope, per standard deviation of the regulator: above 0 it activates.
 
-**Test.** In cells that the model was not trained on, the path carries the regulator's value of another cell of the same
-type. If the value says nothing of the gene, both predictions are equally good on average, however the model was
-trained. The p-value is one-sided, over cells; false discovery rates are Benjamini-Hochberg's. Every null
-result stands with the power that the test has on simulated cells.
+**Test.** In cells that the model was not trained on, each regulator is given the value of another cell of the same
+type. If its value says nothing of a target, both predictions are equally good on average, however the model was
+trained; all routes from the regulator to the target count. The p-value of an edge is one-sided, over cells, and its
+false discovery rate is over all edges of the network (Storey, Taylor & Siegmund 2004). A path is supported where each
+of its edges is. Every null result stands with the power that the test has on simulated cells.
 
-**Overview** does the same for each regulator and all its targets together, beside three controls: the trained weights
-on a shuffled network, a linear regression without the model, and each part of the model silenced.
+**Overview** also tests each regulator on all its targets together (rates of Benjamini & Hochberg), beside three
+controls: the trained weights on a shuffled network, a linear regression without the model, and each part of the model
+silenced.
 
 **What this cannot show.** It says what the *model* uses to predict a gene, and that the cells agree. An edge that goes
 along with a hidden cause looks like regulation. Only an experiment, such as a knock-out, shows more.

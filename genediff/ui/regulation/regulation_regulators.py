@@ -48,8 +48,8 @@ def _of_gene(info: ModelInfo, dataset: Dataset, cells: Population, settings: Set
     doubt = "" if len(supported) else f" {null_result(n_cells, 'edge', space=info.space)}"
     st.markdown(
         f"**{len(reaching)}** of {len(table)} regulators change the prediction of **{explain.plain(gene)}**; "
-        f"**{len(supported)}** of them are supported in {n_cells:,} cells (FDR < 5%)"
-        f"{': ' + names if names else ''}.{doubt}"
+        f"**{len(supported)}** of them are supported in {n_cells:,} cells (FDR < 5%, "
+        f"of direct ones over all edges){': ' + names if names else ''}.{doubt}"
         if len(reaching)
         else f"No regulator changes the prediction of **{explain.plain(gene)}** in this model."
     )
@@ -95,6 +95,7 @@ def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, setting
         "key-regulators",
         column_config={
             "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
+            "specific": "target-specific",
             "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.3f"),
             "p": st.column_config.NumberColumn(format="%.1e"),
             "q": st.column_config.NumberColumn("FDR", format="%.1e"),
