@@ -76,7 +76,7 @@ def trained(training: Training, seconds: float) -> tuple[float, bool]:
         try:
             event = next(steps)
         except StopIteration as end:
-            return time.process_time() - began[0], bool(end.value)
+            return time.process_time() - began[0] if began else 0.0, bool(end.value)
         if event.stage == "flow" and not began:
             began.append(time.process_time())
 

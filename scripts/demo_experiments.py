@@ -29,6 +29,7 @@ NOT_MEASURED = (
     "Another species, or a data set from another laboratory, for every strategy (of pathway tokens one model was "
     "tried).",
     "Other batches and donors, for every strategy.",
+    "Quality where each strategy no longer improves.",
 )
 
 
@@ -267,7 +268,8 @@ def thinner_cells() -> dict[str, Any]:
         "curves": curves,
         "tests": tests,
         "how_to_read": "The type of the 15 nearest training cells, by tokens; training cells stay whole. Balanced "
-        "accuracy: every type counts alike. Bars: 95% t intervals over trainings; expression without a model has none.",
+        "accuracy: every type counts alike. Bars: 95% t intervals over trainings; expression without a model has none. "
+        "Other cells would change all of them.",
         "benchmark": "robust_tokens",
     }
 
@@ -320,8 +322,8 @@ def cpu_time() -> dict[str, Any]:
         "unit": NATS,
         "curves": curves,
         "tests": tests,
-        "how_to_read": "All start from the same closed form. One that ended before keeps its last figure. Bars: 95% t "
-        "intervals over seeds, each with other cells.",
+        "how_to_read": "All start from the same closed form; one that ended before keeps its last figure, and most "
+        "were still improving at the last. Bars: 95% t intervals over seeds, each with other cells.",
         "benchmark": "compute",
     }
 
