@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import re
 import sys
 import time
 from urllib.parse import urlsplit
 
 import pytest
-
-from genediff.ui.server.preload import SCRIPTS
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not made for Windows")
@@ -25,23 +22,3 @@ def test_answers_are_not_held_back(app_server):
             assert line.getresponse().read() == b"ok"
             waited.append(time.perf_counter() - began)
     assert min(waited[5:]) < 0.03  # a system confirms the first few at once
-
-
-def test_scripts_of_charts_are_named_with_the_page(app_server):
-    """Plotly was asked for after the server's first message only. The names change with Streamlit's releases."""
-    with contextlib.closing(http.client.HTTPConnection(urlsplit(app_server.url).netloc, timeout=60)) as line:
-
-        def links(address: str) -> list[str]:
-            line.request("GET", address)
-            answer = line.getresponse()
-            answer.read()
-            return re.findall(r"<\.(/static/js/[^>]+)>; rel=modulepreload", answer.getheader("link", ""))
-
-        scripts = links("/data")
-        assert [name.split("/")[-1].split(".")[0] for name in scripts] == [name.split(".")[0] for name in SCRIPTS]
-        for name in scripts:
-            line.request("HEAD", name)
-            answer = line.getresponse()
-            answer.read()
-            assert answer.status == 200
-        assert links("/home") == links(scripts[0]) == []

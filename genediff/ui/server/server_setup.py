@@ -22,7 +22,6 @@ from genediff.ui.kit.session_user import Users
 from genediff.ui.server import upload_routes, upload_widget
 from genediff.ui.server.allowed_hosts import AllowedHosts
 from genediff.ui.server.browser_cookie import BrowserCookie
-from genediff.ui.server.preload import Preload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +54,7 @@ def run(
     """
     sys.argv = [str(SCRIPT)]  # Streamlit reads .streamlit/ beside it
     upload_widget.has_routes(upload_routes.UPLOADS, upload_routes.CELLS)
-    middleware, secrets_ = [Middleware(AllowedHosts, names=hosts), Middleware(Preload)], None
+    middleware, secrets_ = [Middleware(AllowedHosts, names=hosts)], None
     if sign_in is not None:
         found = read_sign_in(Path(sign_in))
         users = Users("sign-in", Limits(**limits or {}), allowed=found.allow, providers=found.providers)
