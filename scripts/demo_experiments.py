@@ -144,7 +144,7 @@ def unseen_genes_gain() -> dict[str, Any]:
         "data": "Three screens, every gene held out once in five hold-outs; CaRPool's cell-to-cell noise is simulated.",
         "x_title": "screen",
         "y_title": "gain in r over the best simple baseline",
-        "unit": "r",
+        "unit": "in r",
         "curves": curves,
         "tests": tests,
         "how_to_read": "r of predicted and measured change over genes, less that of the baseline that is best on "
@@ -286,7 +286,7 @@ def another_training() -> dict[str, Any]:
         "data": "The same trainings, in pairs; 529 test cells.",
         "x_title": "tokens",
         "y_title": "|r| of a token and its counterpart",
-        "unit": "r",
+        "unit": "in r",
         "curves": [made],
         "tests": [],
         "how_to_read": "Activities of a token and its counterpart in another training, correlated within cell types. "
