@@ -14,13 +14,18 @@ def test_a_term_is_explained_under_the_pointer_and_links_to_its_page(server, ope
     page = open_browser(f"{server.url}/compare")
     term = "tokenization"
     page.wait_for_function("CSS.highlights.get('gd-term')?.size > 0")
-    box = page.evaluate(
-        "term => { const one = [...CSS.highlights.get('gd-term')].find(r => r.toString().toLowerCase() === term);"
-        " const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }",
-        term,
-    )
-    page.mouse.move(*box)
     card = page.locator(".gd-card")
+    for _ in range(60):  # while the page is still being drawn the term moves away from the pointer
+        box = page.evaluate(
+            "term => { const one = [...CSS.highlights.get('gd-term')].find(r => r.toString().toLowerCase() === term);"
+            " const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }",
+            term,
+        )
+        page.mouse.move(*box)
+        page.wait_for_timeout(1000)
+        if card.is_visible():
+            break
+        page.mouse.move(1, 1)
     card.get_by_text("How an expression profile is encoded as tokens.").wait_for()
     link = card.get_by_role("link", name="Read more")
     expect(link).to_have_attribute("href", re.compile("read=strategy-latent"))

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from genediff.core.installation import ASSETS
 from genediff.models.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
 from genediff.ui.kit import background, caching
-from genediff.ui.run_views import estimate_view
+from genediff.ui.run_views.timed_in_turn import Measurement
 from genediff.workspace import DEMO_DATASET, Workspace
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def _no_thread_left() -> Iterator[None]:
 def _nothing_goes_on() -> Iterator[None]:
     """Cancel what a test's pages do in the background: nobody looks any more, and the next test needs the cores."""
     works: list[background.Work] = []
-    measurements: list[estimate_view._Measurement] = []
+    measurements: list[Measurement[Any]] = []
     with pytest.MonkeyPatch.context() as patch:
-        for kind, begun in ((background.Work, works), (estimate_view._Measurement, measurements)):
+        for kind, begun in ((background.Work, works), (Measurement, measurements)):
             patch.setattr(kind, "__init__", _noted(kind.__init__, begun))
         yield
     for work in works:

@@ -197,7 +197,7 @@ def test_two_groups_of_real_cells_are_compared_gene_by_gene(open_page):
 def test_a_region_around_every_cell_has_nothing_to_be_compared_with(open_page):
     """In red: the second group has 0 cells, and a button to start again."""
     app = open_page("data", {"dataset": DEMO_DATASET, "region": "-99,-99;99,-99;99,99;-99,99"})
-    assert "0 others shown: marker genes need 5 of each; draw a smaller region" in _said(app)
+    assert "Marker genes need 5 cells inside the region and as many outside; there are 2,638 and 0." in _said(app)
     assert not app.error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,12 +11,13 @@ from genediff.comparison.comparison_plan import Throughput, base_run, judging_se
 from genediff.comparison.comparison_store import start
 from genediff.core.errors import InputError
 from genediff.ui.kit import button_events, caching, explain, tables
-from genediff.ui.run_views import profile_choice, run_actions
+from genediff.ui.run_views import profile_choice, run_actions, timed_in_turn
 
 if TYPE_CHECKING:
     from genediff.comparison.comparison_plan import Plan
     from genediff.comparison.config import ComparisonConfig, Entry
     from genediff.data.cells.dataset_info import DatasetInfo
+    from genediff.ui.run_views.timed_in_turn import Measurement
 
 
 def show(config: ComparisonConfig, info: DatasetInfo) -> None:
@@ -25,33 +25,36 @@ def show(config: ComparisonConfig, info: DatasetInfo) -> None:
     try:
         make_plan(config.model_copy(update={"minutes": None}), info)
         own = caching.place()
-        futures = {e.key: _throughput(own, _key(config, e, info), info.id, config, e) for e in config.entries}
+        timed = {e.key: _throughput(own, _key(config, e, info), info.id, config, e) for e in config.entries}
     except InputError as error:
         # What was wrong when it was pressed must not start by itself once it is right.
         button_events.pop_press("compare")
         explain.show_input_error(error)
         return
-    waiting = any(not future.done() for future in futures.values())
-    st.fragment(_body, run_every="1s" if waiting else None)(config, info, futures, waiting)
+    waiting = not all(one.done.is_set() for one in timed.values())
+    st.fragment(_body, run_every="1s" if waiting else None)(config, info, timed, waiting)
 
 
 def _body(
-    config: ComparisonConfig, info: DatasetInfo, futures: dict[str, Future[Throughput]], was_waiting: bool
+    config: ComparisonConfig, info: DatasetInfo, timed: dict[str, Measurement[Throughput]], was_waiting: bool
 ) -> None:
-    done = [key for key, future in futures.items() if future.done()]
-    if len(done) < len(futures):
-        st.progress(len(done) / len(futures), text=f"Timing each row on this machine: {len(done)} of {len(futures)}")
+    n_done = sum(one.look() for one in timed.values())
+    if n_done < len(timed):
+        st.progress(n_done / len(timed), text=f"Timing each row on this machine: {n_done} of {len(timed)}")
         return
-    if was_waiting:
+    problem = next((one.problem for one in timed.values() if one.problem is not None), None)
+    throughputs = {key: one.result for key, one in timed.items() if one.result is not None}
+    if was_waiting or (problem is None and len(throughputs) < len(timed)):  # some were forgotten meanwhile
         st.rerun()
+    if problem is not None and not isinstance(problem, InputError):
+        st.error(f"One of these models could not be built here: {str(problem).splitlines()[0]}")
+        return
     try:
-        throughputs = {key: future.result() for key, future in futures.items()}
+        if problem is not None:
+            raise problem
         plan = make_plan(config, info, throughputs)
     except InputError as error:
         explain.show_input_error(error)
-        return
-    except (MemoryError, RuntimeError) as error:
-        st.error(f"One of these models could not be built here: {str(error).splitlines()[0]}")
         return
     _draw(plan, throughputs, info)
 
@@ -123,7 +126,9 @@ def _key(config: ComparisonConfig, entry: Entry, info: DatasetInfo) -> str:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _throughput(place: str, key: str, dataset_id: str, _config: ComparisonConfig, _entry: Entry) -> Future[Throughput]:
+def _throughput(
+    place: str, key: str, dataset_id: str, _config: ComparisonConfig, _entry: Entry
+) -> Measurement[Throughput]:
     workspace = caching.workspace()
 
     def measure() -> Throughput:
@@ -132,10 +137,4 @@ def _throughput(place: str, key: str, dataset_id: str, _config: ComparisonConfig
         alone = _config.model_copy(update={"entries": (_entry,), "minutes": None})
         return measure_throughput(alone, workspace.open_dataset(dataset_id), workspace.library())[_entry.key]
 
-    return _clock().submit(measure)
-
-
-@st.cache_resource(show_spinner=False)
-def _clock() -> ThreadPoolExecutor:
-    """One measurement at a time, or they would slow each other down."""
-    return ThreadPoolExecutor(1, thread_name_prefix="estimate")
+    return timed_in_turn.begin(measure, lambda: _throughput.clear(place, key, dataset_id, _config, _entry))

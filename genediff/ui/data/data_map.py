@@ -302,8 +302,8 @@ def _marker_genes(dataset: Dataset, chosen: np.ndarray, others: np.ndarray, *, m
     n_chosen, n_others = int(chosen.sum()), int(others.sum())
     if min(n_chosen, n_others) < LEAST_CELLS:
         st.caption(
-            f"{n_chosen:,} cells selected and {n_others:,} others shown: marker genes need {LEAST_CELLS} of each; draw "
-            f"a {'larger' if n_chosen < LEAST_CELLS else 'smaller'} region."
+            f"Marker genes need {LEAST_CELLS} cells inside the region and as many outside; there are {n_chosen:,} "
+            f"and {n_others:,}. Draw a {'larger' if n_chosen < LEAST_CELLS else 'smaller'} region."
         )
         return
     st.caption("Genes that are higher in the selection than in all other cells shown")

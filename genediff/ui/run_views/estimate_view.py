@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,28 +11,14 @@ from genediff.core.errors import InputError
 from genediff.knowledge import stand_in
 from genediff.runs import LOCAL, find_profile
 from genediff.ui.kit import caching, explain
-from genediff.ui.run_views import run_actions
+from genediff.ui.run_views import run_actions, timed_in_turn
 
 if TYPE_CHECKING:
     from genediff.data import Dataset
     from genediff.knowledge import Library
     from genediff.models.config import RunConfig
     from genediff.training.estimate import Estimate
-
-
-# Steps are timed one model at a time: others beside it would slow it down, and the reader may have left them behind.
-_TURN = threading.Lock()
-FORGOTTEN = 5.0  # seconds after the last look at a measurement that still waits for its turn: it is not made
-
-
-@dataclass
-class _Measurement:
-    """Filled by a thread; `problem` is a sentence where the run cannot be built, `asked` when a page last looked."""
-
-    done: threading.Event
-    asked: float = field(default_factory=time.monotonic)
-    result: Estimate | None = None
-    problem: str | None = None
+    from genediff.ui.run_views.timed_in_turn import Measurement
 
 
 def show(config: RunConfig, dataset: Dataset, profile: str = LOCAL) -> None:
@@ -59,15 +42,18 @@ def _processes(config: RunConfig, profile: str) -> int:
     return place.nodes * place.tasks_per_node
 
 
-def _body(measurement: _Measurement, was_waiting: bool, elsewhere: bool) -> None:
-    measurement.asked = time.monotonic()
-    if not measurement.done.is_set():
+def _body(measurement: Measurement[Estimate], was_waiting: bool, elsewhere: bool) -> None:
+    if not measurement.look():
         st.caption(":material/timer: Measuring two steps of this model on this machine …")
         return
     if was_waiting:
         st.rerun()
-    if measurement.problem is not None:
-        explain.show_input_error(measurement.problem)
+    if (problem := measurement.problem) is not None:
+        explain.show_input_error(
+            problem
+            if isinstance(problem, InputError)
+            else f"This model could not be built here: {str(problem).splitlines()[0]}"
+        )
         return
     if measurement.result is None:
         st.caption("The time could not be measured here.")
@@ -117,29 +103,18 @@ def _shared(estimate: Estimate) -> str:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _measure(
     place: str, content: str, key: str, processes: int, _config: RunConfig, _dataset: Dataset, _library: Library
-) -> _Measurement:
-    measurement = _Measurement(threading.Event())
+) -> Measurement[Estimate]:
     genes, model = _dataset.genes, _config.model
 
-    def measure() -> None:
+    def measure() -> Estimate:
         from genediff.training.estimate import estimate
 
-        try:
-            with _TURN:
-                if time.monotonic() - measurement.asked > FORGOTTEN:
-                    _measure.clear(place, content, key, processes, _config, _dataset, _library)
-                    return
-                known = stand_in(_library, gene_sets=model.gene_sets, network=model.network, genes=genes)
-                measurement.result = estimate(_config, _dataset.info, genes=genes, knowledge=known, processes=processes)
-        except InputError as error:
-            measurement.problem = str(error)
-        except (MemoryError, RuntimeError) as error:
-            measurement.problem = f"This model could not be built here: {str(error).splitlines()[0]}"
-        finally:
-            measurement.done.set()
+        known = stand_in(_library, gene_sets=model.gene_sets, network=model.network, genes=genes)
+        return estimate(_config, _dataset.info, genes=genes, knowledge=known, processes=processes)
 
-    threading.Thread(target=measure, name="estimate", daemon=True).start()
-    return measurement
+    return timed_in_turn.begin(
+        measure, lambda: _measure.clear(place, content, key, processes, _config, _dataset, _library)
+    )
 
 
 def _count(n: int) -> str:
