@@ -51,7 +51,7 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
-# Files in their own order, browsers first: by the number of their tests, a journey of one test and two minutes came last.
+# Files in the order of tests/conftest.py: by the number of their tests, one of a single long test came last.
 PYTEST := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
 	--no-loadscope-reorder $(AGAIN)
 

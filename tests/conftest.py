@@ -11,7 +11,18 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Files with long tests come first, so that no process is alone at the end.
+LONG = ("browser", "runs", "training", "test_cli.py", "pages", "data")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of some folders and files before all others."""
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, name in enumerate(LONG) if name in item.path.parts), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

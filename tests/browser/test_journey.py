@@ -29,6 +29,7 @@ def test_from_home_to_generated_cells_with_the_shipped_model(cold_server, open_b
     _generate(page, n=100)
 
 
+@pytest.mark.slow
 def test_from_a_file_of_ones_own_to_generated_cells(cold_server, open_browser, tmp_path):
     page = open_browser(cold_server.url)
     page.get_by_role("link", name="Start with your own cells").click()
