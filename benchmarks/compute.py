@@ -21,10 +21,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np
 import torch
 
-from benchmarks.limited_data import prepared
+from benchmarks.limited_data import prepared, spread
 from genediff.evaluation.held_out_nats import USUAL_DEPTH, held_out_nats
 from genediff.models.load_model import load_model
 from genediff.training.train import Training
@@ -95,8 +94,7 @@ def table() -> str:
     lines = ["| row | " + " | ".join(f"{one} s" for one in SECONDS) + " | seeds |", "|---" * (len(SECONDS) + 2) + "|"]
     for row, own in results().items():
         values = [[one[str(budget)] for one in own.values()] for budget in SECONDS]
-        shown = [f"{np.mean(one):+.2f}" + (f" ± {np.std(one, ddof=1):.2f}" if len(one) > 1 else "") for one in values]
-        lines.append(f"| {ROWS[row]} | {' | '.join(shown)} | {len(own)} |")
+        lines.append(f"| {ROWS[row]} | {' | '.join(map(spread, values))} | {len(own)} |")
     return "\n".join(lines) + "\n"
 
 

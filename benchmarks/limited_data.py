@@ -118,7 +118,7 @@ def table() -> str:
     lines = ["| row | training cells | after 30 | after 100 | after 300 | seeds |", "|---|---|---|---|---|---|"]
     for row, size in product(ROWS, SIZES):
         if own := found.get((row, size)):
-            shown = [_spread([one[str(depth)] for one in own.values()]) for depth in DEPTHS]
+            shown = [spread([one[str(depth)] for one in own.values()]) for depth in DEPTHS]
             lines.append(f"| {ROWS[row][0]} | {size:,} | {' | '.join(shown)} | {len(own)} |")
     rows, p_values = [], []
     for (row, others), size in product(AGAINST.items(), SIZES):
@@ -126,7 +126,7 @@ def table() -> str:
             if len(gap := gaps(found, row, other, size)) > 1:
                 p_values.append(float(scipy.stats.ttest_1samp(gap, 0).pvalue))
                 rows.append(
-                    f"| {ROWS[row][0]} | {ROWS[other][0]} | {size:,} | {_spread(gap)} | {{q:.3g}} | {len(gap)} |"
+                    f"| {ROWS[row][0]} | {ROWS[other][0]} | {size:,} | {spread(gap)} | {{q:.3g}} | {len(gap)} |"
                 )
     rates = false_discovery_rates(np.array(p_values)) if rows else []
     lines += ["", "| row | against | training cells | difference | FDR | seeds |", "|---|---|---|---|---|---|"]
@@ -134,7 +134,8 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _spread(values: list[float] | np.ndarray) -> str:
+def spread(values: list[float] | np.ndarray) -> str:
+    """Return a mean with its standard deviation, in words of a table."""
     return f"{np.mean(values):+.2f} ± {np.std(values, ddof=1) if len(values) > 1 else np.nan:.2f}"
 
 

@@ -166,7 +166,7 @@ def _spread(values: list[float]) -> str:
 
 def main() -> None:
     """Measure what is missing, and write the page."""
-    ask = parser(__doc__, "robust_tokens", data=["pbmc3k", "kang"])
+    ask = parser(__doc__, "robust_tokens", data=["pbmc3k"])
     ask.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     ask.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     asked = ask.parse_args()

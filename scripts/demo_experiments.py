@@ -3,8 +3,7 @@
     python -m scripts.demo_experiments
 
 Reads ``benchmarks/results/`` (limited_data, controls, regulation_power, unseen_genes, rank_order, robust_tokens,
-compute) and writes
-``assets/comparisons/experiments.json``.
+compute) and writes ``assets/comparisons/experiments.json``.
 """
 
 from __future__ import annotations
@@ -238,7 +237,7 @@ def robust_results() -> dict[str, dict[str, Any]]:
 
 
 def thinner_cells() -> dict[str, Any]:
-    """How well a cell is told by its tokens when fewer of its molecules were read."""
+    """How well the type of a cell is predicted from its tokens when fewer of its molecules were read."""
     shares = [f"{share:.0%}" for share in robust_tokens.SHARES]
     curves, tests = [], []
     accuracy = {
@@ -260,10 +259,11 @@ def thinner_cells() -> dict[str, Any]:
         ]
     return {
         "id": "thinner-sequencing",
-        "question": "Do tokens still tell a cell that was sequenced less deeply?",
-        "data": "2,700 blood cells, 529 of them for the test; three trainings from different seeds in latent space.",
+        "question": "Is a cell still recognised when it was sequenced less deeply?",
+        "data": f"Test cells of 2,700 blood cells; {len(accuracy['mlp']['100%'])} trainings from different seeds, in "
+        "latent space.",
         "x_title": "molecules kept of a test cell",
-        "y_title": "cell types told rightly (%)",
+        "y_title": "balanced accuracy of cell types (%)",
         "unit": "points",
         "curves": curves,
         "tests": tests,
@@ -279,11 +279,11 @@ def another_training() -> dict[str, Any]:
     found = {row: one["again"] for row, one in robust_results().items() if one["again"]}
     names = [sentence(robust_tokens.ROWS[row]) for row in found]
     made = curve("Tokens of two trainings", names, list(found.values()))
-    said = ", ".join(f"{robust_tokens.ROWS[row]} {np.mean(values):.2f}" for row, values in found.items())
+    means = ", ".join(f"{robust_tokens.ROWS[row]} {np.mean(values):.2f}" for row, values in found.items())
     return {
         "id": "another-training",
         "question": "Do tokens mean the same after another training?",
-        "data": "The same trainings, in pairs; 529 test cells.",
+        "data": f"The same trainings, in {len(found['mlp'])} pairs; the same test cells.",
         "x_title": "tokens",
         "y_title": "|r| of a token and its counterpart",
         "unit": "in r",
@@ -291,9 +291,9 @@ def another_training() -> dict[str, Any]:
         "tests": [],
         "how_to_read": "Activities of a token and its counterpart in another training, correlated within cell types. "
         "Pathway tokens are paired by name, all others by likeness in training cells, so these have a choice of "
-        "partners. 1: the same; near 0: nothing alike. Bars: 95% t intervals over the three pairs.",
+        "partners. 1: the same; near 0: nothing alike. Bars: 95% t intervals over pairs.",
         "benchmark": "robust_tokens",
-        "summary": f"Mean |r|: {said}.",
+        "summary": f"Mean |r|: {means}.",
     }
 
 
@@ -316,7 +316,7 @@ def cpu_time() -> dict[str, Any]:
         "id": "cpu-time",
         "question": "What does a second of training buy?",
         "data": f"Simulated cells of {N_GENES} genes with known pathways and a known network, {compute.SIZE:,} for "
-        "training, three seeds; models in count space.",
+        f"training, {len(found['mlp'])} seeds; models in count space.",
         "x_title": "CPU-seconds of training",
         "y_title": "gain over independent genes<br>(thousandths of a nat per molecule)",
         "unit": NATS,

@@ -104,8 +104,7 @@ def alarm(ratio: float, share: float, *, n: int, states: Sequence[StateCopies] =
     n
         Cells judged.
     states
-        From `state_copies` and `near_training`: the largest that is beyond chance counts, else the one that misses
-        least.
+        From `state_copies` and `near_training`: the largest that is beyond chance counts, else the most sensitive.
     """
     # The 1% limit is itself estimated from n held-out cells, hence twice the binomial variance.
     noise = 0.01 + 3 * (2 * 0.01 * 0.99 / n) ** 0.5
@@ -127,7 +126,7 @@ def alarm(ratio: float, share: float, *, n: int, states: Sequence[StateCopies] =
     )
     copies = "Copies of the states of training cells with counts drawn anew"
     if state is None:
-        return Memorisation(level, ratio, share, f"{sentence} {copies} could not be told from new cells here.")
+        return Memorisation(level, ratio, share, f"{sentence} {copies} could not be distinguished from new cells here.")
     found = (
         f"{copies}: an estimated {min(near, 1.0):.0%} ± {state.error:.0%} of them."
         if near

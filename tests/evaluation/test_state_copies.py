@@ -73,13 +73,15 @@ def test_the_share_of_copies_among_new_cells_is_estimated(shipped, share: float)
     assert (found.excess > 0) == (share > 0)
 
 
-def test_what_may_have_been_missed_is_said_of_the_better_test() -> None:
+def test_the_sensitivity_of_the_better_test_is_stated() -> None:
     """The threshold of the test that is a lower bound was given, below which all copies can be missed."""
     blind, fair = StateCopies(0.0, 0.1, is_lower_bound=True), StateCopies(0.1, 0.15)
     assert "a share of 58% would be detected in 8 of 10" in alarm(1.0, 0.01, n=500, states=[fair, blind]).sentence
     assert "can miss many" in alarm(1.0, 0.01, n=500, states=[blind]).sentence
     assert "can miss many" in alarm(1.0, 0.01, n=500, states=[StateCopies(0.1, 0.3)]).sentence  # all copies, even
-    assert "could not be told" in alarm(1.0, 0.01, n=500, states=[StateCopies(-0.6, 0.15)]).sentence  # off real cells
+    assert (
+        "could not be distinguished" in alarm(1.0, 0.01, n=500, states=[StateCopies(-0.6, 0.15)]).sentence
+    )  # off real cells
 
 
 def _noisy_copies(counts: sparse.csr_matrix, kept: float) -> sparse.csr_matrix:

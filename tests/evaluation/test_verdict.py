@@ -189,7 +189,7 @@ def test_no_copies_are_claimed_absent_where_they_cannot_be_told_from_new_cells()
     """The shipped model of ranks was said to copy "an estimated 0% ± 446%"; a file's states were not tested at all."""
     for states in ((), (StateCopies(-6.3, 4.5),)):
         found = alarm(1.01, 0.01, n=500, states=states)
-        assert found.sentence.endswith("could not be told from new cells here.") and found.state_share is None
+        assert found.sentence.endswith("could not be distinguished from new cells here.") and found.state_share is None
 
 
 @pytest.mark.parametrize(("repeats", "sd"), [(5, 0.02), (1, 0.004)])

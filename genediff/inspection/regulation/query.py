@@ -13,13 +13,14 @@ from genediff.core.errors import InputError
 from genediff.core.stats import false_discovery_rates
 from genediff.inspection.regulation.circuit import circuit_of, network_of, place_of
 from genediff.inspection.regulation.interventions import edge_tests
-from genediff.inspection.regulation.shuffled_networks import End, Strengths, shuffled_strengths, strengths
+from genediff.inspection.regulation.shuffled_networks import End, Strengths, shuffled_paths, strengths
 from genediff.inspection.regulation.significance import best, empirical_p, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from genediff.inspection.regulation.attention_flow import Measure
+    from genediff.inspection.regulation.attention_paths import Path
     from genediff.inspection.regulation.circuit import Circuit
     from genediff.inspection.regulation.edge_probe import Probe
     from genediff.knowledge.network import Network
@@ -109,7 +110,7 @@ def find_paths(
             f"{'regulator' if end == 'target' else 'target'} of it; choose another gene"
         )
     found = strengths(circuit, given, place, end=end, steps=steps, measure=measure, also=also)
-    null = shuffled_strengths(
+    null = shuffled_paths(
         circuit, network, model.genes, given, place, n=n_shuffled, end=end, steps=steps, measure=measure, seed=seed,
         progress=progress if tested is not None else lambda share: progress(share / 2),
     ) if n_shuffled else []  # fmt: skip
@@ -126,7 +127,7 @@ def find_paths(
     return PathSearch(gene, end, table, edges, given.n_cells, n_shuffled, float(given.t[0]))
 
 
-def _table(model: GenerativeModel, found: Strengths, null: list[Strengths], tested: pd.DataFrame) -> pd.DataFrame:
+def _table(model: GenerativeModel, found: Strengths, null: list[Path], tested: pd.DataFrame) -> pd.DataFrame:
     edges = tested.set_index(["source", "target"])
     names = [tuple(model.genes[g] for g in path.genes) for path in found.paths]
     on = [edges.loc[list(pairwise(genes))] for genes in names]
@@ -149,7 +150,7 @@ def _table(model: GenerativeModel, found: Strengths, null: list[Strengths], test
     )
     table["flow_p"] = table["flow_q"] = np.nan
     if null:
-        flow, lengths = (np.concatenate(part) for part in zip(*((one.flow, one.n_steps) for one in null), strict=True))
+        flow, lengths = np.array([(path.flow, path.n_steps) for path in null]).T
         table["flow_p"] = empirical_p(found.flow, found.n_steps, flow, lengths)
         table["flow_q"] = false_discovery_rates(table["flow_p"].to_numpy())
     table["verdict"] = verdicts(table["q"].to_numpy(), table["flow_q"].to_numpy())

@@ -69,9 +69,9 @@ def regulators_of(
     table = pd.DataFrame(rows, columns=["regulator", "effect", "slope", "direct", "gain", "p"])
     table["q"], others = np.nan, table["effect"] > 0
     if known is not None:
-        rows = table.loc[table["direct"], "regulator"]
-        table.loc[rows.index, ["gain", "p", "q"]] = known.loc[rows, ["gain", "p", "q"]].to_numpy()
-        others &= ~table["direct"]
+        direct, columns = table["direct"], ["gain", "p", "q"]
+        table.loc[direct, columns] = known.loc[table.loc[direct, "regulator"], columns].to_numpy()
+        others &= ~direct
     table.loc[others, "q"] = adaptive_discovery_rates(table.loc[others, "p"].to_numpy())
     progress(1.0)
     return table.sort_values("effect", ascending=False, kind="stable").reset_index(drop=True)

@@ -46,12 +46,10 @@ def _body(
     throughputs = {key: one.result for key, one in timed.items() if one.result is not None}
     if was_waiting or (problem is None and len(throughputs) < len(timed)):  # some were forgotten meanwhile
         st.rerun()
-    if problem is not None and not isinstance(problem, InputError):
-        st.error(f"One of these models could not be built here: {str(problem).splitlines()[0]}")
+    if problem is not None:
+        explain.show_input_error(problem)
         return
     try:
-        if problem is not None:
-            raise problem
         plan = make_plan(config, info, throughputs)
     except InputError as error:
         explain.show_input_error(error)

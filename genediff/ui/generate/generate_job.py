@@ -48,7 +48,6 @@ STAGES: dict[str, str] = {
     "judging": "Evaluating against held-out cells",
     "done": "Done",
 }
-AHEAD = "ahead"
 KEPT = 48  # jobs in memory, over all readers of this server
 
 
@@ -70,7 +69,7 @@ class Queue:
             self._jobs.append(job)
         try:
             while (ahead := self._ahead(job)) > 0:
-                job.report(0.0, f"{ahead} {AHEAD}")
+                job.report(0.0, f"{ahead} ahead")
             yield
         finally:
             with self._changed:
@@ -351,12 +350,8 @@ def file_name(request: Request) -> str:
 
 
 def watch(job: Job) -> None:
-    """Draw the progress of a job with a way to cancel it; the page runs again at each new stage.
-
-    Who waits for others is told every two seconds: a class that waits is many pages.
-    """
-    waits = job.message.endswith(AHEAD)
-    st.fragment(_watch, run_every="2s" if waits else "0.5s")(job, job.stage)
+    """Draw the progress of a job with a way to cancel it, twice a second; the page runs again at each new stage."""
+    st.fragment(_watch, run_every="0.5s")(job, job.stage)
 
 
 def _watch(job: Job, drawn_at: Stage) -> None:

@@ -68,7 +68,7 @@ def _network(answer: PathSearch, info: ModelInfo, dataset: Dataset, cells: Popul
         if n > 1
         else 1
     )
-    paths = answer.paths.sort_values("verdict", key=lambda said: said != SUPPORTED, kind="stable").head(top)
+    paths = answer.paths.sort_values("verdict", key=lambda verdict: verdict != SUPPORTED, kind="stable").head(top)
     edges = _of_paths(answer.edges, paths)
     event = figures.show_figure(
         plots.network(edges, paths, gene=answer.gene),

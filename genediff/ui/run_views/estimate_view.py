@@ -48,12 +48,8 @@ def _body(measurement: Measurement[Estimate], was_waiting: bool, elsewhere: bool
         return
     if was_waiting:
         st.rerun()
-    if (problem := measurement.problem) is not None:
-        explain.show_input_error(
-            problem
-            if isinstance(problem, InputError)
-            else f"This model could not be built here: {str(problem).splitlines()[0]}"
-        )
+    if measurement.problem is not None:
+        explain.show_input_error(measurement.problem)
         return
     if measurement.result is None:
         st.caption("The time could not be measured here.")

@@ -20,12 +20,15 @@ FORGOTTEN = 5.0  # seconds after the last look at a measurement that still waits
 
 @dataclass
 class Measurement(Generic[T]):
-    """Filled by a thread; ``asked`` is when a page last looked. Done without a result or a problem it was forgotten."""
+    """Filled by a thread; done without a result or a problem it was forgotten.
+
+    ``asked`` is when a page last looked, ``problem`` a sentence where the model cannot be built.
+    """
 
     done: threading.Event = field(default_factory=threading.Event)
     asked: float = field(default_factory=time.monotonic)
     result: T | None = None
-    problem: InputError | MemoryError | RuntimeError | None = None
+    problem: str | None = None
 
     def look(self) -> bool:
         """Say whether it is done; while it is not, somebody looks."""
@@ -44,8 +47,11 @@ def begin(make: Callable[[], T], forget: Callable[[], None]) -> Measurement[T]:
                     forget()
                 else:
                     measurement.result = make()
-        except (InputError, MemoryError, RuntimeError) as problem:
-            measurement.problem = problem
+        except InputError as error:
+            measurement.problem = str(error)
+        except (MemoryError, RuntimeError) as error:
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            measurement.problem = f"The model could not be built here: {why}"
         finally:
             measurement.done.set()
 
