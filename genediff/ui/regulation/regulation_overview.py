@@ -44,8 +44,8 @@ def show(info: ModelInfo, dataset: Dataset) -> None:
         found.regulators,
         "regulation-knockouts",
         column_config={
-            "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
-            "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.3f"),
+            "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.2g"),
+            "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.2g"),
             "p": st.column_config.NumberColumn(format="%.1e"),
             "q": st.column_config.NumberColumn("FDR", format="%.1e"),
             "specific": "target-specific",
@@ -108,13 +108,13 @@ def _edges(found: Interventions) -> None:
         height=430,
         column_config={
             "slope": st.column_config.NumberColumn(
-                format="%+.3f", help="SD of the target per SD of the regulator; above 0: activates"
+                format="%+.2g", help="SD of the target per SD of the regulator; above 0: activates"
             ),
             "gain": st.column_config.NumberColumn(
                 "error removed", format="percent", help="By the regulator's true value, against another cell's"
             ),
             "q": st.column_config.NumberColumn("FDR", format="%.1e"),
-            "effect": st.column_config.NumberColumn("effect (SD)", format="%.3f"),
+            "effect": st.column_config.NumberColumn("effect (SD)", format="%.2g"),
         },
     )
     gene = st.session_state.get(_PICKED, "")

@@ -128,9 +128,9 @@ def _table(answer: PathSearch) -> None:
         "path": st.column_config.TextColumn("path", width="medium"),
         "flow": st.column_config.NumberColumn("flow", format="percent", help="Share of the target that came this way"),
         "effect": st.column_config.NumberColumn(
-            "effect (SD)", format="%.3f", help="Effect of removing this path alone"
+            "effect (SD)", format="%.2g", help="Effect of removing this path alone"
         ),
-        "slope": st.column_config.NumberColumn("slope", format="%+.3f", help="SD of the target per SD of the source"),
+        "slope": st.column_config.NumberColumn("slope", format="%+.2g", help="SD of the target per SD of the source"),
         "gain": st.column_config.NumberColumn(
             "error removed",
             format="percent",

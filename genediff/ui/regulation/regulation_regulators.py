@@ -94,9 +94,9 @@ def _of_population(info: ModelInfo, dataset: Dataset, cells: Population, setting
         table,
         "key-regulators",
         column_config={
-            "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.3f"),
+            "on_targets": st.column_config.NumberColumn("change of its targets (SD)", format="%.2g"),
             "specific": "target-specific",
-            "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.3f"),
+            "on_others": st.column_config.NumberColumn("change of other genes (SD)", format="%.2g"),
             "p": st.column_config.NumberColumn(format="%.1e"),
             "q": st.column_config.NumberColumn("FDR", format="%.1e"),
             "reach": st.column_config.NumberColumn(format="%.2f", help="Shares of all other genes that are its"),
