@@ -51,6 +51,7 @@ class Session:
         self._port = port
         self._line: websockets.ClientConnection | None = None
         self._cookie = ""
+        self._refreshed: dict[str, float] = {}  # seconds between two looks, by the id of the part of the page
 
     async def open(self) -> None:
         """Take the page, and with it the cookie of this browser."""
@@ -63,36 +64,46 @@ class Session:
             address, additional_headers=headers, subprotocols=["streamlit"], max_size=None, open_timeout=PATIENCE
         )
 
-    async def draw(self, page: str, **query: str) -> str:
-        """Ask for a page and return the texts that came, once the server is through with it."""
+    async def draw(self, page: str, *, fragment: str = "", **query: str) -> str:
+        """Ask for a page, or one part of it, and return the texts that came, once the server is through with it."""
         assert self._line is not None
         asked = BackMsg()
         asked.rerun_script.query_string = urlencode(query)
         asked.rerun_script.page_name = page
+        asked.rerun_script.fragment_id = fragment
+        asked.rerun_script.is_auto_rerun = bool(fragment)
         await self._line.send(asked.SerializeToString())
+        if not fragment:
+            self._refreshed.clear()
         parts: list[str] = []
         async with asyncio.timeout(PATIENCE):
             async for content in self._line:
                 message = ForwardMsg()
                 message.ParseFromString(content)
-                if message.WhichOneof("type") == "delta":
+                kind = message.WhichOneof("type")
+                if kind == "new_session" and not message.metadata.run.fragment_ids:
+                    self._refreshed.clear()  # the whole page is drawn anew
+                elif kind == "delta":
                     parts.append(str(message.delta))
-                if message.WhichOneof("type") == "script_finished":
+                elif kind == "auto_rerun":
+                    self._refreshed[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+                elif kind == "script_finished":
                     if message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                         continue
                     return "\n".join(parts)
         raise RuntimeError("the server closed the line")
 
     async def draw_until(self, done: re.Pattern[str], page: str, **query: str) -> str:
-        """Ask for a page as its own refreshing would, until it shows what is waited for."""
+        """Ask for a page, and for the parts of it that refresh themselves, until it shows what is waited for."""
         end = time.monotonic() + PATIENCE
-        while True:
-            shown = await self.draw(page, **query)
-            if done.search(shown):
-                return shown
+        shown = await self.draw(page, **query)
+        while not done.search(shown):
             if time.monotonic() > end:
                 raise TimeoutError(f"{page} did not show {done.pattern}: {shown[-2000:]}")
-            await asyncio.sleep(1.0)
+            fragment, interval = next(iter(self._refreshed.items()), ("", 1.0))
+            await asyncio.sleep(interval)
+            shown = await self.draw(page, fragment=fragment, **query)
+        return shown
 
 
 def server(home: Path, log: Path) -> tuple[subprocess.Popen[bytes], int]:

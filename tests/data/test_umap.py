@@ -18,7 +18,7 @@ import pytest
 from genediff.core.errors import Cancelled, InputError
 from genediff.data import Dataset, import_cells
 from genediff.data.cells.store import open_store, open_umap
-from genediff.data.cells.umap_space import UmapSpace, rebuild
+from genediff.data.cells.umap_space import UmapSpace, fit_umap, rebuild
 from genediff.data.importing.umap_drawing import draw_umap
 from genediff.workspace import DEMO_DATASET, Workspace
 from tests.slowdown import slowdown
@@ -272,3 +272,12 @@ def test_a_map_inside_the_store_is_read_as_well(with_umap: Dataset, tmp_path: Pa
 def test_scores_of_another_data_set_are_refused(with_umap: Dataset) -> None:
     with pytest.raises(InputError, match="10 components"):
         with_umap.transform_umap(np.zeros((3, 50), dtype=np.float32))
+
+
+def test_what_numba_compiles_of_umap_is_kept_for_the_next_process():
+    """Every process compiled it anew: six seconds of each import, and of each server's first placing."""
+    import umap
+
+    fit_umap(np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), seed=0)
+    for compiled in (umap.umap_.smooth_knn_dist, umap.umap_.compute_membership_strengths, umap.utils.submatrix):
+        assert compiled.stats.cache_path, compiled

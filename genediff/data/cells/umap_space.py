@@ -9,12 +9,17 @@ its first answer in every process.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 MAX_FITTED = 20_000
 """Training cells that take part in the layout; more cost minutes and look the same."""
@@ -87,9 +92,7 @@ def average_of_neighbours(model: Any, pcs: np.ndarray) -> np.ndarray:
 
 
 def _fit(pcs: np.ndarray, *, n_neighbors: int, seed: int, n_epochs: int | None, init: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on import it warns that TensorFlow, which nothing here uses, is missing
-        import umap
+    umap = _umap()
     pcs = np.ascontiguousarray(pcs, dtype=np.float32)
     search = _Neighbours(pcs)
     known = *search.query(pcs, n_neighbors), search
@@ -98,6 +101,25 @@ def _fit(pcs: np.ndarray, *, n_neighbors: int, seed: int, n_epochs: int | None, 
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # spectral start values of separate islands, unused n_jobs, another index
         return model.fit(pcs)
+
+
+@functools.cache
+def _umap() -> ModuleType:
+    """Import umap-learn, and let numba keep on disk what it compiles of it.
+
+    umap-learn does not ask for that, so every process compiled it anew: six CPU-seconds before its first map.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on import it warns that TensorFlow, which nothing here uses, is missing
+        import umap
+    from numba.core.dispatcher import Dispatcher
+
+    for module in (umap.umap_, umap.utils, umap.layouts, umap.distances):
+        for one in vars(module).values():
+            if isinstance(one, Dispatcher):
+                with contextlib.suppress(RuntimeError):  # where numba may write nowhere it compiles anew
+                    one.enable_caching()
+    return umap
 
 
 class _Neighbours:

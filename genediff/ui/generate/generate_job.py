@@ -44,7 +44,7 @@ STAGES: dict[str, str] = {
     "waiting": "Waiting for another generation on this server",
     "loading": "Loading the model",
     "generating": "Generating cells",
-    "placing": "Placing cells on the map of real cells (the first time takes some ten seconds)",
+    "placing": "Placing cells on the map of real cells",
     "judging": "Evaluating against held-out cells",
     "done": "Done",
 }

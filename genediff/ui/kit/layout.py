@@ -172,7 +172,7 @@ def go(name: str, *, dataset: str | None = None, model: str | None = None, run: 
 
 
 def warm_up() -> None:
-    """Compile UMAP in the background, once per server: its first call takes some ten seconds otherwise."""
+    """Start what places cells on a map in the background, once per server: whoever is first would wait for it."""
     if os.environ.get("GENEDIFF_WARM_UP", "1") != "0":
         _start_warming()
 
