@@ -35,8 +35,9 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.model_info import ModelInfo
-from genediff.ui.generate.generate_job import Request, mark_of
+from genediff.ui.generate.generate_job import mark_of
 from genediff.workspace import DEMO_DATASET, DEMO_MODEL, Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,7 +134,7 @@ def memory(process: subprocess.Popen[bytes]) -> float:
 def asked_for(seed: int) -> dict[str, str]:
     """Return the address of a generation, which starts it as the button does."""
     sample = ModelInfo.read(Workspace().model_folder(DEMO_MODEL)).config.sample
-    request = Request(DEMO_MODEL, N_CELLS, (), sample.guidance, sample.sampler, sample.n_steps, seed)
+    request = GenerateRequest(DEMO_MODEL, N_CELLS, {}, sample.guidance, sample.sampler, sample.n_steps, seed)
     return {"n": str(N_CELLS), "seed": str(seed), "made": mark_of(request)}
 
 

@@ -13,16 +13,20 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
 from genediff.core.installation import home
 from genediff.core.waiting_threads import sleep_while_waiting
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.model_info import ModelInfo
 from genediff.ui.generate import generate_job
-from genediff.ui.generate.generate_job import Job, Request
 from genediff.workspace import DEMO_MODEL, Workspace
+
+if TYPE_CHECKING:
+    from genediff.ui.generate.generate_job import Job
 
 PATIENCE = 600.0
 """Seconds."""
@@ -32,7 +36,7 @@ def burst(n_readers: int, n_cells: int) -> dict[str, float]:
     """Return when the first, the middle and the last reader had cells, and had them on the map, in seconds."""
     sample = ModelInfo.read(Workspace().model_folder(DEMO_MODEL)).config.sample
     requests = [
-        Request(DEMO_MODEL, n_cells, (), sample.guidance, sample.sampler, sample.n_steps, seed)
+        GenerateRequest(DEMO_MODEL, n_cells, {}, sample.guidance, sample.sampler, sample.n_steps, seed)
         for seed in range(n_readers)
     ]
     first = generate_job.start(replace(requests[0], seed=n_readers))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from genediff.api.run_options import build_run
 from genediff.core.disk_errors import disk_errors, draft
 from genediff.core.errors import InputError
-from genediff.models.conditions import cells_at_once, column_of, draw_conditions
+from genediff.models.conditions import column_of
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.load_model import load_model
 from genediff.tokenizers.choice import Tokenization
 from genediff.training.train import train_model
@@ -198,18 +199,8 @@ class GeneDiff:
         fixed = dict(conditions or {})
         if label is not None:
             fixed[column_of(label, network.conditions)] = label
-        return network.generate(
-            n,
-            conditions=draw_conditions(network.spec, fixed, n=n, seed=seed),
-            guidance=guidance,
-            sampler=sampler,
-            n_steps=n_steps,
-            seed=seed,
-            batch_size=cells_at_once(n),
-            precision=precision,
-            compiled=compiled,
-            progress=progress,
-        )
+        request = GenerateRequest("", n, fixed, guidance, sampler, n_steps, seed, precision, compiled)
+        return request.draw(network, progress=progress)
 
     def save(self, folder: str | Path) -> Path:
         """Write the model to a folder, which must be new or empty; `load` reads it."""

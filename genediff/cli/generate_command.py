@@ -44,7 +44,7 @@ def generate(
     More than 20,000 cells, --detach, several --devices and a --profile of a cluster become a run: it needs little
     memory, can be cancelled and resumed, and a sample of its cells is evaluated.
     """
-    from genediff.models.conditions import LARGE, check_conditions, column_of
+    from genediff.models.conditions import LARGE, column_of
     from genediff.models.model_info import read_spec
 
     folder = workspace().model_folder(model)
@@ -53,31 +53,21 @@ def generate(
     if label is not None:
         wanted[column_of(label, spec.levels)] = label
     check_output(output, ".h5ad", ".zarr")
-    check_conditions(spec, wanted)
-    from genediff.models.generative_model import speed_config
+    from genediff.models.generate_request import GenerateRequest
 
-    speed = speed_config(precision=precision, compiled=compiled)
+    asked = GenerateRequest(folder.name, n, wanted, guidance, sampler, steps, seed, precision, compiled)
+    asked.check(spec)
     if n > LARGE or not wait or profile != LOCAL or devices > 1:
         from genediff.runs import GenerateJob
 
-        asked = GenerateJob(
-            folder.name, n, wanted, guidance, sampler, steps, seed, device, str(output.resolve()), devices,
-            speed.precision, speed.compiled,
-        )  # fmt: skip
-        start(asked, profile=profile, wait=wait)
+        job = GenerateJob(**vars(asked), device=device, output=str(output.resolve()), devices=devices)
+        start(job, profile=profile, wait=wait)
         return
-    from genediff.api.generator import GeneDiff
+    from genediff.models.load_model import load_model
 
     with progress_bar("Generating") as report:
-        cells = GeneDiff.load(folder, device=device).generate(
-            n,
-            conditions=wanted,
-            guidance=guidance,
-            sampler=sampler,
-            n_steps=steps,
-            seed=seed,
-            precision=speed.precision,
-            compiled=speed.compiled,
+        cells = asked.draw(
+            load_model(folder, device=device),
             progress=lambda done, total: report(done / total, f"{done:,} of {total:,} cells"),
         )
         with draft(output) as partial:

@@ -400,7 +400,7 @@ class GenerativeModel(nn.Module):
         InputError
             When an option cannot be used.
         """
-        return _sample_config(self.spec.run.sample, **changes)
+        return sample_config(self.spec.run.sample, **changes)
 
     def level_codes(
         self, n: int | None, conditions: pd.DataFrame | Mapping[str, str | Sequence[str]] | None, *, seed: int
@@ -507,7 +507,8 @@ def _build_head(spec: ModelSpec, known: Statistics) -> Head:
     return kind(known.log_profile, ambient=config.ambient)
 
 
-def _sample_config(base: SampleConfig, **changes: Any) -> SampleConfig:
+def sample_config(base: SampleConfig, **changes: Any) -> SampleConfig:
+    """Return how cells are drawn, with those options changed that are not None; InputError when one cannot be used."""
     given = {key: value for key, value in changes.items() if value is not None}
     try:
         return SampleConfig.model_validate({**base.model_dump(), **given})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from genediff.data.cells.dataset_info import DatasetInfo
     from genediff.models.config import RunConfig
+    from genediff.models.generate_request import GenerateRequest
 
 PROGRAM = "python -m genediff"
 # What the command line has no option for, and what it then takes.
@@ -190,26 +191,14 @@ def train_command(run: RunConfig, dataset: DatasetInfo) -> str:
     return _line(words)
 
 
-def generate_command(
-    model_id: str,
-    *,
-    n: int,
-    conditions: Mapping[str, str],
-    guidance: float,
-    sampler: str,
-    n_steps: int,
-    seed: int,
-    precision: str = "auto",
-    compiled: bool = False,
-    file: str = "generated.h5ad",
-) -> str:
+def generate_command(asked: GenerateRequest, file: str = "generated.h5ad") -> str:
     """Return the command that generates the same cells."""
-    words = ["generate", model_id, "--cells", str(n)]
-    for column, level in conditions.items():
+    words = ["generate", asked.model_id, "--cells", str(asked.n)]
+    for column, level in asked.conditions.items():
         words += ["--condition", f"{column}={level}"]
-    words += ["--guidance", f"{guidance:g}", "--sampler", sampler, "--steps", str(n_steps), "--seed", str(seed)]
-    words += ([] if precision == "auto" else ["--precision", precision]) + (["--compile"] if compiled else [])
-    return _line([*words, "--output", file])
+    words += ["--guidance", f"{asked.guidance:g}", "--sampler", str(asked.sampler), "--steps", str(asked.n_steps)]
+    words += ["--seed", str(asked.seed)] + ([] if asked.precision == "auto" else ["--precision", asked.precision])
+    return _line([*words, *(["--compile"] if asked.compiled else []), "--output", file])
 
 
 def compare_command(

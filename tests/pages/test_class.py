@@ -20,8 +20,9 @@ from genediff.core.errors import InputError
 from genediff.core.installation import ASSETS
 from genediff.core.users import Limits, user_root
 from genediff.learn import Story
+from genediff.models.generate_request import GenerateRequest
 from genediff.ui.generate import generate_job
-from genediff.ui.generate.generate_job import Job, Queue, Request
+from genediff.ui.generate.generate_job import Job, Queue
 from genediff.ui.kit import caching, session_user
 from genediff.ui.kit.session_user import COOKIE, TOKEN, Users
 from genediff.ui.learn.class_view import no_formulas
@@ -87,7 +88,7 @@ def test_results_of_shipped_things_are_common_and_all_others_a_readers_own(sit_a
 
 def test_a_generation_belongs_to_who_asked_for_it(sit_at, monkeypatch):
     monkeypatch.setattr(generate_job, "_begin", lambda job: None)
-    request = Request(DEMO_MODEL, 10, (), 1.0, "euler", 3, 5)
+    request = GenerateRequest(DEMO_MODEL, 10, {}, 1.0, "euler", 3, 5)
     ada, job = sit_at("ada"), generate_job.start(request)
     assert generate_job.start(request) is job and job.workspace.root == ada.root
     ben = sit_at("ben")
@@ -98,7 +99,7 @@ def test_a_generation_belongs_to_who_asked_for_it(sit_at, monkeypatch):
 
 
 def test_turns_go_round_among_workspaces(sit_at):
-    queue, request = Queue(), Request(DEMO_MODEL, 10, (), 1.0, "euler", 3, 5)
+    queue, request = Queue(), GenerateRequest(DEMO_MODEL, 10, {}, 1.0, "euler", 3, 5)
     ada, ben = sit_at("ada"), sit_at("ben")
     jobs = [Job(request, place) for place in (ada, ada, ada, ben)]
     queue._jobs.extend(jobs)

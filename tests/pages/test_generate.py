@@ -13,9 +13,10 @@ import pytest
 from genediff import evaluation
 from genediff.core.errors import Cancelled, InputError
 from genediff.models.conditions import draw_conditions, judged_by
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.model_info import read_spec
 from genediff.ui.generate import generate_downloads, generate_job
-from genediff.ui.generate.generate_job import Request, mark_of
+from genediff.ui.generate.generate_job import mark_of
 from tests.pages.conftest import texts
 
 LABEL = "cell_type_derived"
@@ -69,7 +70,7 @@ def test_cells_are_generated_placed_judged_and_found_again(model_id, one_compari
     assert len(app.get("plotly_chart")) == 2  # the map and the dots
     assert app.success or app.warning or app.error  # the verdict in its colour
 
-    request = Request(model_id, 120, ((LABEL, "CD4 T"),), 1.0, "euler", 2, 0)
+    request = GenerateRequest(model_id, 120, {LABEL: "CD4 T"}, 1.0, "euler", 2, 0)
     assert made == mark_of(request)
     job = generate_job.find(request)
     assert job.stage == "done" and job.evaluation is not None and job.xy.shape == (120, 2)
@@ -133,7 +134,7 @@ def _wait_for(app, words: str, seconds: float = 300.0) -> None:
     raise AssertionError(f"“{words}” never came; the page says:\n{texts(app)}")
 
 
-def _check_file(content: bytes, request: Request, folder) -> None:
+def _check_file(content: bytes, request: GenerateRequest, folder) -> None:
     path = folder / "cells.h5ad"
     path.write_bytes(content)
     cells = anndata.read_h5ad(path)
@@ -156,7 +157,7 @@ def _until(condition, seconds: float = 300.0) -> None:
 
 def test_cells_of_a_type_with_three_held_out_cells_are_drawn_and_kept(model_id, workspace, open_page, monkeypatch):
     """A step of the tour ended with "stopped unexpectedly (ValueError)", and the thousand drawn cells were gone."""
-    request = Request(model_id, 60, ((LABEL, "Megakaryocyte"),), 1.0, "euler", 2, 0)
+    request = GenerateRequest(model_id, 60, {LABEL: "Megakaryocyte"}, 1.0, "euler", 2, 0)
     job = generate_job.start(request)
     _until(lambda: job.ended)
     assert job.problem is None and job.cells.n_obs == 60 and job.xy.shape == (60, 2)
@@ -172,10 +173,10 @@ def test_cells_outlive_an_evaluation_that_fails_or_is_stopped(model_id, workspac
         _until(cancelled)
         raise Cancelled
 
-    wanted_error, request = True, Request(model_id, 30, (), 1.0, "euler", 1, 1)
+    wanted_error, request = True, GenerateRequest(model_id, 30, {}, 1.0, "euler", 1, 1)
     with monkeypatch.context() as patch:
         patch.setattr("genediff.evaluation.evaluate", fails)
-        failed = generate_job.start(Request(model_id, 30, (), 1.0, "euler", 1, 0))
+        failed = generate_job.start(GenerateRequest(model_id, 30, {}, 1.0, "euler", 1, 0))
         _until(lambda: failed.ended)
         assert failed.problem is None and failed.cells.n_obs == 30 and "RuntimeError" in failed.unjudged
         wanted_error = False
@@ -198,7 +199,7 @@ def test_nobody_waits_for_cells_while_those_of_others_are_evaluated(model_id, wo
         return "evaluated"
 
     monkeypatch.setattr("genediff.evaluation.evaluate", evaluate)
-    jobs += [generate_job.start(Request(model_id, 30, (), 1.0, "euler", 1, seed)) for seed in range(4)]
+    jobs += [generate_job.start(GenerateRequest(model_id, 30, {}, 1.0, "euler", 1, seed)) for seed in range(4)]
     _until(lambda: all(job.ended for job in jobs))
     assert [job.evaluation for job in jobs] == ["evaluated"] * 4
     assert [job.problem or job.unjudged for job in jobs] == [None] * 4

@@ -11,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from genediff.core.installation import ASSETS
 from genediff.data import Dataset
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.load_model import load_model
 from genediff.ui.generate import denoising_steps, generate_job
-from genediff.ui.generate.generate_job import Job, Request
+from genediff.ui.generate.generate_job import Job
 from genediff.ui.kit import caching
 from genediff.workspace import DEMO_DATASET, Workspace
 from tests.pages.conftest import texts
@@ -28,7 +29,7 @@ def job():
 
     recorder = Recorder(n_cells=40)
     model = load_model(ASSETS / "models" / "pbmc3k-quick", device="cpu")
-    request = Request("pbmc3k-quick", N, (), 1.0, "euler", 3, 5)
+    request = GenerateRequest("pbmc3k-quick", N, {}, 1.0, "euler", 3, 5)
     cells = model.generate(N, sampler="euler", n_steps=3, seed=5, watch=recorder)
     return Job(request, Workspace(), stage="done", cells=cells, recording=recorder.finish(), seconds=1.0)
 

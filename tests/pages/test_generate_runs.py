@@ -10,12 +10,12 @@ import time
 import pytest
 
 from genediff.evaluation import Evaluation, evaluate
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.load_model import load_model
 from genediff.runs import list_runs
 from genediff.runs.kinds.generate_run import EVALUATION_FILE, SAMPLE_FILE
 from genediff.runs.run_status import Status
 from genediff.ui.generate import generate_runs
-from genediff.ui.generate.generate_job import Request
 from genediff.ui.server import upload_widget
 from tests.pages.conftest import texts
 
@@ -105,7 +105,7 @@ def test_what_a_run_left_open_is_the_models_own_way(model_id, workspace):
     (folder / "run.json").write_text(json.dumps({"kind": "generate", "config": config}))
     info = next(one for one in workspace.list_models() if one.id == model_id)
     (run,) = list_runs(workspace)
-    assert generate_runs._request(run, info) == Request(model_id, 90_000, (), 1.0, "euler", 1, 4)
+    assert generate_runs._request(run, info) == GenerateRequest(model_id, 90_000, {}, 1.0, "euler", 1, 4)
 
 
 @pytest.mark.parametrize("job", ["nothing", "../models"])

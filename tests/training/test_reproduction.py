@@ -20,6 +20,7 @@ from genediff.core.installation import ASSETS
 from genediff.data import ImportConfig
 from genediff.data.cells.dataset_info import DatasetInfo
 from genediff.models.config import RunConfig
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.model_info import ModelInfo
 from genediff.tokenizers import TOKENIZERS
 from genediff.training import reproduction
@@ -115,9 +116,8 @@ def test_the_compare_command_means_the_same_comparison(submitted):
 
 def test_the_bundle_holds_seed_hashes_versions_and_words(info):
     model = ModelInfo.read(ASSETS / "models" / "pbmc3k-quick", shipped=True)
-    command = reproduction.generate_command(
-        model.id, n=50, conditions={"cell_type_derived": "CD4 T"}, guidance=2.0, sampler="heun", n_steps=4, seed=9
-    )
+    asked = GenerateRequest(model.id, 50, {"cell_type_derived": "CD4 T"}, 2.0, "heun", 4, 9)
+    command = reproduction.generate_command(asked)
     view = reproduction.View(
         "Generate: map", info, model, {"n": 50}, 9, "generate?n=50", command, "50 cells were made."
     )

@@ -14,7 +14,7 @@ import resource
 import shutil
 import sys
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from genediff.core.disk_errors import draft
 from genediff.core.errors import Cancelled, InputError
 from genediff.core.json_files import read_or_none
 from genediff.distributed import launch, launch_size
+from genediff.models.generate_request import GenerateRequest
 from genediff.runs.devices import acceptable_devices
 from genediff.runs.kinds.evaluate_generated import evaluate_request, real_cells_of
 from genediff.runs.kinds.run_kind import Kind
@@ -42,29 +43,22 @@ SAMPLE_FILE, EVALUATION_FILE, PARTS = "sample.h5ad", "evaluation.json", "parts"
 
 
 @dataclass(frozen=True)
-class GenerateJob:
-    """Which cells, how, and where to.
+class GenerateJob(GenerateRequest):
+    """Which cells, and where they are drawn and go to.
 
     Parameters
     ----------
+    device
+        "auto", "cpu", "cuda", "cuda:1" or "mps".
     output
         A path, or the end of a name (".h5ad", ".zarr") in the run's folder.
     devices
         How many GPUs, or processes, of this machine share the work; on a cluster the profile decides.
     """
 
-    model_id: str
-    n: int
-    conditions: dict[str, str] = field(default_factory=dict)
-    guidance: float | None = None
-    sampler: str | None = None
-    n_steps: int | None = None
-    seed: int = 0
     device: str = "auto"
     output: str = ".h5ad"
     devices: int = 1
-    precision: str = "auto"
-    compiled: bool = False
 
     def file(self, folder: Path) -> Path:
         """Return where the cells of the run in `folder` go."""

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from genediff.data import DatasetInfo
     from genediff.evaluation import Evaluation
+    from genediff.models.generate_request import GenerateRequest
     from genediff.models.model_info import ModelInfo
-    from genediff.ui.generate.generate_job import Job, Request
+    from genediff.ui.generate.generate_job import Job
 
 
 def show(job: Job, *, name: str, info: ModelInfo | None = None, dataset: DatasetInfo | None = None) -> None:
@@ -44,27 +45,17 @@ def show(job: Job, *, name: str, info: ModelInfo | None = None, dataset: Dataset
         reproduce(job.request, info, dataset)
 
 
-def reproduce(asked: Request, info: ModelInfo | None, dataset: DatasetInfo | None) -> None:
+def reproduce(asked: GenerateRequest, info: ModelInfo | None, dataset: DatasetInfo | None) -> None:
     """Draw the button that hands out how cells are made again."""
-    given = dict(asked.conditions)
-    kind = f" of {' and '.join(given.values())}" if given else ", conditions drawn as they occur in training cells,"
+    given = " and ".join(asked.conditions.values())
+    kind = f" of {given}" if given else ", conditions drawn as they occur in training cells,"
     reproduction_bundle.bundle_button(
         "Generate: cells",
         model=info,
         dataset=dataset,
-        settings=dataclasses.asdict(asked) | {"conditions": given},
+        settings=dataclasses.asdict(asked),
         seed=asked.seed,
-        command=generate_command(
-            asked.model_id,
-            n=asked.n,
-            conditions=given,
-            guidance=asked.guidance,
-            sampler=asked.sampler,
-            n_steps=asked.n_steps,
-            seed=asked.seed,
-            precision=asked.precision,
-            compiled=asked.compiled,
-        ),
+        command=generate_command(asked),
         sentence=f"{asked.n:,} cells{kind} were generated with the {asked.sampler} sampler in {asked.n_steps} steps at "
         f"guidance {asked.guidance:g} and judged against held-out cells (classifier two-sample tests, debiased W2², "
         "k-NN recall, nearest-training-cell distances), beside the same comparison of two real samples",
@@ -81,7 +72,7 @@ def to_h5ad(job: Job) -> bytes:
 def with_provenance(cells: AnnData, job: Job) -> AnnData:
     """Return a copy of the cells with the request, the verdict and the map coordinates written into it."""
     copy = cells.copy()
-    request = dataclasses.asdict(job.request) | {"conditions": json.dumps(dict(job.request.conditions))}
+    request = dataclasses.asdict(job.request) | {"conditions": json.dumps(job.request.conditions)}
     provenance = {**copy.uns["genediff"], "request": request}
     if job.evaluation is not None:
         provenance["verdict"] = job.evaluation.verdict.sentence

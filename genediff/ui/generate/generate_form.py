@@ -8,7 +8,8 @@ import streamlit as st
 
 from genediff.models.conditions import LARGE
 from genediff.models.config import SampleConfig, SpeedConfig
-from genediff.ui.generate.generate_job import Request, n_seen
+from genediff.models.generate_request import GenerateRequest
+from genediff.ui.generate.generate_job import n_seen
 from genediff.ui.kit import explain, forms
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ LARGEST = 10_000_000
 FEW = 30  # training cells of a kind below which the form says so
 
 
-def ask(info: ModelInfo, spec: ModelSpec) -> Request:
+def ask(info: ModelInfo, spec: ModelSpec) -> GenerateRequest:
     """Draw the form and return what it asks for; every choice stands in the address."""
     fixed = _conditions(info, spec)
     drawn = _how(info)
-    return Request(
+    return GenerateRequest(
         model_id=info.id,
         n=int(drawn["n"]),
-        conditions=tuple(sorted(fixed.items())),
+        conditions=dict(sorted(fixed.items())),
         guidance=float(drawn["guidance"]),
         sampler=str(drawn["sampler"]),
         n_steps=int(drawn["n_steps"]),

@@ -23,7 +23,6 @@ from genediff.core.users import limits_of
 from genediff.data.cells.placer import PLACER
 from genediff.data.cells.view import log_values
 from genediff.models.adapter_info import ADAPTER_FILE
-from genediff.models.conditions import cells_at_once, draw_conditions
 from genediff.runs.kinds.evaluate_generated import evaluate_request, real_cells_of
 from genediff.ui.kit import background, caching
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from genediff.data import Dataset
     from genediff.diffusion import Recording
     from genediff.evaluation import Evaluation
+    from genediff.models.generate_request import GenerateRequest
     from genediff.models.model_info import ModelSpec
     from genediff.workspace import Workspace
 
@@ -100,26 +100,11 @@ class Queue:
 DRAWING, JUDGING = Queue(), Queue()
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a model; `conditions` are pairs of column and level, other columns come as in the data."""
-
-    model_id: str
-    n: int
-    conditions: tuple[tuple[str, str], ...]
-    guidance: float
-    sampler: str
-    n_steps: int
-    seed: int
-    precision: str = "auto"
-    compiled: bool = False
-
-
 @dataclass
 class Job:
     """One request of a workspace on its way; a thread fills it and pages only read it."""
 
-    request: Request
+    request: GenerateRequest
     workspace: Workspace
     stage: Stage = "waiting"
     fraction: float = 0.0
@@ -173,7 +158,7 @@ class Job:
         self.stage = stage
 
 
-def start(request: Request) -> Job:
+def start(request: GenerateRequest) -> Job:
     """Return the job of a request: a new one, the one that is under way, or the one that has ended.
 
     One that was cancelled or failed starts again; one whose evaluation was stopped goes on with that.
@@ -187,13 +172,13 @@ def start(request: Request) -> Job:
     return job
 
 
-def find(request: Request) -> Job:
+def find(request: GenerateRequest) -> Job:
     """Return the job of a request as it stands, also when it was cancelled or failed."""
     return _job(caching.place(), request)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _job(place: str, request: Request) -> Job:
+def _job(place: str, request: GenerateRequest) -> Job:
     job = Job(request, caching.workspace())
     _begin(job)
     return job
@@ -241,19 +226,7 @@ def _generate(job: Job) -> None:
     job.enter("generating")
     recorder = Recorder()
     begun = time.monotonic()
-    job.cells = model.generate(
-        request.n,
-        conditions=draw_conditions(model.spec, dict(request.conditions), n=request.n, seed=request.seed),
-        guidance=request.guidance,
-        sampler=request.sampler,
-        n_steps=request.n_steps,
-        seed=request.seed,
-        batch_size=cells_at_once(request.n),
-        precision=request.precision,
-        compiled=request.compiled,
-        progress=_progress(job, begun),
-        watch=recorder,
-    )
+    job.cells = request.draw(model, progress=_progress(job, begun), watch=recorder)
     job.recording = recorder.finish()
     job.seconds = time.monotonic() - begun
 
@@ -286,7 +259,7 @@ def _compare(job: Job) -> None:
     how = {"progress": job.report, "cancelled": lambda: _yielding(job)}
     with JUDGING.turn(job):
         model = load_model(job.workspace.model_folder(job.request.model_id))
-        job.evaluation = evaluate_request(job.cells, dataset, dict(job.request.conditions), model=model, **how)
+        job.evaluation = evaluate_request(job.cells, dataset, job.request.conditions, model=model, **how)
 
 
 def _yielding(job: Job) -> bool:
@@ -338,14 +311,14 @@ def n_seen(spec: ModelSpec, fixed: dict[str, str]) -> int:
     return sum(n for codes, n in spec.combinations if all(codes[i] == code for i, code in wanted.items()))
 
 
-def mark_of(request: Request) -> str:
+def mark_of(request: GenerateRequest) -> str:
     """Return a short name of a request, the same for the same parameters in every process."""
     return hashlib.sha256(repr(request).encode()).hexdigest()[:10]
 
 
-def file_name(request: Request) -> str:
+def file_name(request: GenerateRequest) -> str:
     """Return the stem of the files of a request."""
-    kind = "-".join(level for _, level in request.conditions) or "all"
+    kind = "-".join(request.conditions.values()) or "all"
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{request.model_id}-{kind}-{request.n}-seed{request.seed}")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from genediff.data import Dataset
-    from genediff.ui.generate.generate_job import Request
+    from genediff.models.generate_request import GenerateRequest
 
 SOURCE, GENE = "Source", "Gene"
 JOB = "job"  # the part of the address that names a large generation
@@ -88,7 +88,7 @@ def colour_by_gene(gene: str) -> None:
     st.session_state["gene"] = gene
 
 
-def make(request: Request) -> None:
+def make(request: GenerateRequest) -> None:
     """Start the generation that is asked for, and note in the address that it was made."""
     st.query_params["made"] = mark_of(request)
     st.query_params.pop(JOB, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -11,12 +12,13 @@ from genediff.core.errors import InputError
 from genediff.core.json_files import read_or_none
 from genediff.evaluation import Evaluation
 from genediff.models.conditions import LARGE
+from genediff.models.config import SampleConfig
+from genediff.models.generate_request import GenerateRequest
 from genediff.models.model_info import MEASURES_FILE
 from genediff.runs import KINDS, LOCAL, GenerateJob, Run, find_run, list_runs, submit
 from genediff.runs.kinds.generate_run import EVALUATION_FILE, GENERATING, JUDGING, SAMPLE_FILE, WRITING
 from genediff.ui.data.server_file import size_in_words
 from genediff.ui.generate import generate_downloads, generate_map
-from genediff.ui.generate.generate_job import Request
 from genediff.ui.generate.generate_map import JOB
 from genediff.ui.kit import caching, downloads, explain, region
 from genediff.ui.run_views import profile_choice, run_actions, trust_panel
@@ -41,12 +43,12 @@ STAGES = {
 }
 
 
-def is_large(request: Request) -> bool:
+def is_large(request: GenerateRequest) -> bool:
     """Say whether so many cells are made by a run."""
     return request.n > LARGE
 
 
-def say_what_it_takes(request: Request, info: ModelInfo) -> None:
+def say_what_it_takes(request: GenerateRequest, info: ModelInfo) -> None:
     """Say beside the button what a large generation is and about how long it takes; nothing for a small one."""
     if not is_large(request):
         return
@@ -61,7 +63,7 @@ def say_what_it_takes(request: Request, info: ModelInfo) -> None:
     )
 
 
-def ask_where(request: Request) -> tuple[str, int]:
+def ask_where(request: GenerateRequest) -> tuple[str, int]:
     """Let the reader choose where a large generation runs: the profile's name, and how many processes share it here."""
     if not is_large(request):
         return LOCAL, 1
@@ -79,12 +81,9 @@ def ask_where(request: Request) -> tuple[str, int]:
     return LOCAL, int(devices)
 
 
-def begin(request: Request, profile: str = LOCAL, devices: int = 1) -> None:
+def begin(request: GenerateRequest, profile: str = LOCAL, devices: int = 1) -> None:
     """Start the run that makes these cells, or go to the one that does already."""
-    job = GenerateJob(
-        request.model_id, request.n, dict(request.conditions), request.guidance, request.sampler, request.n_steps,
-        request.seed, devices=devices, precision=request.precision, compiled=request.compiled,
-    )  # fmt: skip
+    job = GenerateJob(**vars(request), devices=devices)
     asked = KINDS["generate"].write_config(job)
     known = [run for run in _runs() if _cells(run.config) == _cells(asked)]
     try:
@@ -236,17 +235,11 @@ def _take_away(run: Run) -> None:
         generate_downloads.reproduce(_request(run, info), info, None)
 
 
-def _request(run: Run, info: ModelInfo | None) -> Request:
+def _request(run: Run, info: ModelInfo | None) -> GenerateRequest:
     """Return what a run was asked for; what it left open is the model's own way."""
-    config = run.config
-    own = {} if info is None else info.config.sample.model_dump()
-    how = {
-        name: config[name] if config.get(name) is not None else own.get(name, usual)
-        for name, usual in (("guidance", 1.0), ("sampler", "heun"), ("n_steps", 10))
-    }
-    fixed = tuple(sorted(config.get("conditions", {}).items()))
-    speed = {"precision": config.get("precision", "auto"), "compiled": config.get("compiled", False)}
-    return Request(str(config["model_id"]), int(config["n"]), fixed, **how, seed=int(config["seed"]), **speed)
+    job = KINDS["generate"].read_config(run.config)
+    request = GenerateRequest(**{one.name: getattr(job, one.name) for one in fields(GenerateRequest)})
+    return request.with_defaults(SampleConfig() if info is None else info.config.sample)
 
 
 def _runs() -> list[Run]:

@@ -19,8 +19,9 @@ from genediff.ui.kit.figures import show_figure
 if TYPE_CHECKING:
     from genediff.data import Dataset
     from genediff.evaluation import Evaluation
+    from genediff.models.generate_request import GenerateRequest
     from genediff.models.model_info import ModelInfo
-    from genediff.ui.generate.generate_job import Job, Request
+    from genediff.ui.generate.generate_job import Job
 
 GUIDANCE, STEPS = "guidance", "n_steps"
 WORDS = {GUIDANCE: "Guidance", STEPS: "Steps"}
@@ -60,7 +61,7 @@ def show(job: Job, dataset: Dataset, info: ModelInfo, *, name: str) -> None:
         _maps(placed, dataset, name)
 
 
-def _ask(request: Request) -> tuple[str, dict[str, Request]] | None:
+def _ask(request: GenerateRequest) -> tuple[str, dict[str, GenerateRequest]] | None:
     left, right = st.columns([0.25, 0.75], vertical_alignment="bottom")
     with left:
         varied = st.segmented_control(
