@@ -13,6 +13,10 @@ THREADS ?= 1
 # What a browser waited for in vain on a busy machine is waited for once more; pytest's last line says how often.
 AGAIN ?= --reruns 1 --only-rerun TimeoutError --only-rerun 'Locator expected'
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# On every core, where pip compiles on one and takes half of its time for it; some files are of other Pythons.
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
+
 .PHONY: app install install-test browser slurm test test-slow wheel-test docs lint types clean
 
 app: install
@@ -27,12 +31,14 @@ $(VENV)/bin/python:
 
 # The package itself is installed as a link to this checkout, for its command `genediff`.
 $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps --editable .
+	$(COMPILE)
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed tests/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(PIP) -r tests/requirements.txt --editable ".[docs]"
+	$(COMPILE)
 	touch $@
 
 # Debian's Chromium where apt and the right to use it are there, else Playwright's own where it can be downloaded.
@@ -66,7 +72,7 @@ wheel-test:
 
 # Tutorials are executed; any warning ends it.
 docs: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt --editable ".[docs]"
+	$(PIP) -c requirements.txt --editable ".[docs]"
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:

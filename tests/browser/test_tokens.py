@@ -11,6 +11,7 @@ _IS_DRAWN = """name => [...document.querySelectorAll(".js-plotly-plot")].flatMap
   .some(one => one.name === name)"""
 
 
+@pytest.mark.slow
 def test_a_lasso_on_a_token_names_cells_that_are_kept(server, open_browser):
     page = open_browser(f"{server.url}/tokens?model=pbmc3k-quick")
     page.get_by_text("Directions with an enriched gene set").wait_for()

@@ -20,6 +20,7 @@ def cells_file(few_cells_file):
     return few_cells_file
 
 
+@pytest.mark.slow
 def test_a_series_trains_each_in_turn_and_measures_them(tiny, workspace, dataset, wait_for_end):
     run = submit(SeriesJob((tiny(seed=0, name="one"), tiny(seed=1, name="two"))), workspace)
     wait_for_end(run)

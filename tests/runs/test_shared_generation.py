@@ -23,6 +23,7 @@ N = 8_000
 HOW = {"seed": 5, "sampler": "euler", "n_steps": 20}
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_file_of_one(workspace, model, members, wait_for, wait_for_end):
     """The second process has cells of its own on disk when the run is cancelled; one process alone ends the drawing."""
     run = submit(GenerateJob("small", N, device="cpu", devices=2, **HOW), workspace)

@@ -137,7 +137,7 @@ def test_patience_ends_a_stage_with_its_best_weights(small, planted, tmp_path) -
         GENE_SPACE,
         {"path": "variance_preserving", "predict": "noise"},
         {"backbone": "mlp", "guidance": "additive"},
-        {"likelihood": "zinb"},
+        pytest.param({"likelihood": "zinb"}, marks=pytest.mark.slow),
     ],
     ids=["flow", "gene-space", "ddpm", "mlp-additive", "zinb"],
 )
