@@ -1,4 +1,4 @@
-"""The documentation builds without a warning; its tutorials, which are executed by `make docs`, are left as they are."""
+"""The documentation builds without a warning; its tutorials are executed by `make docs` alone."""
 
 from __future__ import annotations
 
