@@ -86,11 +86,6 @@ def kind_of_column(name: str) -> Literal["genes", "drug"] | None:
     return "drug" if _TREATMENT_COLUMN.search(name) else None
 
 
-def reads_as_control(level: str) -> bool:
-    """Say whether a level reads like untreated cells: control, NT, non-targeting_00012, a guide such as NTg4, A+A."""
-    return _Rules([level], (), (), Recipe(("",)), {}).read_control(level) is not None
-
-
 def read_levels(
     levels: Iterable[str],
     recipe: Recipe,
