@@ -10,8 +10,8 @@ import torch
 from genediff.diffusion.thinning import thin, unread_loss
 from genediff.distributed import ALONE
 from genediff.models.count_denoiser import CountDenoiser
-from genediff.models.count_mixture import CountMixture, fit_count_mixture
 from genediff.training.batches import dense, stream
+from genediff.training.cross_fitting import CrossFitted, fit_start
 from genediff.training.denoiser_stage import DenoiserStage
 from genediff.training.disk import MOST_SAMPLED, DiskCells
 from genediff.training.fit_edges import fit_edges
@@ -19,7 +19,7 @@ from genediff.training.fit_recalibration import fit_recalibration, share_read, s
 from genediff.training.rng_shards import Draws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from lightning_fabric import Fabric
     from torch import Tensor
@@ -50,10 +50,14 @@ class CountStage(DenoiserStage):
         seed: int,
         ranks: Ranks = ALONE,
         accumulate: int = 1,
+        crossed: CrossFitted | None = None,
     ) -> None:
         assert isinstance(model.denoiser, CountDenoiser)
-        for _ in fitted_start(model, cells, seed=seed):
-            pass
+        if crossed is None:
+            crossed = crossed_start(model, cells, seed=seed)
+            for _ in fitted_start(model, cells, crossed, seed=seed):
+                pass
+        self.crossed = crossed.to(fabric.device)
         super().__init__(
             model,
             cells,
@@ -72,9 +76,8 @@ class CountStage(DenoiserStage):
     def loss(self, step: int, part: Shard) -> Tensor:
         """Return the mean nats per unread molecule over a part of a batch."""
         rows, draws = self.shuffle.rows(step)[part.rows], part.draws(self.seed, 3, step)
-        return self._losses(
-            dense(self.cells.train, rows), self.dropped_codes(rows, draws), draws, draws.rand(), hide=True
-        ).mean()
+        codes = self.dropped_codes(rows, draws)
+        return self._losses(dense(self.cells.train, rows), codes, draws, draws.rand(), training=rows).mean()
 
     def validation_loss(self) -> float:
         """Return the mean nats per unread molecule of held-out cells, at the same depths at every look."""
@@ -93,47 +96,50 @@ class CountStage(DenoiserStage):
             drawn += len(rows)
         return self.ranks.total(total) / self.ranks.total(drawn)
 
-    def _losses(self, counts: Tensor, codes: Tensor, draws: Draws, place: Tensor, *, hide: bool = False) -> Tensor:
-        """Return nats per unread molecule of cells (cell, gene), read to a share of their log depth, (cell,)."""
+    def _losses(
+        self, counts: Tensor, codes: Tensor, draws: Draws, place: Tensor, *, training: Tensor | None = None
+    ) -> Tensor:
+        """Return nats per unread molecule of cells (cell, gene), read to a share of their log depth, (cell,).
+
+        ``training`` are the rows of training cells, (cell,): some genes are hidden from the tokenizer, and the start
+        is one that was fitted without them.
+        """
         library = counts.sum(1).clamp(min=1)
         share = share_read(library, place)
         blocks = zip(draws.split(counts), share.split(draws.sizes), strict=True)
         read = torch.cat([thin(block, part, generator=generator) for (generator, (block,)), part in blocks])
         device = self.fabric.device
-        counts, read = counts.to(device), read.to(device)
-        shown, dropout = None, self.config.input_dropout
-        if hide and dropout:
-            shown = (draws.rand(counts.shape[1]) >= dropout).to(device) / (1 - dropout)
-        log_share = self.module(read, library.to(device), codes.to(device), shown)
-        return unread_loss(log_share.float(), counts, read)
+        counts, asked = counts.to(device), (read.to(device), library.to(device), codes.to(device))
+        shown, closed, dropout = None, None, self.config.input_dropout
+        if training is not None:
+            assert isinstance(self.model.denoiser, CountDenoiser)
+            with torch.no_grad():
+                closed = self.crossed.log_shares(self.model.denoiser.start, *asked, training)
+            if dropout:
+                shown = (draws.rand(counts.shape[1]) >= dropout).to(device) / (1 - dropout)
+        log_share = self.module(*asked, shown, closed)
+        return unread_loss(log_share.float(), counts, asked[0])
 
 
-def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> Iterator[tuple[int, int]]:
+def fitted_start(
+    model: GenerativeModel, cells: TrainingCells, crossed: CrossFitted, *, seed: int
+) -> Iterator[tuple[int, int]]:
     """Fit what the network starts from, unless it came with a checkpoint; yields the steps done, and of how many."""
     assert isinstance(model.denoiser, CountDenoiser)
     if not model.denoiser.start.n_components:
         rows = start_rows(cells)
         model.denoiser.start = fit_start(cells, rows, model.null.tolist())
-        yield from fit_recalibration(model.denoiser, cells, rows, seed=seed)
+        yield from fit_recalibration(model.denoiser, cells, rows, crossed, seed=seed)
         if model.denoiser.linear is not None:
-            fit_edges(model.denoiser, cells, rows, seed=seed)
+            fit_edges(model.denoiser, cells, rows, crossed, seed=seed)
+
+
+def crossed_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> CrossFitted:
+    """Return what a model in count space starts from, as it answers of training cells; the same for the same seed."""
+    return CrossFitted(cells, start_rows(cells), model.null.tolist(), seed=seed)
 
 
 def start_rows(cells: TrainingCells) -> np.ndarray:
     """Return the training cells that a start is fitted on: all, or a sample where cells are on disk."""
     train = cells.train
     return train.sample(MOST_SAMPLED) if isinstance(train, DiskCells) else np.arange(cells.n_train)
-
-
-def fit_start(cells: TrainingCells, rows: np.ndarray, n_levels: Sequence[int]) -> CountMixture:
-    """Fit the mixture that a network in count space starts from: the one that it is compared with.
-
-    A coarser one (never below 40 cells a cluster) left every model of Kang's cells behind it.
-    """
-    return fit_count_mixture(
-        cells.train[rows],
-        cells.train_codes[torch.from_numpy(rows)],
-        n_levels,
-        held_out=cells.validation,
-        held_out_codes=cells.validation_codes,
-    )

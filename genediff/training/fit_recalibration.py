@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from genediff.models.count_denoiser import CountDenoiser
+    from genediff.training.cross_fitting import CrossFitted
     from genediff.training.training_cells import TrainingCells
 
 STEPS, LOOK_EVERY, RATE = 600, 150, 1e-2
@@ -42,7 +43,7 @@ def strata(numbers: Tensor, shift: float = 0.0) -> Tensor:
 
 
 def fit_recalibration(
-    denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, *, seed: int
+    denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, crossed: CrossFitted, *, seed: int
 ) -> Iterator[tuple[int, int]]:
     """Fit what a gene's own molecules say beyond the mixture; as far as held-out cells are likelier for it.
 
@@ -50,6 +51,8 @@ def fit_recalibration(
     ----------
     rows
         The training cells that it is fitted on, (cell,).
+    crossed
+        Answers of them as a mixture does that was not fitted on them.
 
     Yields
     ------
@@ -62,10 +65,13 @@ def fit_recalibration(
     looked_at = dense(cells.validation, held)
     place = strata(torch.arange(len(held)))
 
-    def losses(counts: Tensor, levels: Tensor, place: Tensor, generator: torch.Generator) -> Tensor:
+    def losses(
+        counts: Tensor, levels: Tensor, place: Tensor, generator: torch.Generator, rows: Tensor | None = None
+    ) -> Tensor:
         library = counts.sum(1).clamp(min=1)
         read = thin(counts, share_read(library, place), generator=generator)
-        return unread_loss(denoiser.start_log_shares(read, library, levels), counts, read)
+        closed = None if rows is None else crossed.log_shares(denoiser.start, read, library, levels, rows)
+        return unread_loss(denoiser.start_log_shares(read, library, levels, closed), counts, read)
 
     def look() -> float:
         with torch.no_grad():
@@ -88,7 +94,7 @@ def fit_recalibration(
     for step in range(1, STEPS + 1):
         chosen = places[torch.randint(len(rows), (size,), generator=generator)]
         counts, levels = dense(cells.train, chosen), cells.train_codes[chosen]
-        loss = losses(counts, levels, torch.rand(size, generator=generator), generator).mean()
+        loss = losses(counts, levels, torch.rand(size, generator=generator), generator, chosen).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
