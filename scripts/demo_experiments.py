@@ -61,7 +61,11 @@ def sentence(words: str) -> str:
 def real_cells() -> dict[str, Any]:
     """Gains over the mixture of sub-clusters on real cells, each strategy trained until it no longer improves."""
     data = {"pbmc3k": "2,700 blood cells", "kang": "Kang's blood cells, half with interferon"}
-    rows = [one for one in count_space.STRATEGIES if (count_space.RESULTS / f"pbmc3k-{one}.json").exists()]
+    rows = [
+        one
+        for one in count_space.STRATEGIES
+        if all((count_space.RESULTS / f"{name}-{one}.json").exists() for name in data)
+    ]
     titles = [sentence(TITLES.get(row) or compute.ROWS[row]) for row in rows]
     curves, tests = [], []
     for name, title in data.items():

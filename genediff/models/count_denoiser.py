@@ -68,16 +68,13 @@ class CountDenoiser(nn.Module):
         self.register_buffer("log_profile", known.log_profile.clone())
         self.register_buffer("library_scale", known.library.clone())
 
-    def forward(
-        self, state: Tensor, library: Tensor, codes: Tensor, shown: Tensor | None = None, closed: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, state: Tensor, library: Tensor, codes: Tensor, shown: Tensor | None = None) -> Tensor:
         """Map what was read of cells (cell, gene), of libraries (cell,), to log shares of the rest (cell, gene).
 
-        In training the tokenizer may be ``shown`` some genes only: a factor (cell, gene) of what it sees, 0 for hidden;
-        and ``closed`` may be log shares (cell, gene) in place of the mixture's, which knows training cells by heart.
+        In training the tokenizer may be ``shown`` some genes only: a factor (cell, gene) of what it sees, 0 for hidden.
         """
         with torch.no_grad():
-            start = self.start_log_shares(state, library, codes, closed)
+            start = self.start_log_shares(state, library, codes)
             asked = (state.sum(1) >= FEWEST_READ).nonzero()[:, 0]
         if not len(asked) and not self.training:
             return start
@@ -86,9 +83,9 @@ class CountDenoiser(nn.Module):
         own = start[asked] + self.correction(state[asked], library[asked], codes[asked], start[asked])
         return start.index_copy(0, asked, own.log_softmax(1))
 
-    def start_log_shares(self, state: Tensor, library: Tensor, codes: Tensor, closed: Tensor | None = None) -> Tensor:
-        """Return what genes say by themselves, (cell, gene): the mixture's answer, or ``closed``, recalibrated."""
-        start = self.start.log_shares(state, library, codes) if closed is None else closed
+    def start_log_shares(self, state: Tensor, library: Tensor, codes: Tensor) -> Tensor:
+        """Return the recalibrated answer of the mixture, (cell, gene): all that genes can say by themselves."""
+        start = self.start.log_shares(state, library, codes)
         enough = state.sum(1, keepdim=True) >= FEWEST_READ
         return (start + enough * self.recalibration(state, start, self.log_profile)).log_softmax(1)
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from genediff.models.count_denoiser import CountDenoiser
     from genediff.nn.edge_linear import EdgeLinear
     from genediff.training.batches import CellsByRow
-    from genediff.training.cross_fitting import CrossFitted
     from genediff.training.training_cells import TrainingCells
 
 SPREADS = (0.02, 0.05, 0.1, 0.2)
@@ -38,9 +37,7 @@ _AT_ONCE = 256
 
 
 @torch.no_grad()
-def fit_edges(
-    denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, crossed: CrossFitted, *, seed: int
-) -> None:
+def fit_edges(denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, *, seed: int) -> None:
     """Fit the linear edges on training ``rows`` (cell,); they stay at zero unless held-out cells are likelier for them.
 
     One step of iteratively reweighted least squares for the Poisson regression of every gene's unread molecules on how
@@ -52,7 +49,7 @@ def fit_edges(
     copies = max(1, min(8, n // len(rows)))
     generator = stream(seed, 7)
     chosen = torch.cat([torch.from_numpy(rows)[torch.randperm(len(rows), generator=generator)] for _ in range(copies)])
-    known = _read(denoiser, cells.train, cells.train_codes, chosen[:n], generator, crossed)
+    known = _read(denoiser, cells.train, cells.train_codes, chosen[:n], generator)
     held = torch.linspace(0, cells.n_validation - 1, min(cells.n_validation, MOST_LOOKED_AT)).long().repeat(LOOKS)
     looked_at = _read(denoiser, cells.validation, cells.validation_codes, held, generator)
     best, kept = looked_at.loss(edges), edges.weight.clone()
@@ -80,12 +77,7 @@ class _Read:
 
 
 def _read(
-    denoiser: CountDenoiser,
-    cells: csr_matrix | CellsByRow,
-    codes: Tensor,
-    rows: Tensor,
-    generator: torch.Generator,
-    crossed: CrossFitted | None = None,
+    denoiser: CountDenoiser, cells: csr_matrix | CellsByRow, codes: Tensor, rows: Tensor, generator: torch.Generator
 ) -> _Read:
     shape = len(rows), len(denoiser.log_profile)
     found = _Read(torch.empty(shape), torch.empty(shape), torch.empty(shape))
@@ -93,9 +85,7 @@ def _read(
         counts = dense(cells, rows[at])
         library = counts.sum(1).clamp(min=1)
         read = thin(counts, share_read(library, strata(at)), generator=generator)
-        asked = read, library, codes[rows[at]]
-        closed = None if crossed is None else crossed.log_shares(denoiser.start, *asked, rows[at])
-        found.start[at] = start = denoiser.start_log_shares(*asked, closed)
+        found.start[at] = start = denoiser.start_log_shares(read, library, codes[rows[at]])
         found.surprise[at], found.unread[at] = denoiser.surprise(read, start), counts - read
     return found
 

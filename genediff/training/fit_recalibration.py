@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from genediff.models.count_denoiser import CountDenoiser
-    from genediff.training.cross_fitting import CrossFitted
     from genediff.training.training_cells import TrainingCells
 
 STEPS, LOOK_EVERY, RATE = 600, 150, 1e-2
@@ -43,7 +42,7 @@ def strata(numbers: Tensor, shift: float = 0.0) -> Tensor:
 
 
 def fit_recalibration(
-    denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, crossed: CrossFitted, *, seed: int
+    denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, *, seed: int
 ) -> Iterator[tuple[int, int]]:
     """Fit what a gene's own molecules say beyond the mixture; as far as held-out cells are likelier for it.
 
@@ -51,8 +50,6 @@ def fit_recalibration(
     ----------
     rows
         The training cells that it is fitted on, (cell,).
-    crossed
-        Answers of them as a mixture does that was not fitted on them.
 
     Yields
     ------
@@ -60,27 +57,7 @@ def fit_recalibration(
         The steps done, and of how many. Who does not ask on to the end leaves the recalibration half fitted.
     """
     own, places = denoiser.recalibration, torch.from_numpy(rows)
-    size = max(4, min(64, _NUMBERS // len(denoiser.log_profile)))
-    held = torch.linspace(0, cells.n_validation - 1, min(cells.n_validation, MOST_LOOKED_AT)).long()
-    looked_at = dense(cells.validation, held)
-    place = strata(torch.arange(len(held)))
-
-    def losses(
-        counts: Tensor, levels: Tensor, place: Tensor, generator: torch.Generator, rows: Tensor | None = None
-    ) -> Tensor:
-        library = counts.sum(1).clamp(min=1)
-        read = thin(counts, share_read(library, place), generator=generator)
-        closed = None if rows is None else crossed.log_shares(denoiser.start, read, library, levels, rows)
-        return unread_loss(denoiser.start_log_shares(read, library, levels, closed), counts, read)
-
-    def look() -> float:
-        with torch.no_grad():
-            generator, found = stream(seed, 6), 0.0
-            for part in torch.arange(len(held)).split(size):
-                levels = cells.validation_codes[held[part]]
-                found += float(losses(looked_at[part], levels, place[part], generator).sum())
-            return found / len(held)
-
+    size = _at_once(denoiser)
     own.requires_grad_(True)
     groups = [
         {"params": [*own.functions.parameters()], "lr": RATE},
@@ -89,18 +66,42 @@ def fit_recalibration(
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    best, kept = look(), deepcopy(own.state_dict())
+    best, kept = start_loss(denoiser, cells, seed=seed), deepcopy(own.state_dict())
     generator = stream(seed, 5)
     for step in range(1, STEPS + 1):
         chosen = places[torch.randint(len(rows), (size,), generator=generator)]
         counts, levels = dense(cells.train, chosen), cells.train_codes[chosen]
-        loss = losses(counts, levels, torch.rand(size, generator=generator), generator, chosen).mean()
+        loss = _losses(denoiser, counts, levels, torch.rand(size, generator=generator), generator).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % LOOK_EVERY == 0 and (value := look()) < best:
+        if step % LOOK_EVERY == 0 and (value := start_loss(denoiser, cells, seed=seed)) < best:
             best, kept = value, deepcopy(own.state_dict())
         yield step, STEPS
     own.load_state_dict(kept)
     own.requires_grad_(False)
+
+
+@torch.no_grad()
+def start_loss(denoiser: CountDenoiser, cells: TrainingCells, *, seed: int) -> float:
+    """Return the mean nats per unread molecule of held-out cells, read to depths that lie evenly over them."""
+    held = torch.linspace(0, cells.n_validation - 1, min(cells.n_validation, MOST_LOOKED_AT)).long()
+    place, generator, found = strata(torch.arange(len(held))), stream(seed, 6), 0.0
+    for part in torch.arange(len(held)).split(_at_once(denoiser)):
+        counts, levels = dense(cells.validation, held[part]), cells.validation_codes[held[part]]
+        found += float(_losses(denoiser, counts, levels, place[part], generator).sum())
+    return found / len(held)
+
+
+def _losses(
+    denoiser: CountDenoiser, counts: Tensor, levels: Tensor, place: Tensor, generator: torch.Generator
+) -> Tensor:
+    library = counts.sum(1).clamp(min=1)
+    read = thin(counts, share_read(library, place), generator=generator)
+    return unread_loss(denoiser.start_log_shares(read, library, levels), counts, read)
+
+
+def _at_once(denoiser: CountDenoiser) -> int:
+    """Return how many cells are worked on together."""
+    return max(4, min(64, _NUMBERS // len(denoiser.log_profile)))

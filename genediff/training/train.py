@@ -22,7 +22,7 @@ from genediff.knowledge import Knowledge, Library, resolve_knowledge
 from genediff.models.generative_model import GenerativeModel
 from genediff.models.model_info import CARD_FILE, KNOWLEDGE_FILE, MODEL_FILE, ModelSpec
 from genediff.training.autoencoder_stage import AutoencoderStage
-from genediff.training.count_stage import CountStage, crossed_start, fitted_start
+from genediff.training.count_stage import CountStage, fitted_start
 from genediff.training.fabric import make_fabric
 from genediff.training.flow_stage import FlowStage, fit_token_scale
 from genediff.training.release_memory import peak_gpu_memory, peak_memory
@@ -153,8 +153,7 @@ class Training:
 
     def _fit_start(self, stop: Callable[[], bool]) -> Generator[TrainEvent, None, bool]:
         """Fit what count space starts from, and return whether that came to its end; a resumed run begins it anew."""
-        self._crossed = crossed_start(self.model, self.cells, seed=self.config.seed)
-        for done, total in fitted_start(self.model, self.cells, self._crossed, seed=self.config.seed):
+        for done, total in fitted_start(self.model, self.cells, seed=self.config.seed):
             yield TrainEvent("start", done, total)
             [stopped] = self.ranks.any(stop())
             if stopped:
@@ -202,7 +201,6 @@ class Training:
             seed=config.seed,
             ranks=self.ranks,
             accumulate=config.accumulate,
-            **({"crossed": self._crossed} if flow is CountStage else {}),
         )
 
     def _run_stage(

@@ -15,7 +15,6 @@ from genediff.models.count_denoiser import CountDenoiser
 from genediff.models.count_mixture import fit_count_mixture
 from genediff.nn.edge_linear import EdgeLinear
 from genediff.nn.edge_lists import Graph
-from genediff.training.cross_fitting import CrossFitted
 from genediff.training.fit_edges import _normal_equations, _Read, fit_edges
 
 N_GENES, N_REGULATORS, SLOPE = 40, 8, 0.35
@@ -44,16 +43,14 @@ def fitted(ends: np.ndarray) -> SimpleNamespace:
     denoiser = SimpleNamespace(
         linear=linear,
         surprise=CountDenoiser.surprise,
-        start=start,
-        start_log_shares=lambda *asked: start.log_shares(*asked[:3]) if asked[3:] in ((), (None,)) else asked[3],
+        start_log_shares=start.log_shares,
         log_profile=torch.zeros(N_GENES),
     )
     of = SimpleNamespace(
         train=csr_matrix(train.numpy()), validation=csr_matrix(held.numpy()), n_validation=len(held), train_codes=codes,
         validation_codes=held_codes,
     )  # fmt: skip
-    rows = np.arange(len(train))
-    fit_edges(denoiser, of, rows, CrossFitted(of, rows, [], seed=0), seed=0)
+    fit_edges(denoiser, of, np.arange(len(train)), seed=0)
     return denoiser
 
 
