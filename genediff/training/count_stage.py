@@ -116,7 +116,7 @@ def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> 
     """Fit what the network starts from, unless it came with a checkpoint; yields the steps done, and of how many.
 
     Of several mixtures the one is kept that is likelier for held-out cells once it is recalibrated: on 2,700 blood
-    cells a coarser one than by itself, on Kang's the finest, of which every model with a coarser one was behind.
+    cells a coarser one than by itself, on Kang's the finest, which no model with a coarser one was ahead of.
     """
     denoiser = model.denoiser
     assert isinstance(denoiser, CountDenoiser)
