@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 CLOSED = ("independent", "mixture")
 LATENT_SPACE = "quick"
-RESULTS = HERE / "results" / "count_space"
 SHUFFLED = "-shuffled"
 STRATEGIES = ("mlp", "latent", "pathway", "grn", "rank", "latent_pathway", "grn_latent")
 CONTROLS = tuple(name + SHUFFLED for name in ("pathway", "grn", "latent_pathway", "grn_latent"))

@@ -64,12 +64,12 @@ def real_cells() -> dict[str, Any]:
     rows = [
         one
         for one in count_space.STRATEGIES
-        if all((count_space.RESULTS / f"{name}-{one}.json").exists() for name in data)
+        if all((RESULTS / "count_space" / f"{name}-{one}.json").exists() for name in data)
     ]
     titles = [sentence(TITLES.get(row) or compute.ROWS[row]) for row in rows]
     curves, tests = [], []
     for name, title in data.items():
-        found = [json.loads((count_space.RESULTS / f"{name}-{row}.json").read_text())["nats"] for row in rows]
+        found = [json.loads((RESULTS / "count_space" / f"{name}-{row}.json").read_text())["nats"] for row in rows]
         at = [next(depth for depth in one if depth["depth"] == DEPTH) for one in found]
         ends = {end: [1000 * one["over_start"][end] for one in at] for end in ("mean", "low", "high")}
         curves.append({"name": title, "x": titles, "y": ends["mean"], "low": ends["low"], "high": ends["high"],

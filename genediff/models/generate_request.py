@@ -79,6 +79,6 @@ class GenerateRequest:
         )
 
     def with_defaults(self, own: SampleConfig) -> GenerateRequest:
-        """Return the same request with everything said that it leaves to the model."""
+        """Return the same request with the model's defaults filled in."""
         left = {name: value for name, value in own.model_dump().items() if getattr(self, name) is None}
         return replace(self, **left)
