@@ -57,8 +57,13 @@ def own_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         end_workers_of(home)
 
 
+def shorten_start(patch: pytest.MonkeyPatch) -> None:
+    """Fit the start of count space for a moment only: cells of some ten genes have little to recalibrate."""
+    patch.setattr("genediff.training.fit_recalibration.STEPS", 40)
+    patch.setattr("genediff.training.fit_recalibration.LOOK_EVERY", 20)
+
+
 @pytest.fixture
 def short_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fit the start of count space for a moment only: cells of some ten genes have little to recalibrate."""
-    monkeypatch.setattr("genediff.training.fit_recalibration.STEPS", 40)
-    monkeypatch.setattr("genediff.training.fit_recalibration.LOOK_EVERY", 20)
+    """Fit the start of count space for a moment only."""
+    shorten_start(monkeypatch)

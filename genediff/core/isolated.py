@@ -8,6 +8,7 @@ one with threads (a server), where a fork could deadlock, asks a small process t
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -53,10 +54,14 @@ class Isolated:
     forks
         Whether a program without other Python threads may fork itself; not where torch is at work, whose own threads
         are not in the fork.
+    prepare
+        Loads what every process needs before it is forked, so that none has to load it again.
     """
 
-    def __init__(self, work: Work, module: str, *, forks: bool = True) -> None:
-        self._work, self._module, self._forks = work, module, forks
+    def __init__(
+        self, work: Work, module: str, *, forks: bool = True, prepare: Callable[[], object] = lambda: None
+    ) -> None:
+        self._work, self._module, self._forks, self._prepare = work, module, forks, prepare
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -84,6 +89,8 @@ class Isolated:
         message = json.dumps({"request": request, **limits})
         begun = time.monotonic()
         alone = self._forks and threading.active_count() == 1
+        if alone:
+            self._prepare()
         answer = self._by_fork(message, by_clock) if alone else self._by_server(message, by_clock)
         if answer is None and (taken := time.monotonic() - begun) >= seconds:
             raise InputError(
@@ -168,8 +175,9 @@ def _exchange(channel: socket.socket, message: str, seconds: float) -> bytes | N
     return answer[:-1] if answer.endswith(b"\n") else None  # the end of a line says that it is whole
 
 
-def serve(line: socket.socket, work: Work) -> None:
+def serve(line: socket.socket, work: Work, *, prepare: Callable[[], object] = lambda: None) -> None:
     """Fork a process for every channel that comes, until the other side is gone or for long asks nothing."""
+    prepare()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the other side's end is ours
     line.settimeout(_IDLE_SECONDS)
@@ -188,6 +196,7 @@ def serve(line: socket.socket, work: Work) -> None:
 
 def _answer(channel: socket.socket, work: Work) -> NoReturn:
     """Read a request, limit this process, and answer. Nothing that was inherited runs afterwards."""
+    gc.freeze()  # going through all that was inherited would copy it
     try:
         parts = []
         while part := channel.recv(_BLOCK):

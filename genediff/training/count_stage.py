@@ -20,7 +20,7 @@ from genediff.training.fit_recalibration import fit_recalibration, share_read, s
 from genediff.training.rng_shards import Draws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from lightning_fabric import Fabric
     from torch import Tensor
@@ -112,7 +112,7 @@ class CountStage(DenoiserStage):
         return unread_loss(log_share.float(), counts, read)
 
 
-def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> Iterator[tuple[int, int]]:
+def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> Generator[tuple[int, int], None, None]:
     """Fit what the network starts from, unless it came with a checkpoint; yields the steps done, and of how many.
 
     Of several mixtures the one is kept that is likelier for held-out cells once it is recalibrated: on 2,700 blood

@@ -12,7 +12,7 @@ from genediff.models.count_denoiser import FEWEST_READ
 from genediff.training.batches import dense, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     import numpy as np
     from torch import Tensor
@@ -43,7 +43,7 @@ def strata(numbers: Tensor, shift: float = 0.0) -> Tensor:
 
 def fit_recalibration(
     denoiser: CountDenoiser, cells: TrainingCells, rows: np.ndarray, *, seed: int
-) -> Iterator[tuple[int, int]]:
+) -> Generator[tuple[int, int], None, None]:
     """Fit what a gene's own molecules say beyond the mixture; as far as held-out cells are likelier for it.
 
     Parameters
@@ -54,7 +54,7 @@ def fit_recalibration(
     Yields
     ------
     tuple
-        The steps done, and of how many. Who does not ask on to the end leaves the recalibration half fitted.
+        The steps done, and of how many. Who does not ask on to the end leaves it as it was when last looked at.
     """
     own, places = denoiser.recalibration, torch.from_numpy(rows)
     size = _at_once(denoiser)
@@ -68,19 +68,21 @@ def fit_recalibration(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     best, kept = start_loss(denoiser, cells, seed=seed), deepcopy(own.state_dict())
     generator = stream(seed, 5)
-    for step in range(1, STEPS + 1):
-        chosen = places[torch.randint(len(rows), (size,), generator=generator)]
-        counts, levels = dense(cells.train, chosen), cells.train_codes[chosen]
-        loss = _losses(denoiser, counts, levels, torch.rand(size, generator=generator), generator).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % LOOK_EVERY == 0 and (value := start_loss(denoiser, cells, seed=seed)) < best:
-            best, kept = value, deepcopy(own.state_dict())
-        yield step, STEPS
-    own.load_state_dict(kept)
-    own.requires_grad_(False)
+    try:
+        for step in range(1, STEPS + 1):
+            chosen = places[torch.randint(len(rows), (size,), generator=generator)]
+            counts, levels = dense(cells.train, chosen), cells.train_codes[chosen]
+            loss = _losses(denoiser, counts, levels, torch.rand(size, generator=generator), generator).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if step % LOOK_EVERY == 0 and (value := start_loss(denoiser, cells, seed=seed)) < best:
+                best, kept = value, deepcopy(own.state_dict())
+            yield step, STEPS
+    finally:
+        own.load_state_dict(kept)
+        own.requires_grad_(False)
 
 
 @torch.no_grad()

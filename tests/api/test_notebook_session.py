@@ -125,6 +125,7 @@ def test_pathways_are_compared_between_groups(cells: gd.Cells, model: gd.GeneDif
     assert (np.diff(spread) <= 1e-9).all() and spread[0] > 0
 
 
+@pytest.mark.usefixtures("short_start")
 def test_the_regulators_of_a_gene_are_ranked(cells: gd.Cells) -> None:
     made = gd.GeneDiff(gd.tokenizers.GRN(network="collectri"), **FEW)
     for _ in made.fit(cells):

@@ -27,8 +27,7 @@ from benchmarks.fuzz_other_files import outcome as use_other
 from genediff.core.errors import InputError
 from genediff.data import ImportConfig, import_cells
 from genediff.data.importing.doctor import examine
-from genediff.knowledge.gene_names import FILES
-from genediff.knowledge.gene_names import _index as names_of
+from genediff.knowledge.gene_names import load_names
 from genediff.workspace import Workspace
 
 from .conftest import nothing_left
@@ -104,8 +103,7 @@ def prepare() -> None:
     """Import what each of the forked processes would."""
     for name in ("anndata", "h5py", "zarr", "sklearn.utils.extmath"):
         importlib.import_module(name)
-    for species in FILES:
-        names_of(species)
+    load_names()
 
 
 def use_all(paths: Iterable[Path], space: Path, pool: ProcessPoolExecutor) -> dict[str, dict[str, Any]]:

@@ -13,10 +13,18 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from genediff.core.installation import ASSETS
+from genediff.data import ImportConfig, import_cells
+from genediff.data.simulation.planted import planted_gene_sets, planted_network
+from genediff.data.simulation.simulate import simulate
+from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
 from genediff.models.config import ModelConfig, RunConfig, SampleConfig, TrainConfig
+from genediff.tokenizers import TOKENIZERS
+from genediff.training.train import train_model
 from genediff.ui.kit import background, caching
 from genediff.ui.run_views.timed_in_turn import Measurement
 from genediff.workspace import DEMO_DATASET, Workspace
+from tests.conftest import shorten_start
+from tests.tokenizers.conftest import tiny_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -118,8 +126,6 @@ def no_data(own_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture(scope="session")
 def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the demo cells, trained for a few steps: real in every way but good."""
-    from genediff.training.train import train_model
-
     folder = tmp_path_factory.mktemp("training")
     dataset = Workspace(folder / "home").open_dataset(DEMO_DATASET)
     config = RunConfig(
@@ -143,6 +149,64 @@ def model_id(_trained: Path, workspace: Workspace) -> str:
     """A trained model in the workspace; its data set is the demo."""
     shutil.copytree(_trained, workspace.models / "tiny")
     return "tiny"
+
+
+SPACES = [(name, space) for name, kind in TOKENIZERS.items() for space in kind.spaces[:1]] + [
+    ("latent", "gene"),
+    ("grn", "gene"),
+]
+
+
+@pytest.fixture(scope="session")
+def _home_of_all_strategies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with 150 simulated cells, what is planted in them, and a model of every strategy."""
+    folder = tmp_path_factory.mktemp("strategies")
+    place = Workspace(folder / "home", assets=folder / "nothing-ships")
+    config = TruthConfig(n_genes=50, n_regulators=6, n_types=2, n_pathways=3, pathway_size=8, n_gated_pairs=0)
+    cells = simulate(draw_truth(config, seed=1), n_cells=150, seed=0)
+    sets, network = planted_gene_sets(cells), planted_network(cells)
+    cells.uns.clear()
+    cells.obsm.clear()
+    cells.write_h5ad(folder / "cells.h5ad")
+    how = ImportConfig(label="cell_type", n_genes=50, umap=False, n_pcs=5, min_cells_per_gene=1, name="planted")
+    dataset = import_cells(folder / "cells.h5ad", how, place.datasets)
+    library = place.library()
+    known = {"gene_sets": library.add_gene_sets(sets), "network": library.add_network(network)}
+    for name, space in SPACES:
+        model = ModelConfig.model_validate(
+            {
+                "tokenizer": name,
+                "tokenizer_options": tiny_options(name),
+                "space": space,
+                "predict": "data" if space == "gene" else "velocity",
+                "width": 16,
+                "depth": 1,
+                "heads": 2,
+                **{need: known[need] for need in TOKENIZERS[name].needs},
+            }
+        )
+        train = TrainConfig(
+            tokenizer_steps=3, steps=2, batch_size=32, tokenizer_batch_size=32, warmup=1, patience=0, validate_every=100
+        )
+        run = RunConfig(name=f"{name}-{space}", dataset_id=dataset.info.id, model=model, train=train, device="cpu")
+        with pytest.MonkeyPatch.context() as patch:
+            shorten_start(patch)
+            for _ in train_model(
+                run, dataset, folder=folder / name / space, model_id=f"{name}-{space}", library=library
+            ):
+                pass
+        shutil.copytree(folder / name / space / "model", place.models / f"{name}-{space}")
+    return folder
+
+
+@pytest.fixture
+def planted(_home_of_all_strategies: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The workspace with a model of every strategy as the server's own."""
+    monkeypatch.setenv("GENEDIFF_HOME", str(_home_of_all_strategies / "home"))
+    place = Workspace(_home_of_all_strategies / "home", assets=_home_of_all_strategies / "nothing-ships")
+    monkeypatch.setattr(caching, "workspace", lambda: place)
+    yield place
+    wait_for_background()
 
 
 def texts(app: AppTest) -> str:

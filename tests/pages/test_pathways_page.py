@@ -12,8 +12,7 @@ from genediff.models.config import SPACE_NAMES
 from genediff.tokenizers import TOKENIZERS
 from genediff.ui.kit import region
 from genediff.ui.pathways import group_comparison
-from tests.pages.conftest import texts
-from tests.pages.test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixtures
+from tests.pages.conftest import SPACES, ready, texts
 
 VIEWS = ("At a glance", "Two groups", "Token-pathway agreement", "One cell")
 
@@ -23,7 +22,7 @@ def test_without_a_model_it_says_what_to_do(no_data, open_page) -> None:
 
 
 @pytest.mark.parametrize(("strategy", "space"), SPACES, ids=[f"{a}-{b}" for a, b in SPACES])
-def test_every_view_says_what_applies_to_every_strategy(planted, open_page, strategy: str, space: str) -> None:  # noqa: F811
+def test_every_view_says_what_applies_to_every_strategy(planted, open_page, strategy: str, space: str) -> None:
     sets = next(one.id for one in planted.library().list("gene_sets"))
     named = "gene_sets" in TOKENIZERS[strategy].needs
     said = {}
@@ -45,7 +44,7 @@ def test_every_view_says_what_applies_to_every_strategy(planted, open_page, stra
         assert SPACE_NAMES[space] in said["One cell"]
 
 
-def test_two_groups_come_from_the_address(planted, open_page) -> None:  # noqa: F811
+def test_two_groups_come_from_the_address(planted, open_page) -> None:
     address = {"model": "pathway-latent", "view": "Two groups", "first": "cell_type: type_1", "heldout": "true"}
     app = ready(open_page("pathways", address))
     assert app.selectbox(key="first").value == "cell_type: type_1"
@@ -56,7 +55,7 @@ def test_two_groups_come_from_the_address(planted, open_page) -> None:  # noqa: 
     assert "The second group has 0 cells" in texts(app)
 
 
-def test_a_pathway_is_chosen_once_for_all_views(planted, open_page) -> None:  # noqa: F811
+def test_a_pathway_is_chosen_once_for_all_views(planted, open_page) -> None:
     from genediff.models.load_model import load_model
 
     sets = load_model(planted.model_folder("pathway-latent"), device="cpu").tokenizer.sets

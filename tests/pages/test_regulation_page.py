@@ -12,8 +12,7 @@ from genediff.tokenizers import TOKENIZERS
 from genediff.ui.kit import caching, layout
 from genediff.ui.regulation import regulation_data, regulation_overview
 
-from .conftest import texts
-from .test_tokens_page import SPACES, _home, planted, ready  # noqa: F401 - fixtures: a model of every strategy
+from .conftest import SPACES, ready, texts
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -22,7 +21,7 @@ QUICK = {"model": "grn-gene", "view": "Paths", "shuffled": "5", "looked": "64"}
 
 
 @pytest.fixture
-def opened(planted, open_page):  # noqa: F811
+def opened(planted, open_page):
     """Open the page with gene tokens, and wait for what it measures."""
 
     def open_(**query: str) -> AppTest:
@@ -40,7 +39,7 @@ def pair() -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("strategy", "space"), [(s, t) for s, t in SPACES if s != "grn" or t == "latent"])
-def test_another_strategy_is_told_what_is_needed(planted, open_page, strategy: str, space: str) -> None:  # noqa: F811
+def test_another_strategy_is_told_what_is_needed(planted, open_page, strategy: str, space: str) -> None:
     app = open_page("regulation", {"model": f"{strategy}-{space}"})
     assert not app.exception
     assert "GRN tokens in count or gene space" in texts(app)
@@ -123,7 +122,7 @@ def test_paths_of_two_types_are_compared(opened) -> None:
     assert "act differently" in texts(app)
 
 
-def test_a_pair_without_a_path_is_said(planted, open_page) -> None:  # noqa: F811
+def test_a_pair_without_a_path_is_said(planted, open_page) -> None:
     info = next(one for one in planted.list_models() if one.id == "grn-gene")
     known = regulation_data.genes(info, planted.open_dataset(info.dataset_id))
     network = caching.model("grn-gene").knowledge.network

@@ -2,81 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from genediff.data import ImportConfig, import_cells
-from genediff.data.simulation.planted import planted_gene_sets, planted_network
-from genediff.data.simulation.simulate import simulate
-from genediff.data.simulation.truth_draw import TruthConfig, draw_truth
-from genediff.models.config import ModelConfig, RunConfig, TrainConfig
-from genediff.tokenizers import TOKENIZERS
-from genediff.training.train import train_model
-from genediff.ui.kit import caching, figures
-from genediff.workspace import Workspace
-from tests.pages.conftest import ready, texts, wait_for_background
-from tests.tokenizers.conftest import tiny_options
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+from genediff.ui.kit import figures
+from tests.pages.conftest import SPACES, ready, texts, wait_for_background
 
 VIEWS = ("All tokens", "One token", "Cells by tokens", "Validation")
-SPACES = [(name, space) for name, kind in TOKENIZERS.items() for space in kind.spaces[:1]] + [
-    ("latent", "gene"),
-    ("grn", "gene"),
-]
-
-
-@pytest.fixture(scope="module")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with 150 simulated cells, what is planted in them, and a model of every strategy."""
-    folder = tmp_path_factory.mktemp("strategies")
-    place = Workspace(folder / "home", assets=folder / "nothing-ships")
-    config = TruthConfig(n_genes=50, n_regulators=6, n_types=2, n_pathways=3, pathway_size=8, n_gated_pairs=0)
-    cells = simulate(draw_truth(config, seed=1), n_cells=150, seed=0)
-    sets, network = planted_gene_sets(cells), planted_network(cells)
-    cells.uns.clear()
-    cells.obsm.clear()
-    cells.write_h5ad(folder / "cells.h5ad")
-    how = ImportConfig(label="cell_type", n_genes=50, umap=False, n_pcs=5, min_cells_per_gene=1, name="planted")
-    dataset = import_cells(folder / "cells.h5ad", how, place.datasets)
-    library = place.library()
-    known = {"gene_sets": library.add_gene_sets(sets), "network": library.add_network(network)}
-    for name, space in SPACES:
-        model = ModelConfig.model_validate(
-            {
-                "tokenizer": name,
-                "tokenizer_options": tiny_options(name),
-                "space": space,
-                "predict": "data" if space == "gene" else "velocity",
-                "width": 16,
-                "depth": 1,
-                "heads": 2,
-                **{need: known[need] for need in TOKENIZERS[name].needs},
-            }
-        )
-        train = TrainConfig(
-            tokenizer_steps=3, steps=2, batch_size=32, tokenizer_batch_size=32, warmup=1, patience=0, validate_every=100
-        )
-        run = RunConfig(name=f"{name} {space}", dataset_id=dataset.info.id, model=model, train=train, device="cpu")
-        for _ in train_model(run, dataset, folder=folder / name / space, model_id=f"{name}-{space}", library=library):
-            pass
-        shutil.copytree(folder / name / space / "model", place.models / f"{name}-{space}")
-    return folder
-
-
-@pytest.fixture
-def planted(_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    """The workspace with a model of every strategy as the server's own."""
-    monkeypatch.setenv("GENEDIFF_HOME", str(_home / "home"))
-    place = Workspace(_home / "home", assets=_home / "nothing-ships")
-    monkeypatch.setattr(caching, "workspace", lambda: place)
-    yield place
-    wait_for_background()
 
 
 def test_without_a_model_it_says_what_to_do(no_data, open_page) -> None:

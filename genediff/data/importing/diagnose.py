@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from genediff.core.isolated import Isolated, serve
 from genediff.data.importing.doctor import Diagnosis, examine
 from genediff.data.importing.stored_file import size_of
+from genediff.knowledge.gene_names import load_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +55,8 @@ def _examine(request: dict[str, object]) -> str:
     return _PLAIN.dump_json(examine(str(request["path"]), rows=rows)).decode()
 
 
-READER = Isolated(_examine, __name__ if __name__ != "__main__" else "")
+READER = Isolated(_examine, __name__ if __name__ != "__main__" else "", prepare=load_names)
 """The one of this process; nothing starts before it is first used."""
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), _examine)
+    serve(socket.socket(fileno=int(sys.argv[1])), _examine, prepare=load_names)
