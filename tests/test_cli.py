@@ -81,7 +81,9 @@ def invoke(*arguments: object, code: int = 0) -> str:
 @pytest.fixture(scope="module")
 def dataset(home: Path, cells_file: Path) -> str:
     options = ("--label", "cell_type", "--genes", 60, "--no-umap", "--name", "tiny", "--json")
-    return str(json.loads(run(home, "import", cells_file, *options).stdout)["id"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENEDIFF_HOME", str(home))
+        return str(json.loads(invoke("import", cells_file, *options))["id"])
 
 
 @pytest.fixture(scope="module")
@@ -128,18 +130,19 @@ def test_doctor_says_what_a_file_holds(cells_file):
     assert (found["n_cells"], found["n_genes"], found["counts"], found["label"]) == (200, 60, "X", "cell_type")
 
 
-def test_import_takes_what_doctor_proposes(home, dataset, cells_file):
+def test_import_takes_what_doctor_proposes(dataset, cells_file):
     assert dataset in invoke("datasets")
     listed = {info["id"]: info for info in json.loads(invoke("datasets", "--json"))}
     assert listed[dataset]["label"] == "cell_type"
-    done = run(home, "import", cells_file, "--genes", 30, "--no-umap", "--exclude", "cell_type=T cell")
+    options = ("--genes", "30", "--no-umap", "--exclude", "cell_type=T cell")
+    done = runner.invoke(app, ["import", str(cells_file), *options])
     assert "label 'cell_type'" in done.stderr
     assert "100 cells" in done.stdout
 
 
-def test_an_import_may_be_a_run(home, cells_file):
+def test_an_import_may_be_a_run(cells_file):
     """It had no profile, so cells could not be imported on a cluster from the command line."""
-    started = run(home, "import", cells_file, "--genes", 25, "--no-umap", "--seed", 5, "--detach").stdout
+    started = invoke("import", cells_file, "--genes", 25, "--no-umap", "--seed", 5, "--detach")
     run_id = re.search(r"Run (\S+):", started)[1]
     assert "25 genes are ready" in invoke("runs", "watch", run_id)
     assert 25 in {info["n_genes"] for info in json.loads(invoke("datasets", "--json"))}
@@ -176,13 +179,13 @@ def test_a_failure_exits_with_one_and_no_traceback(home):
     assert run(home, "train", "nothing", code=1).stdout == ""
 
 
-def test_a_trained_model_is_judged_and_generates(home, model, dataset, tmp_path):
+def test_a_trained_model_is_judged_and_generates(model, tmp_path):
     listed = {info["id"]: info for info in json.loads(invoke("models", "list", "--json"))}
     assert listed[model]["title"] == "first"
     assert listed[model]["metrics"]["c2st_pcs"] > 0
     assert "cell_type" in invoke("models", "show", model)
     out = tmp_path / "out.h5ad"
-    run(home, "generate", model, "-n", 30, "--label", "B cell", "--steps", 3, "-o", out)
+    invoke("generate", model, "-n", 30, "--label", "B cell", "--steps", 3, "-o", out)
     cells = anndata.read_h5ad(out)
     assert cells.shape == (30, 60)
     assert set(cells.obs["cell_type"]) == {"B cell"}
@@ -192,12 +195,12 @@ def test_a_trained_model_is_judged_and_generates(home, model, dataset, tmp_path)
     assert ".h5ad" in invoke("generate", model, "-o", tmp_path / "out.csv", code=1)
 
 
-def test_evaluate_judges_cells_from_elsewhere(home, dataset, cells_file, tmp_path):
+def test_evaluate_judges_cells_from_elsewhere(dataset, cells_file, tmp_path):
     report = tmp_path / "report.json"
-    done = run(home, "evaluate", cells_file, "--data", dataset, "--seeds", 1, "-o", report)
+    said = invoke("evaluate", cells_file, "--data", dataset, "--seeds", 1, "-o", report)
     written = json.loads(report.read_text())
     assert written["dataset_id"] == dataset
-    assert written["verdict"]["sentence"] in done.stdout
+    assert written["verdict"]["sentence"] in said
 
 
 def test_runs_are_listed_and_told_about(model):

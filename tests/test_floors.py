@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,16 @@ def module(path: Path) -> str:
 MODULES = {module(path): path for path in sources()}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path: Path) -> set[str]:
     """Return the dotted names that a file imports, wherever in it, also for types alone."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -81,15 +88,16 @@ def room(name: str) -> str | None:
     return next((".".join(parts[:k]) for k in (2, 1) if ".".join(parts[:k]) in FLOORS), None)
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_downwards(path: Path) -> None:
-    if module(path) in FACE:
-        return
-    here = room(module(path))
-    assert here is not None, f"{path} stands in no room"
-    above = FLOORS[: FLOORS.index(here)]
-    upwards = sorted(name for name in modules_used(path) if room(name) in above or room(name) is None)
-    assert not upwards, f"{module(path)} may not import {upwards} from above"
+def test_imports_point_downwards() -> None:
+    offences = []
+    for name, path in MODULES.items():
+        if name in FACE:
+            continue
+        here = room(name)
+        assert here is not None, f"{path} stands in no room"
+        above = FLOORS[: FLOORS.index(here)]
+        offences += [f"{name}: {used}" for used in modules_used(path) if room(used) in above or room(used) is None]
+    assert not sorted(offences), "imports from above"
 
 
 def test_no_files_import_one_another_in_a_circle() -> None:
@@ -103,9 +111,8 @@ def test_no_files_import_one_another_in_a_circle() -> None:
 
 def test_nothing_is_imported_or_attached_behind_the_readers_back() -> None:
     for path in sources():
-        tree = ast.parse(path.read_text())
         assert not {n for n in imports(path) if n.startswith("importlib.") and n != "importlib.metadata"}, path
-        for node in tree.body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.Assign):
                 attached = [t for t in node.targets if isinstance(t, ast.Attribute)]
                 assert not attached, f"{path}:{node.lineno} attaches to an object at import"

@@ -135,7 +135,7 @@ def test_patience_ends_a_stage_with_its_best_weights(small, planted, tmp_path) -
     [
         {},
         GENE_SPACE,
-        {"path": "variance_preserving", "predict": "noise"},
+        pytest.param({"path": "variance_preserving", "predict": "noise"}, marks=pytest.mark.slow),
         {"backbone": "mlp", "guidance": "additive"},
         pytest.param({"likelihood": "zinb"}, marks=pytest.mark.slow),
     ],
