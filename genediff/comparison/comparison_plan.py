@@ -31,10 +31,11 @@ _LAST = 5
 
 @dataclass(frozen=True)
 class Throughput:
-    """Seconds per training step of each stage; the first is 0 in gene space."""
+    """Seconds per training step of each stage, and of fitting the start; what a space does not have is 0."""
 
     autoencoder: float
     flow: float
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ def title_of(entry: Entry) -> str:
 
 
 def training_seconds(run: RunConfig, throughput: Throughput) -> float:
-    """Return what training takes, both stages."""
+    """Return what training takes, all stages."""
     first = run.train.tokenizer_steps * throughput.autoencoder if run.model.space == "latent" else 0.0
-    return first + run.train.steps * throughput.flow
+    return throughput.start + first + run.train.steps * throughput.flow
 
 
 def judging_throughput(models: Path) -> float:
@@ -185,7 +186,8 @@ def _budgeted(run: RunConfig, config: ComparisonConfig, throughput: Throughput |
     elif config.minutes is not None:
         if throughput is None:
             raise InputError("A budget in minutes needs the throughput of every row on this machine; measure it first.")
-        share = 60 * config.minutes / training_seconds(run, throughput)
+        left = max(60 * config.minutes - throughput.start, 0.0)
+        share = left / (training_seconds(run, throughput) - throughput.start)
     else:
         return run
     first = max(1, round(train.tokenizer_steps * share)) if latent and train.tokenizer_steps else 0

@@ -45,8 +45,7 @@ def measure_throughput(
             genes = dataset.genes
             known = stand_in(library, gene_sets=model.gene_sets, network=model.network, genes=genes)
             levels = {column: len(dataset.vocabulary(column)) for column in model.conditions}
-            by_run[same] = Throughput(
-                *estimate(run, dataset.info, genes=genes, knowledge=known, levels=levels).step_seconds
-            )
+            timed = estimate(run, dataset.info, genes=genes, knowledge=known, levels=levels)
+            by_run[same] = Throughput(*timed.step_seconds, start=timed.start_seconds)
         throughputs[entry.key] = by_run[same]
     return throughputs

@@ -39,13 +39,14 @@ class Estimate:
     """What a run will need; its time is measured on this machine as busy as it is now.
 
     ``memory_bytes`` is that of each of the ``processes``. ``step_seconds`` are those of one step of the autoencoder (0
-    where there is none) and of the flow, by one process.
+    where there is none) and of the flow, by one process; ``start_seconds`` what fitting the start of count space takes.
     """
 
     n_parameters: int
     memory_bytes: int
     seconds: float
     step_seconds: tuple[float, float] = (0.0, 0.0)
+    start_seconds: float = 0.0
     processes: int = 1
     on_gpu: bool = False
 
@@ -124,6 +125,7 @@ def estimate(
         memory_bytes=int(6 * 4 * weights + 4 * _activations(config, model) * rows + data + 600e6),
         seconds=seconds / processes if on_gpu else seconds,
         step_seconds=(first, flow),
+        start_seconds=start,
         processes=processes,
         on_gpu=on_gpu,
     )

@@ -62,13 +62,15 @@ def test_a_budget_in_steps_is_the_same_for_all_and_keeps_the_presets_proportion(
 
 
 def test_a_budget_in_minutes_becomes_steps_that_take_so_long(info):
-    throughputs = {"latent": Throughput(0.02, 0.05), "latent:gene": Throughput(0.0, 0.2), "mlp": Throughput(0.01, 0.01)}
-    plan = make_plan(config("latent", "latent:gene", "mlp", minutes=3), info, throughputs)
+    throughputs = {"latent": Throughput(0.02, 0.05), "latent:gene": Throughput(0.0, 0.2), "mlp": Throughput(0.01, 0.01),
+                   "latent:counts": Throughput(0.0, 0.2, start=60.0)}  # fmt: skip
+    plan = make_plan(config("latent", "latent:gene", "mlp", "latent:counts", minutes=3), info, throughputs)
     for row in plan.rows:
         assert row.seconds == pytest.approx(180, rel=0.01)
         assert training_seconds(row.run, throughputs[row.entry.key]) == row.seconds
+    assert plan.rows[3].run.train.steps == 600 < plan.rows[1].run.train.steps, "the start takes a minute of the three"
     assert plan.rows[2].run.train.steps > plan.rows[0].run.train.steps > plan.rows[1].run.train.steps
-    again = make_plan(config("latent", "latent:gene", "mlp", minutes=3), info, throughputs)
+    again = make_plan(config("latent", "latent:gene", "mlp", "latent:counts", minutes=3), info, throughputs)
     assert [row.run for row in again.rows] == [row.run for row in plan.rows]
 
 

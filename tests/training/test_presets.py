@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from genediff.core.errors import InputError
+from genediff.training import count_stage
 from genediff.training.estimate import estimate
 from genediff.training.presets import PRESETS, preset_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def info(**changes: object) -> SimpleNamespace:
@@ -78,3 +83,22 @@ def test_the_sizes_of_papers_are_estimated_by_real_steps() -> None:
     assert 4e7 < needs.n_parameters < 1.2e8
     assert 6 * 4 * needs.n_parameters < needs.memory_bytes < 8e9
     assert needs.step_seconds[0] > 0 and needs.seconds > few.steps * needs.step_seconds[1]
+
+
+def test_an_estimate_counts_the_start_of_count_space_and_does_not_fit_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was fitted for each of up to three batch sizes that are timed, 40 seconds unseen, and not counted."""
+    taken = []
+    made = count_stage.fit_recalibration
+
+    def counted(*given: object, **named: object) -> Iterator[tuple[int, int]]:
+        for step in made(*given, **named):
+            taken.append(step)
+            yield step
+
+    monkeypatch.setattr(count_stage, "fit_recalibration", counted)
+    cells = info(name="", n_cells=1000, n_genes=60, target_sum=1e4)
+    run = preset_run("quick", cells, strategy="mlp", space="counts").model_copy(update={"device": "cpu"})
+    needs = estimate(run, cells)
+    assert len(taken) < 10
+    steps = run.train.steps * needs.step_seconds[1]
+    assert needs.start_seconds > 0 and needs.seconds == pytest.approx(needs.start_seconds + steps)
