@@ -17,14 +17,21 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # On every core, where pip compiles on one and takes half of its time for it; some files are of other Pythons.
 COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
 
-.PHONY: app install install-test browser slurm test test-slow wheel-test docs lint types clean
+.PHONY: app install install-test debian test pytest test-slow wheel-test docs lint types clean
 
 app: install
 	$(BIN)/genediff app --address $(ADDRESS) $(if $(PORT),--port $(PORT))
 
 install: $(VENV)/.installed
 
-install-test: $(VENV)/.installed-test browser slurm
+# Debian's Chromium and SLURM come while pip is at work. Where they cannot be had the browser is Playwright's own where
+# that can be downloaded, and the tests of what is missing say so.
+install-test:
+	$(MAKE) -j2 $(VENV)/.installed-test debian
+	@$(BIN)/python tests/browser/install.py
+
+debian:
+	@$(PYTHON) tests/debian_packages.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,15 +48,6 @@ $(VENV)/.installed-test: $(VENV)/.installed tests/requirements.txt
 	$(COMPILE)
 	touch $@
 
-# Debian's Chromium where apt and the right to use it are there, else Playwright's own where it can be downloaded.
-# Where neither can be had the browser tests say so.
-browser: $(VENV)/.installed-test
-	@$(BIN)/python tests/browser/install.py
-
-# Debian's SLURM, of which the tests start one node of their own; where it cannot be had they say so.
-slurm: $(VENV)/.installed-test browser
-	@$(BIN)/python tests/runs/slurm/install.py
-
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,7 +59,11 @@ types: $(VENV)/.installed-test
 PYTEST := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
 	--no-loadscope-reorder $(AGAIN)
 
-test: install-test lint types
+# Types are checked on one core; meanwhile the tests begin.
+test: install-test lint
+	$(MAKE) -j2 types pytest
+
+pytest:
 	$(PYTEST) -m "not slow"
 
 test-slow: install-test

@@ -264,10 +264,11 @@ def measure(
     """Yield a row for every page and change, page by page."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.conftest import FLAGS, NAMES
+    from tests.browser.conftest import FLAGS
+    from tests.debian_packages import chromium
 
     with sync_playwright() as playwright:
-        path = next((at for name in NAMES if (at := shutil.which(name))), playwright.chromium.executable_path)
+        path = chromium() or playwright.chromium.executable_path
 
         def launch() -> Browser:
             return playwright.chromium.launch(executable_path=path, args=list(FLAGS))

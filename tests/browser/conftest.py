@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.debian_packages import chromium as installed_chromium
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "tests" / "screenshots"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-unsafe-swiftshader",
@@ -49,8 +50,7 @@ def chromium() -> Iterator[Browser]:
 
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        system = next((path for name in NAMES if (path := shutil.which(name))), None)
-        path = system or playwright.chromium.executable_path
+        path = installed_chromium() or playwright.chromium.executable_path
         if not path or not os.path.exists(path):
             message = "no Chromium: install Debian's `chromium`, or run `python -m playwright install chromium`"
             if os.environ.get("CI") == "true":

@@ -33,7 +33,7 @@ downloads.download("Take them", make, "numbers.csv", key="numbers")
 """
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["a part", "the whole page"])
+@pytest.mark.parametrize("again", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["a part", "the whole page"])
 def test_a_file_that_is_made_while_the_page_is_drawn_again_arrives(serve_script, open_browser, again):
     page = open_browser(serve_script(SCRIPT.replace("AGAIN", str(again))).url)
     button = page.get_by_role("button", name="Take them")

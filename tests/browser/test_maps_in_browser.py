@@ -33,6 +33,7 @@ def test_a_wheel_over_a_map_scrolls_the_page(server, open_browser):
     assert page.evaluate(_TOP) > before + 100
 
 
+@pytest.mark.slow
 def test_the_toolbar_of_a_plot_lies_above_its_titles(server, open_browser):
     page = open_browser(f"{server.url}/data?dataset=pbmc3k&genes=CD3E&genes=LYZ")
     _plot(page)

@@ -45,7 +45,7 @@ def test_another_strategy_is_told_what_is_needed(planted, open_page, strategy: s
     assert "GRN tokens in count or gene space" in texts(app)
     assert TOKENIZERS[strategy].title in texts(app)
     there = " ".join(button.label for button in app.button)
-    assert "grn gene" in there and "grn counts" in there  # those that have what is needed
+    assert "grn-gene" in there and "grn-counts" in there  # those that have what is needed
 
 
 def test_without_a_model_the_page_leads_to_train(no_data, open_page) -> None:

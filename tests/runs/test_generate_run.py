@@ -79,7 +79,6 @@ def test_what_cannot_be_done_is_one_sentence(workspace, model, wait_for_end, tmp
     for job, words in (
         (_job(n=10, output=str(tmp_path / "nowhere" / "x.h5ad")), "no folder"),
         (_job(n=10, conditions={"cell_type": "Z"}), "knows no “Z”"),
-        (_job(n=10, sampler="leap"), "sampling options"),
     ):
         run = submit(job, workspace)
         wait_for_end(run)

@@ -154,7 +154,11 @@ def test_time_and_condition_matter_to_every_token(world: World, strategy: str, s
             assert (moved.amax(0) > 1e-5).all()
 
 
-@everywhere
+@pytest.mark.parametrize(
+    ("strategy", "space"),
+    [pair if pair[1] == "latent" else pytest.param(*pair, marks=pytest.mark.slow) for pair in BOTH],
+    ids=["-".join(pair) for pair in BOTH],
+)
 def test_64_cells_are_memorised(world: World, strategy: str, space: str, fabric: Fabric) -> None:
     steps = {"tokenizer_steps": STAGE_STEPS, "steps": FLOW_STEPS, "warmup": 5, "shrinkage": 0.0, "ema": 0.5}
     rates = {"learning_rate": 4e-3, "tokenizer_learning_rate": 1e-2, "drop_condition": 0.0}

@@ -56,7 +56,7 @@ ONE, TWO, CUT = {}, {"devices": 2}, {"devices": 2, "strategy": "fsdp"}
     ("space", "before", "after", "stop_after"),
     [
         ({}, {"accumulate": 3}, ONE, 17),
-        ({}, TWO, ONE, 17),
+        pytest.param({}, TWO, ONE, 17, marks=pytest.mark.slow),
         (GENE_SPACE, ONE, {**TWO, "accumulate": 2}, 7),
         pytest.param({}, CUT, ONE, 17, marks=pytest.mark.slow),
         pytest.param({}, ONE, CUT, 17, marks=pytest.mark.slow),

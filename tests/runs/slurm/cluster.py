@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from tests.debian_packages import SEARCHED
 from tests.runs.slurm.hosts import NAMES
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.runs.slurm.hosts import Hosts
-
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
-SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 CONFIG = """
 ClusterName=test
@@ -72,11 +70,6 @@ PartitionName=day Nodes=ALL Default=YES MaxTime=1-00:00:00 PriorityTier=1 State=
 PartitionName=urgent Nodes=ALL MaxTime=1-00:00:00 PriorityTier=10 State=UP
 """
 NODE = "NodeName={name} NodeHostname={name} NodeAddr={address} CPUs=8 RealMemory=16000 Gres=gpu:1 State=UNKNOWN"
-
-
-def missing_programs() -> list[str]:
-    """Return what of SLURM and munge is not installed."""
-    return [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]
 
 
 @dataclass

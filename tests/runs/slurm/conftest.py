@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from genediff.runs import slurm_options
-from tests.runs.slurm.cluster import Cluster, missing_programs
-from tests.runs.slurm.install import MESSAGE
+from tests.debian_packages import NO_SLURM, missing_programs
+from tests.runs.slurm.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ partition = "nowhere"
 def _cluster() -> Iterator[Cluster]:
     """A cluster for the tests of one file; without SLURM the tests skip and say so, in CI they fail."""
     if missing := missing_programs():
-        message = f"{MESSAGE} (missing here: {', '.join(missing)})"
+        message = f"{NO_SLURM} (missing here: {', '.join(missing)})"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)

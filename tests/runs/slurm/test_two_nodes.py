@@ -18,9 +18,9 @@ from genediff.models.load_model import load_model
 from genediff.runs import GenerateJob, slurm_options, submit, without_repeats
 from genediff.runs.kinds.evaluate_generated import evaluate_model
 from genediff.training.train import train_model
-from tests.runs.slurm.cluster import Cluster, missing_programs
+from tests.debian_packages import NO_SLURM, missing_programs
+from tests.runs.slurm.cluster import Cluster
 from tests.runs.slurm.hosts import Hosts, why_not
-from tests.runs.slurm.install import MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ N = 4000
 def two_nodes(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A cluster of two hosts; where there can be none the test skips and says why."""
     if missing_programs():
-        pytest.skip(MESSAGE)
+        pytest.skip(NO_SLURM)
     if (reason := why_not()) is not None:
         pytest.skip(reason)
     with TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True) as folder:
