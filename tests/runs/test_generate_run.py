@@ -84,5 +84,7 @@ def test_what_cannot_be_done_is_one_sentence(workspace, model, wait_for_end, tmp
         wait_for_end(run)
         assert run.status.state == "failed" and words in run.status.message, run.status
         assert "Traceback" not in run.log_tail()
+    with pytest.raises(InputError, match="sampling options"):
+        _job(n=10, sampler="leap").check(load_model(model, device="cpu").spec)
     with pytest.raises(InputError, match="No kind of run"):
         submit({"model_id": "small"}, workspace)
