@@ -17,7 +17,8 @@ class _Frozen(BaseModel):
 
 
 SPACES = {
-    "latent": "the flow runs on the tokens of a count autoencoder, which is trained first.",
+    "latent": "the flow runs on the tokens of a count autoencoder, which is trained first. Only here do tokens stand "
+    "for a finished cell, to be decoded, steered and explained.",
     "gene": "the flow runs on the standardised expression of every gene, and counts come from rounding.",
     "counts": "noise is shallower sequencing, and molecules are drawn until the library is full; how likely held-out "
     "cells are can be measured, and real cells can be read deeper.",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from pydantic import ValidationError
 
+from genediff.comparison.measured_spaces import measured_in_spaces
 from genediff.core.errors import InputError
 from genediff.models.config import SPACE_NAMES, SPACES, ModelConfig, RunConfig, SampleConfig, TrainConfig
 from genediff.tokenizers import TOKENIZERS, TokenizerConfig
 from genediff.training.presets import PRESETS, Preset, preset_run
-from genediff.ui.kit import explain, forms
+from genediff.ui.kit import caching, explain, forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -131,8 +132,15 @@ def space(info: DatasetInfo, strategy: str) -> str:
         key=f"space-{strategy}",
     )
     missing = "" if info.has_counts else " These data hold no counts, so there is no count space."
-    st.caption(f"{SPACE_NAMES[chosen].capitalize()}: {SPACES[chosen]}{missing}")
+    st.caption(
+        " ".join(filter(None, (f"{SPACE_NAMES[chosen].capitalize()}: {SPACES[chosen]}{missing}", _measured(strategy))))
+    )
     return chosen
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _measured(strategy: str) -> str | None:
+    return measured_in_spaces(strategy, caching.workspace())
 
 
 def conditions(info: DatasetInfo) -> tuple[str, ...]:

@@ -1,0 +1,36 @@
+"""How close to real cells a strategy's cells were in each space, for whoever has to choose one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genediff.comparison.comparison_results import read_results
+from genediff.comparison.comparison_store import list_comparisons
+from genediff.comparison.comparison_table import leaderboard
+from genediff.models.config import SPACE_NAMES
+
+if TYPE_CHECKING:
+    from genediff.workspace import Workspace
+
+_AUC = ("c2st_pcs", "c2st_genes")
+
+
+def measured_in_spaces(strategy: str, workspace: Workspace) -> str | None:
+    """Return a sentence with what the shipped comparison measured of a strategy; None where it did not."""
+    for comparison in list_comparisons(workspace):
+        if not comparison.shipped:
+            continue
+        n_seeds = len(comparison.config.seeds)
+        rows = leaderboard(comparison.rows, read_results(comparison, workspace), n_seeds=n_seeds)
+        found = [
+            f"{SPACE_NAMES[row.space]} {' / '.join(f'{row.cells[name].mean:.2f}' for name in _AUC)}"
+            for row in rows
+            if row.kind == "strategy" and row.strategy == strategy and not row.options and row.cells.keys() >= set(_AUC)
+        ]
+        if found:
+            return (
+                f"In the shipped comparison, of {comparison.dataset_name} with {n_seeds} seeds, a classifier told "
+                f"generated cells from real ones with an AUC (components / genes; 0.50: not at all) of: "
+                f"{', '.join(found)}."
+            )
+    return None

@@ -1,0 +1,25 @@
+"""What was measured of a strategy in each space stands beside the choice of one."""
+
+from __future__ import annotations
+
+import json
+from statistics import mean
+
+from genediff.comparison.measured_spaces import measured_in_spaces
+from genediff.core.installation import ASSETS
+from genediff.workspace import Workspace
+
+
+def test_the_sentence_holds_the_means_of_the_shipped_table(tmp_path):
+    folder = ASSETS / "comparisons" / "pbmc3k"
+    rows = json.loads((folder / "comparison.json").read_text())["rows"]
+    results = json.loads((folder / "table.json").read_text())["results"]
+    said = measured_in_spaces("latent", Workspace())
+    for title, space in (("Latent tokens", "latent space"), ("Latent tokens, count space", "count space")):
+        [place] = [number for number, row in enumerate(rows) if row["title"] == title]
+        auc = [
+            mean(one["values"][name] for one in results if one["place"] == place) for name in ("c2st_pcs", "c2st_genes")
+        ]
+        assert f"{space} {auc[0]:.2f} / {auc[1]:.2f}" in said
+    assert measured_in_spaces("unheard", Workspace()) is None
+    assert measured_in_spaces("latent", Workspace(tmp_path, assets=tmp_path)) is None
