@@ -17,9 +17,8 @@ def test_the_sentence_holds_the_means_of_the_shipped_table(tmp_path):
     said = measured_in_spaces("latent", Workspace())
     for title, space in (("Latent tokens", "latent space"), ("Latent tokens, count space", "count space")):
         [place] = [number for number, row in enumerate(rows) if row["title"] == title]
-        auc = [
-            mean(one["values"][name] for one in results if one["place"] == place) for name in ("c2st_pcs", "c2st_genes")
-        ]
+        values = [one["values"] for one in results if one["place"] == place]
+        auc = [mean(of[name] for of in values) for name in ("c2st_pcs", "c2st_genes")]
         assert f"{space} {auc[0]:.2f} / {auc[1]:.2f}" in said
     assert measured_in_spaces("unheard", Workspace()) is None
     assert measured_in_spaces("latent", Workspace(tmp_path, assets=tmp_path)) is None
