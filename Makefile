@@ -15,7 +15,7 @@ AGAIN ?= --reruns 1 --only-rerun TimeoutError --only-rerun 'Locator expected'
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # On every core, where pip compiles on one and takes half of its time for it; some files are of other Pythons.
-COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib genediff > /dev/null || true
 
 .PHONY: app install install-test debian test pytest test-slow wheel-test docs lint types clean
 
