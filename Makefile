@@ -60,7 +60,8 @@ PYTEST := OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m py
 	--no-loadscope-reorder $(AGAIN)
 
 # Types are checked on one core; meanwhile the tests begin.
-test: install-test lint
+test: install-test
+	$(MAKE) lint
 	$(MAKE) -j2 types pytest
 
 pytest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from statistics import median
@@ -186,7 +187,13 @@ def _budgeted(run: RunConfig, config: ComparisonConfig, throughput: Throughput |
     elif config.minutes is not None:
         if throughput is None:
             raise InputError("A budget in minutes needs the throughput of every row on this machine; measure it first.")
-        left = max(60 * config.minutes - throughput.start, 0.0)
+        left = 60 * config.minutes - throughput.start
+        if left < throughput.start:
+            least = math.ceil(throughput.start / 3) / 10  # in minutes
+            raise InputError(
+                f"{config.minutes:g} minutes are too few: fitting the start of count space takes "
+                f"{throughput.start:.0f} seconds of them before a token is learned. Allow at least {least:g}."
+            )
         share = left / (training_seconds(run, throughput) - throughput.start)
     else:
         return run

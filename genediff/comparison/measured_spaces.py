@@ -10,22 +10,25 @@ from genediff.comparison.comparison_table import leaderboard
 from genediff.models.config import SPACE_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from genediff.workspace import Workspace
 
 _AUC = ("c2st_pcs", "c2st_genes")
 
 
-def measured_in_spaces(strategy: str, workspace: Workspace) -> str | None:
-    """Return a sentence with what the shipped comparison measured of a strategy; None where it did not."""
+def measured_in_spaces(strategy: str, spaces: Collection[str], workspace: Workspace) -> str | None:
+    """Return a sentence with what the shipped comparison measured of a strategy in these spaces; None if nothing."""
     for comparison in list_comparisons(workspace):
-        if not comparison.shipped:
+        if workspace.origin(comparison.folder) != "shipped":
             continue
         n_seeds = len(comparison.config.seeds)
         rows = leaderboard(comparison.rows, read_results(comparison, workspace), n_seeds=n_seeds)
         found = [
             f"{SPACE_NAMES[row.space]} {' / '.join(f'{row.cells[name].mean:.2f}' for name in _AUC)}"
             for row in rows
-            if row.kind == "strategy" and row.strategy == strategy and not row.options and row.cells.keys() >= set(_AUC)
+            if row.kind == "strategy" and row.strategy == strategy and not row.options and row.space in spaces
+            if all(name in row.cells and row.cells[name].n == n_seeds for name in _AUC)
         ]
         if found:
             return (

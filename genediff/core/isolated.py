@@ -177,9 +177,10 @@ def _exchange(channel: socket.socket, message: str, seconds: float) -> bytes | N
 
 def serve(line: socket.socket, work: Work, *, prepare: Callable[[], object] = lambda: None) -> None:
     """Fork a process for every channel that comes, until the other side is gone or for long asks nothing."""
-    prepare()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the other side's end is ours
+    with contextlib.suppress(Exception):  # the work says it, where it matters
+        prepare()
     line.settimeout(_IDLE_SECONDS)
     while True:
         try:

@@ -115,6 +115,8 @@ class CountStage(DenoiserStage):
 def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> Generator[tuple[int, int], None, None]:
     """Fit what the network starts from, unless it came with a checkpoint; yields the steps done, and of how many.
 
+    It is fitted on the CPU, wherever the network is trained: most of it is clustering.
+
     Of several mixtures the one is kept that is likelier for held-out cells once it is recalibrated: on 2,700 blood
     cells a coarser one than by itself, on Kang's the finest, which no model with a coarser one was ahead of.
     """
@@ -122,20 +124,25 @@ def fitted_start(model: GenerativeModel, cells: TrainingCells, *, seed: int) -> 
     assert isinstance(denoiser, CountDenoiser)
     if denoiser.start.n_components:
         return
-    rows = start_rows(cells)
-    starts = possible_starts(cells, rows, model.null.tolist())
-    unfitted = deepcopy(denoiser.recalibration.state_dict())
-    found = []
-    for number, start in enumerate(starts):
-        denoiser.start = start
-        denoiser.recalibration.load_state_dict(unfitted)
-        for done, total in fit_recalibration(denoiser, cells, rows, seed=seed):
-            yield done + number * total, len(starts) * total
-        found.append((start_loss(denoiser, cells, seed=seed), start, deepcopy(denoiser.recalibration.state_dict())))
-    _, denoiser.start, fitted = min(found, key=lambda one: one[0])
-    denoiser.recalibration.load_state_dict(fitted)
-    if denoiser.linear is not None:
-        fit_edges(denoiser, cells, rows, seed=seed)
+    device = denoiser.log_profile.device
+    denoiser.cpu()
+    try:
+        rows = start_rows(cells)
+        starts = possible_starts(cells, rows, model.null.tolist())
+        unfitted = deepcopy(denoiser.recalibration.state_dict())
+        found = []
+        for number, start in enumerate(starts):
+            denoiser.start = start
+            denoiser.recalibration.load_state_dict(unfitted)
+            for done, total in fit_recalibration(denoiser, cells, rows, seed=seed):
+                yield done + number * total, len(starts) * total
+            found.append((start_loss(denoiser, cells, seed=seed), start, deepcopy(denoiser.recalibration.state_dict())))
+        _, denoiser.start, fitted = min(found, key=lambda one: one[0])
+        denoiser.recalibration.load_state_dict(fitted)
+        if denoiser.linear is not None:
+            fit_edges(denoiser, cells, rows, seed=seed)
+    finally:
+        denoiser.to(device)
 
 
 def start_rows(cells: TrainingCells) -> np.ndarray:

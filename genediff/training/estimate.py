@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -10,11 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from genediff.models.count_denoiser import CountDenoiser
+from genediff.models.count_mixture import CLUSTER_SIZES, MOST_FITTED, N_QUANTILES, CountMixture
 from genediff.models.generative_model import GenerativeModel
 from genediff.models.model_info import ModelSpec
 from genediff.training.autoencoder_stage import AutoencoderStage
-from genediff.training.count_stage import CountStage, fitted_start
+from genediff.training.count_stage import COARSE, CountStage
 from genediff.training.fabric import make_fabric
+from genediff.training.fit_recalibration import fit_recalibration
 from genediff.training.flow_stage import FlowStage
 from genediff.training.rng_shards import shard_batch
 from genediff.training.training_cells import TrainingCells
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 # Steps that may take longer than this (seconds) are timed with so many cells and not whole.
 LONG_STEP = 1.0
 SMALL_BATCHES = (8, 32)
-MOST_STEPS = 7
+MOST_STEPS, MOST_START_STEPS = 7, 3
 
 
 @dataclass(frozen=True)
@@ -111,9 +116,9 @@ def estimate(
     if model.in_latent_space:
         first = _step_seconds(make(AutoencoderStage), train, train.tokenizer_batch_size, accumulate)
     stage = CountStage if model.in_count_space else FlowStage
-    start = _start_seconds(model, cells) if model.in_count_space else 0.0
+    start = _start_seconds(model, cells, info.n_cells) if model.in_count_space else 0.0
     flow = _step_seconds(make(stage), train, train.batch_size, accumulate)
-    seconds = train.tokenizer_steps * first + start + train.steps * flow
+    seconds = train.tokenizer_steps * first + train.steps * flow
     n = model.n_parameters
     # Weights, gradients, two AdamW moments, the average, the best: six copies, of which fsdp deals out the denoiser's;
     # then activations of one part of a batch, and the data.
@@ -123,7 +128,7 @@ def estimate(
     return Estimate(
         n_parameters=n,
         memory_bytes=int(6 * 4 * weights + 4 * _activations(config, model) * rows + data + 600e6),
-        seconds=seconds / processes if on_gpu else seconds,
+        seconds=start + (seconds / processes if on_gpu else seconds),
         step_seconds=(first, flow),
         start_seconds=start,
         processes=processes,
@@ -131,16 +136,34 @@ def estimate(
     )
 
 
-def _start_seconds(model: GenerativeModel, cells: TrainingCells) -> float:
-    """Time the fit of what count space starts from by its first steps; the model then has a start, if not the best."""
-    steps, begun = fitted_start(model, cells, seed=0), 0.0
-    for done, total in steps:
-        if done == 1:  # the mixture is there, fitted to a few made-up cells
+def _start_seconds(model: GenerativeModel, cells: TrainingCells, n_cells: int) -> float:
+    """Time a few steps of fitting what count space starts from, on mixtures as large as those that may be chosen.
+
+    The clustering before is not counted. The model then has such a start, so that its training steps take their time.
+    """
+    denoiser, seconds = model.denoiser, 0.0
+    assert isinstance(denoiser, CountDenoiser)
+    most = MOST_FITTED * len(cells.train_codes.unique(dim=0)) if model.null.numel() else MOST_FITTED
+    for size in (COARSE[-1], CLUSTER_SIZES[-1]):
+        denoiser.start = _mixture_of(max(1, min(n_cells, most) // size), model, cells)
+        steps = fit_recalibration(denoiser, cells, np.arange(cells.n_train), seed=0)
+        next(steps)
+        begun = time.perf_counter()
+        for _, total in itertools.islice(steps, MOST_START_STEPS):
+            seconds += (time.perf_counter() - begun) / MOST_START_STEPS * total
             begun = time.perf_counter()
-        elif done > MOST_STEPS:
-            steps.close()
-            return (time.perf_counter() - begun) / MOST_STEPS * total
-    return 0.0
+        steps.close()
+    return seconds
+
+
+def _mixture_of(n: int, model: GenerativeModel, cells: TrainingCells) -> CountMixture:
+    """Return a mixture of n components that all expect the same, in the conditions of some cells."""
+    mixture = CountMixture(model.null.tolist(), len(model.genes))
+    mixture.log_mean = torch.full((n, len(model.genes)), -math.log(len(model.genes)))
+    mixture.theta, mixture.weight = torch.ones_like(mixture.log_mean), torch.ones(n)
+    mixture.codes = cells.train_codes[torch.arange(n) % cells.n_train]
+    mixture.library = torch.zeros(n, N_QUANTILES)
+    return mixture
 
 
 def _step_seconds(make: Callable[[TrainConfig, int], Stage], train: TrainConfig, size: int, accumulate: int) -> float:

@@ -70,6 +70,8 @@ def test_a_budget_in_minutes_becomes_steps_that_take_so_long(info):
         assert training_seconds(row.run, throughputs[row.entry.key]) == row.seconds
     assert plan.rows[3].run.train.steps == 600 < plan.rows[1].run.train.steps, "the start takes a minute of the three"
     assert plan.rows[2].run.train.steps > plan.rows[0].run.train.steps > plan.rows[1].run.train.steps
+    with pytest.raises(InputError, match="1.5 minutes are too few: .* takes 60 seconds .* Allow at least 2."):
+        make_plan(config("latent:counts", minutes=1.5), info, throughputs)
     again = make_plan(config("latent", "latent:gene", "mlp", "latent:counts", minutes=3), info, throughputs)
     assert [row.run for row in again.rows] == [row.run for row in plan.rows]
 

@@ -59,9 +59,9 @@ def test_killed_at_a_random_step_and_resumed_it_ends_with_the_same_weights(
     wait_for(lambda: broken.status.has_ended, seconds=300, what="the dead worker is noticed")
     assert broken.status.state == "lost"
     assert "worker process is gone" in broken.status.message
-    broken.resume()
     for _ in train_model(config, dataset, folder=workspace.root / "unbroken", model_id=broken.id):
         pass
+    broken.resume()
     wait_for(lambda: broken.status.stage == "evaluation" or broken.status.has_ended, seconds=300, what="judged")
     broken.cancel()
     wait_for_end(broken)

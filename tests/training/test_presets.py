@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +10,7 @@ from genediff.core.errors import InputError
 from genediff.training import count_stage
 from genediff.training.estimate import estimate
 from genediff.training.presets import PRESETS, preset_run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from genediff.training.train import Training
 
 
 def info(**changes: object) -> SimpleNamespace:
@@ -87,18 +84,30 @@ def test_the_sizes_of_papers_are_estimated_by_real_steps() -> None:
 
 def test_an_estimate_counts_the_start_of_count_space_and_does_not_fit_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was fitted for each of up to three batch sizes that are timed, 40 seconds unseen, and not counted."""
-    taken = []
-    made = count_stage.fit_recalibration
 
-    def counted(*given: object, **named: object) -> Iterator[tuple[int, int]]:
-        for step in made(*given, **named):
-            taken.append(step)
-            yield step
+    def fitted(*_: object, **__: object) -> None:
+        raise AssertionError("the start was fitted")
 
-    monkeypatch.setattr(count_stage, "fit_recalibration", counted)
-    cells = info(name="", n_cells=1000, n_genes=60, target_sum=1e4)
-    run = preset_run("quick", cells, strategy="mlp", space="counts").model_copy(update={"device": "cpu"})
-    needs = estimate(run, cells)
-    assert len(taken) < 10
-    steps = run.train.steps * needs.step_seconds[1]
-    assert needs.start_seconds > 0 and needs.seconds == pytest.approx(needs.start_seconds + steps)
+    monkeypatch.setattr(count_stage, "fit_recalibration", fitted)
+    run = preset_run("quick", info(), strategy="mlp", space="counts").model_copy(update={"device": "cpu"})
+    few, many = (estimate(run, info(name="", n_cells=n, n_genes=60, target_sum=1e4)) for n in (300, 30_000))
+    assert few.start_seconds > 0
+    assert few.seconds == pytest.approx(few.start_seconds + run.train.steps * few.step_seconds[1])
+    assert many.start_seconds > 2 * few.start_seconds, "of more cells it has more clusters"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["to its end", "left"])
+def test_a_start_is_fitted_on_the_cpu_wherever_the_network_is(planted, small, tmp_path, monkeypatch, whole) -> None:
+    """Cells stayed on the CPU while the network was on the GPU: no model in count space could be trained there."""
+    training = Training(small(space="counts"), planted, folder=tmp_path, model_id="m")
+    denoiser, moves = training.model.denoiser, []
+    monkeypatch.setattr(denoiser, "cpu", lambda: moves.append("cpu"))
+    monkeypatch.setattr(denoiser, "to", lambda device: moves.append(str(device)))
+    steps = count_stage.fitted_start(training.model, training.cells, seed=0)
+    next(steps)
+    assert moves == ["cpu"]
+    if whole:
+        for _ in steps:
+            pass
+    steps.close()
+    assert moves == ["cpu", "cpu"], "back to the device where it was"

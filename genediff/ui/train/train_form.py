@@ -133,14 +133,10 @@ def space(info: DatasetInfo, strategy: str) -> str:
     )
     missing = "" if info.has_counts else " These data hold no counts, so there is no count space."
     st.caption(
-        " ".join(filter(None, (f"{SPACE_NAMES[chosen].capitalize()}: {SPACES[chosen]}{missing}", _measured(strategy))))
+        f"{SPACE_NAMES[chosen].capitalize()}: {SPACES[chosen]}{missing} "
+        f"{explain.plain(measured_in_spaces(strategy, offered, caching.workspace()) or '')}"
     )
     return chosen
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _measured(strategy: str) -> str | None:
-    return measured_in_spaces(strategy, caching.workspace())
 
 
 def conditions(info: DatasetInfo) -> tuple[str, ...]:
