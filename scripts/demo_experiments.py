@@ -62,15 +62,12 @@ def real_cells() -> dict[str, Any]:
     """What the tokens of each strategy add on real cells to what genes say one by one, trained to its plateau."""
     data = {"pbmc3k": "2,700 blood cells", "kang": "Kang's blood cells, half with interferon",
             "papalexi": "Papalexi's THP-1 cells, knocked out (299 genes)"}  # fmt: skip
-    rows = [
-        one
-        for one in count_space.STRATEGIES
-        if all((RESULTS / "count_space" / f"{name}-{one}.json").exists() for name in data)
-    ]
-    titles = [sentence(TITLES.get(row) or compute.ROWS[row]) for row in rows]
     curves, tests = [], []
     for name, title in data.items():
-        found = [json.loads((RESULTS / "count_space" / f"{name}-{row}.json").read_text())["nats"] for row in rows]
+        files = {row: RESULTS / "count_space" / f"{name}-{row}.json" for row in count_space.STRATEGIES}
+        rows = [row for row, path in files.items() if path.exists()]
+        titles = [sentence(TITLES.get(row) or compute.ROWS[row]) for row in rows]
+        found = [json.loads(files[row].read_text())["nats"] for row in rows]
         at = [next(depth for depth in one if depth["depth"] == DEPTH) for one in found]
         ends = {end: [1000 * one["over_start"][end] for one in at] for end in ("mean", "low", "high")}
         curves.append({"name": title, "x": titles, "y": ends["mean"], "low": ends["low"], "high": ends["high"],
