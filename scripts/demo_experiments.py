@@ -61,7 +61,7 @@ def sentence(words: str) -> str:
 def real_cells() -> dict[str, Any]:
     """What the tokens of each strategy add on real cells to what genes say one by one, trained to its plateau."""
     data = {"pbmc3k": "2,700 blood cells", "kang": "Kang's blood cells, half with interferon",
-            "papalexi": "Papalexi's THP-1 cells, knocked out (299 genes)"}  # fmt: skip
+            "papalexi": "Papalexi's THP-1 cells, knocked out, 299 genes"}  # fmt: skip
     curves, tests = [], []
     for name, title in data.items():
         files = {row: RESULTS / "count_space" / f"{name}-{row}.json" for row in count_space.STRATEGIES}
