@@ -45,6 +45,7 @@ class Estimate:
 
     ``memory_bytes`` is that of each of the ``processes``. ``step_seconds`` are those of one step of the autoencoder (0
     where there is none) and of the flow, by one process; ``start_seconds`` what fitting the start of count space takes.
+    With ``may_stop`` training ends before all steps are taken where held-out cells no longer improve.
     """
 
     n_parameters: int
@@ -52,6 +53,7 @@ class Estimate:
     seconds: float
     step_seconds: tuple[float, float] = (0.0, 0.0)
     start_seconds: float = 0.0
+    may_stop: bool = False
     processes: int = 1
     on_gpu: bool = False
 
@@ -131,6 +133,7 @@ def estimate(
         seconds=start + (seconds / processes if on_gpu else seconds),
         step_seconds=(first, flow),
         start_seconds=start,
+        may_stop=train.patience > 0,
         processes=processes,
         on_gpu=on_gpu,
     )

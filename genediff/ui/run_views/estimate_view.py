@@ -71,8 +71,10 @@ def _draw(estimate: Estimate, *, elsewhere: bool) -> None:
     )
     columns[2].metric(
         "Time",
-        f"about {run_actions.duration(estimate.seconds)}",
-        help="Extrapolated from two timed steps of each stage; accurate to about a factor of two. " + _shared(estimate),
+        f"{'up to' if estimate.may_stop else 'about'} {run_actions.duration(estimate.seconds)}",
+        help="Extrapolated from a few timed steps of each stage; accurate to about a factor of two. "
+        + ("Training ends sooner where held-out cells no longer improve. " if estimate.may_stop else "")
+        + _shared(estimate),
     )
     if elsewhere:
         st.caption(
