@@ -8,6 +8,7 @@ import pytest
 
 from genediff.core.errors import InputError
 from genediff.training import count_stage
+from genediff.training import estimate as estimates
 from genediff.training.estimate import estimate
 from genediff.training.presets import PRESETS, preset_run
 from genediff.training.train import Training
@@ -89,11 +90,14 @@ def test_an_estimate_counts_the_start_of_count_space_and_does_not_fit_it(monkeyp
         raise AssertionError("the start was fitted")
 
     monkeypatch.setattr(count_stage, "fit_recalibration", fitted)
+    made, sizes = estimates._mixture_of, []
+    monkeypatch.setattr(estimates, "_mixture_of", lambda n, *rest: sizes.append(n) or made(n, *rest))
     run = preset_run("quick", info(), strategy="mlp", space="counts").model_copy(update={"device": "cpu"})
-    few, many = (estimate(run, info(name="", n_cells=n, n_genes=60, target_sum=1e4)) for n in (300, 30_000))
-    assert few.start_seconds > 0
-    assert few.seconds == pytest.approx(few.start_seconds + run.train.steps * few.step_seconds[1])
-    assert many.start_seconds > 2 * few.start_seconds, "of more cells it has more clusters"
+    for n_cells in (300, 30_000):
+        needs = estimate(run, info(name="", n_cells=n_cells, n_genes=60, target_sum=1e4))
+        assert needs.start_seconds > 0
+        assert needs.seconds == pytest.approx(needs.start_seconds + run.train.steps * needs.step_seconds[1])
+    assert sizes == [7, 20, 750, 2000], "of 40 and of 15 cells, as those that may be chosen"
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["to its end", "left"])
