@@ -55,14 +55,15 @@ def test_the_tour_names_what_the_app_has_in_the_order_of_its_menu(server, open_b
     assert order == ["Home", "Generate", *(title for title in menu if title != "Generate")]
     page = open_browser(server.url)
     for titles, step in zip(named, steps, strict=True):
-        said = ""
-        for title in titles:
-            visit(page, f"{server.url}/{names[title]}")
-            said += page.get_by_test_id("stMain").inner_text()
-        missing = [
-            one for one in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", step) if one.replace("\n   ", " ") not in said
-        ]
-        assert not missing, (titles, missing)
+        words = {one.replace("\n   ", " ") for one in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", step)}
+        for _ in range(4):  # a busy machine may still be drawing what comes last
+            for title in titles:
+                visit(page, f"{server.url}/{names[title]}")
+                said = page.get_by_test_id("stMain").inner_text()
+                words = {one for one in words if one not in said}
+            if not words:
+                break
+        assert not words, titles
 
 
 def test_cells_of_three_who_generate_at_once_are_there_before_any_verdict(server, open_browser):
