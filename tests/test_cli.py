@@ -197,10 +197,10 @@ def test_a_trained_model_is_judged_and_generates(model, tmp_path):
 
 def test_evaluate_judges_cells_from_elsewhere(dataset, cells_file, tmp_path):
     report = tmp_path / "report.json"
-    said = invoke("evaluate", cells_file, "--data", dataset, "--seeds", 1, "-o", report)
+    output = invoke("evaluate", cells_file, "--data", dataset, "--seeds", 1, "-o", report)
     written = json.loads(report.read_text())
     assert written["dataset_id"] == dataset
-    assert written["verdict"]["sentence"] in said
+    assert written["verdict"]["sentence"] in output
 
 
 def test_runs_are_listed_and_told_about(model):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from genediff.comparison.comparison_results import read_results
 from genediff.comparison.comparison_store import list_comparisons
-from genediff.comparison.comparison_table import leaderboard
 from genediff.models.config import SPACE_NAMES
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def measured_in_spaces(strategy: str, spaces: Collection[str], workspace: Worksp
         if workspace.origin(comparison.folder) != "shipped":
             continue
         n_seeds = len(comparison.config.seeds)
-        rows = leaderboard(comparison.rows, read_results(comparison, workspace), n_seeds=n_seeds)
-        found = [
-            f"{SPACE_NAMES[row.space]} {' / '.join(f'{row.cells[name].mean:.2f}' for name in _AUC)}"
-            for row in rows
-            if row.kind == "strategy" and row.strategy == strategy and not row.options and row.space in spaces
-            if all(name in row.cells and row.cells[name].n == n_seeds for name in _AUC)
-        ]
+        results, found = read_results(comparison, workspace).results, []
+        for place, row in enumerate(comparison.rows):
+            values = [one.values for one in results if one.place == place]
+            is_plain = row.entry.strategy == strategy and not (row.entry.shuffled or row.entry.options)
+            if is_plain and row.space in spaces and len(values) == n_seeds:
+                auc = (f"{fmean(of[name] for of in values):.2f}" for name in _AUC)
+                found.append(f"{SPACE_NAMES[row.space]} {' / '.join(auc)}")
         if found:
             return (
                 f"In the shipped comparison, of {comparison.dataset_name} with {n_seeds} seeds, a classifier told "

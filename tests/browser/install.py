@@ -17,12 +17,17 @@ from tests.debian_packages import chromium, run
 
 
 def main() -> None:
+    if chromium() or _playwright_has_one():
+        return
+    if not run([sys.executable, "-m", "playwright", "install", "chromium"]):
+        print("No Chromium could be installed; the browser tests will skip (in CI: fail).", file=sys.stderr)
+
+
+def _playwright_has_one() -> bool:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        found = chromium() or os.path.exists(playwright.chromium.executable_path)
-    if not found and not run([sys.executable, "-m", "playwright", "install", "chromium"]):
-        print("No Chromium could be installed; the browser tests will skip (in CI: fail).", file=sys.stderr)
+        return os.path.exists(playwright.chromium.executable_path)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,8 @@ def test_the_tour_names_what_the_app_has_in_the_order_of_its_menu(server, open_b
         for _ in range(4):  # a busy machine may still be drawing what comes last
             for title in titles:
                 visit(page, f"{server.url}/{names[title]}")
-                said = page.get_by_test_id("stMain").inner_text()
-                words = {one for one in words if one not in said}
+                text = page.get_by_test_id("stMain").inner_text()
+                words = {one for one in words if one not in text}
             if not words:
                 break
         assert not words, titles

@@ -17,12 +17,12 @@ def test_the_sentence_holds_the_means_of_the_shipped_table(tmp_path):
     folder = ASSETS / "comparisons" / "pbmc3k"
     rows = json.loads((folder / "comparison.json").read_text())["rows"]
     results = json.loads((folder / "table.json").read_text())["results"]
-    said = measured_in_spaces("latent", ("latent", "counts"), Workspace())
+    sentence = measured_in_spaces("latent", ("latent", "counts"), Workspace())
     for title, space in (("Latent tokens", "latent space"), ("Latent tokens, count space", "count space")):
         [place] = [number for number, row in enumerate(rows) if row["title"] == title]
         values = [one["values"] for one in results if one["place"] == place]
         auc = [mean(of[name] for of in values) for name in ("c2st_pcs", "c2st_genes")]
-        assert f"{space} {auc[0]:.2f} / {auc[1]:.2f}" in said
+        assert f"{space} {auc[0]:.2f} / {auc[1]:.2f}" in sentence
     assert measured_in_spaces("unheard", ("latent",), Workspace()) is None
     assert "count space" not in measured_in_spaces("latent", ("latent",), Workspace())
     assert measured_in_spaces("latent", ("latent",), Workspace(tmp_path, assets=tmp_path)) is None
